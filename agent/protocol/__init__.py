@@ -1,0 +1,1 @@
+"""What agent and server agree on; standard library only, imported by both."""

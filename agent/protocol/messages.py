@@ -1,0 +1,229 @@
+"""Every message of the job channel as a dataclass, in both directions.
+
+The channel is an extension of the existing agent WebSocket: one JSON object with a string ``type`` per text frame.
+An agent that never says ``hello`` is an existing 2.x agent and is never sent any of these. Readers ignore unknown
+fields and unknown types. ``job`` is always the job host's UUID: the idempotency key of everything about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Tuple, Union  # noqa: UP035 (this file runs on Python 3.9)
+
+PROTOCOL = 1
+#: Existing agents read at most 64 KiB; a chunk of 32 KiB is 43.7 KB as base64.
+CHUNK_BYTES = 32 * 1024
+#: The server reads at most 512 KiB; events are cut at 256 KiB before they are spooled.
+EVENT_BYTES = 256 * 1024
+#: A batch leaves after this time or this size, whichever comes first.
+BATCH_SECONDS = 0.05
+BATCH_BYTES = 64 * 1024
+#: Chunks that may be under way unacknowledged: bounds the memory of both sides.
+WINDOW_CHUNKS = 8
+#: The two counters of a job on a host.
+SOURCES = ("runner", "live")
+
+
+@dataclass(frozen=True)
+class Content:
+    """Bytes named by what they are: ``digest`` is the lowercase SHA-256 of exactly ``size`` bytes."""
+
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True)
+class JobPosition:
+    """How far a job is: the highest contiguous counter of each source (0 = nothing)."""
+
+    job: str
+    state: str = "running"
+    runner: int = 0
+    live: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """A module's result file, uploaded by HTTP under its digest before ``job_ended`` is sent."""
+
+    module: str
+    digest: str
+    size: int
+
+
+# ---------------------------------------------------------------- agent to server
+
+
+@dataclass(frozen=True)
+class Hello:
+    """First message of our agent: what it is, what it can do, which jobs it holds.
+
+    ``executors`` names what it can carry out: "on_host" needs Python 3.11, "relayed" 3.9.
+    ``automation`` is the local file's word: any, builtin or off. ``jobs`` has one entry per job directory on the
+    host, its ``state`` being receiving, running or ended.
+    """
+
+    type = "hello"
+    protocol: int = PROTOCOL
+    agent: str = ""
+    python: str = ""
+    os: str = ""
+    arch: str = ""
+    boot_id: str = ""
+    ansible: str = ""
+    collection: str = ""
+    automation: str = "builtin"
+    executors: Tuple[str, ...] = ()
+    changing_jobs: int = 1
+    jobs: Tuple[JobPosition, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobNeed:
+    """Send this part ("project" or "spec") from ``offset`` on; 0 the first time, more when a transfer resumes."""
+
+    type = "job_need"
+    job: str = ""
+    part: str = "project"
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class JobChunkOk:
+    """Everything of this part below ``offset`` is on disk."""
+
+    type = "job_chunk_ok"
+    job: str = ""
+    part: str = "project"
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class JobRefused:
+    """The offer is not carried out and left nothing behind.
+
+    ``code``: forbidden (the local file), busy (too many changing jobs: offer again later), digest (content does not
+    match its name), unsupported, no_room, invalid.
+    """
+
+    type = "job_refused"
+    job: str = ""
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class JobState:
+    """The job is here: receiving, running or ended. Also the answer to a repeated offer."""
+
+    type = "job_state"
+    job: str = ""
+    state: str = "running"
+    runner: int = 0
+    live: int = 0
+
+
+@dataclass(frozen=True)
+class JobEvents:
+    """Consecutive events of one source, ``first`` being the counter of the first item; see docs/protocol.md."""
+
+    type = "job_events"
+    job: str = ""
+    source: str = "runner"
+    first: int = 1
+    items: Tuple[Dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class JobEnded:
+    """The last word about a job; repeated on every connection until ``job_drop``.
+
+    ``status``: succeeded, failed, cancelled, timed_out or lost. ``runner`` and ``live`` are the final counters: the
+    server ends the job only when it has stored that many. ``counters``: ok, changed, failed, skipped, unreachable,
+    ignored, rescued of the play's statistics.
+    """
+
+    type = "job_ended"
+    job: str = ""
+    status: str = "failed"
+    rc: int = 0
+    reason: str = ""
+    runner: int = 0
+    live: int = 0
+    counters: Dict[str, int] = field(default_factory=dict)
+    results: Tuple[Result, ...] = ()
+
+
+# ---------------------------------------------------------------- server to agent
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """Answer to ``hello``: per announced job what is stored; a job missing here is unknown and is dropped."""
+
+    type = "welcome"
+    protocol: int = PROTOCOL
+    jobs: Tuple[JobPosition, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobOffer:
+    """Run this; both parts are named by digest, the agent asks for what it lacks.
+
+    ``check``: nothing on the host is changed, such jobs may overlap. ``timeout_seconds`` counts from the start.
+    """
+
+    type = "job_offer"
+    job: str = ""
+    playbook: str = ""
+    project: Content = Content("", 0)
+    spec: Content = Content("", 0)
+    check: bool = False
+    timeout_seconds: int = 3600
+    grace_seconds: int = 30
+
+
+@dataclass(frozen=True)
+class JobChunk:
+    """Bytes of a part from ``offset`` on, ``data`` being standard base64 of at most 32 KiB."""
+
+    type = "job_chunk"
+    job: str = ""
+    part: str = "project"
+    offset: int = 0
+    data: str = ""
+
+
+@dataclass(frozen=True)
+class JobAck:
+    """Everything up to these counters is stored for good."""
+
+    type = "job_ack"
+    job: str = ""
+    runner: int = 0
+    live: int = 0
+
+
+@dataclass(frozen=True)
+class JobStop:
+    """Interrupt every process of the job; kill what is left after the grace."""
+
+    type = "job_stop"
+    job: str = ""
+    grace_seconds: int = 30
+
+
+@dataclass(frozen=True)
+class JobDrop:
+    """The end is stored: forget the job and its files."""
+
+    type = "job_drop"
+    job: str = ""
+
+
+FromAgent = Union[Hello, JobNeed, JobChunkOk, JobRefused, JobState, JobEvents, JobEnded]
+FromServer = Union[Welcome, JobOffer, JobChunk, JobAck, JobStop, JobDrop]
+Message = Union[FromAgent, FromServer]
+
+FROM_AGENT: List[type] = [Hello, JobNeed, JobChunkOk, JobRefused, JobState, JobEvents, JobEnded]
+FROM_SERVER: List[type] = [Welcome, JobOffer, JobChunk, JobAck, JobStop, JobDrop]

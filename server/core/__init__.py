@@ -1,0 +1,1 @@
+"""The ground: knows no subject, only drivers, time, transactions and bells."""

@@ -1,0 +1,199 @@
+"""PostgreSQL: the only importer of aiopg and psycopg2."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+
+import aiopg
+import orjson
+import psycopg2
+import psycopg2.errors
+import psycopg2.extras
+
+from server.core.log import get_log
+
+if TYPE_CHECKING:
+    from server.core.call import Effect, World
+
+log = get_log(__name__)
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+
+_ATTEMPTS: Final = 4
+_BACKOFF_SECONDS: Final = 0.025
+_BACKOFF_LIMIT_SECONDS: Final = 0.5
+
+
+class DatabaseDown(ConnectionError):
+    """PostgreSQL did not answer after all tries; the text names the address, never the password."""
+
+
+class Queries:
+    """What a transaction and the database itself have in common: statements with named parameters."""
+
+    async def _run(self, sql: str, params: dict[str, Any], *, fetch: bool) -> tuple[list[tuple[Any, ...]], list[str], int]:
+        raise NotImplementedError
+
+    @overload
+    async def all(self, sql: str, /, **params: Any) -> list[dict[str, Any]]: ...
+
+    @overload
+    async def all(self, sql: str, kind: type[Row], /, **params: Any) -> list[Row]: ...
+
+    async def all(self, sql: str, kind: type[Any] = dict, /, **params: Any) -> list[Any]:
+        """Return every row as ``kind(**columns)``; without a kind, as a dict."""
+        rows, names, _ = await self._run(sql, params, fetch=True)
+        return [kind(**dict(zip(names, row, strict=True))) for row in rows]
+
+    @overload
+    async def one(self, sql: str, /, **params: Any) -> dict[str, Any] | None: ...
+
+    @overload
+    async def one(self, sql: str, kind: type[Row], /, **params: Any) -> Row | None: ...
+
+    async def one(self, sql: str, kind: type[Any] = dict, /, **params: Any) -> Any:
+        """Return the first row, or ``None``."""
+        rows, names, _ = await self._run(sql, params, fetch=True)
+        return kind(**dict(zip(names, rows[0], strict=True))) if rows else None
+
+    async def value(self, sql: str, /, **params: Any) -> Any:
+        """Return the first column of the first row, or ``None``."""
+        rows, _, _ = await self._run(sql, params, fetch=True)
+        return rows[0][0] if rows else None
+
+    async def column(self, sql: str, /, **params: Any) -> list[Any]:
+        """Return the first column of every row."""
+        rows, _, _ = await self._run(sql, params, fetch=True)
+        return [row[0] for row in rows]
+
+    async def execute(self, sql: str, /, **params: Any) -> int:
+        """Run a statement that returns nothing; return how many rows it touched."""
+        _, _, count = await self._run(sql, params, fetch=False)
+        return count
+
+
+class Tx(Queries):
+    """One transaction on one connection: never share it between concurrent coroutines."""
+
+    def __init__(self, connection: aiopg.Connection) -> None:
+        self._connection = connection
+        self._effects: list[Effect] = []
+
+    async def _run(self, sql: str, params: dict[str, Any], *, fetch: bool) -> tuple[list[tuple[Any, ...]], list[str], int]:
+        return await _statement(self._connection, sql, params, fetch=fetch)
+
+    def after_commit(self, effect: "Effect") -> None:
+        """Do this outside the database, only if and after the transaction commits."""
+        self._effects.append(effect)
+
+    async def run_effects(self, world: "World") -> None:
+        """Run the effects in order; one that fails is logged and does not stop the others."""
+        for effect in self._effects:
+            try:
+                await effect(world)
+            except Exception:
+                log.exception("effect_failed", effect=repr(effect))
+
+
+class Database(Queries):
+    """A pool of connections in UTC, each statement in its own transaction unless ``transaction`` is used."""
+
+    def __init__(self, pool: aiopg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, dsn: str, *, size: int = 20, tries: int = 30, pause_seconds: float = 2.0) -> "Database":
+        """Connect, waiting for a database that is still starting; ``DatabaseDown`` after all tries."""
+        for attempt in range(1, tries + 1):
+            try:
+                pool = await aiopg.create_pool(
+                    dsn, minsize=1, maxsize=size, timeout=60.0, options="-c timezone=UTC", on_connect=_prepare
+                )
+            except psycopg2.OperationalError as error:
+                reason = str(error).strip().splitlines()[0]
+                if attempt == tries:
+                    message = f"database: {reason}"
+                    raise DatabaseDown(message) from error
+                log.warning("database_not_ready", attempt=attempt, of=tries, reason=reason)
+                await asyncio.sleep(pause_seconds)
+            else:
+                return cls(pool)
+        raise AssertionError
+
+    async def close(self) -> None:
+        """Close every connection, waiting for those in use."""
+        self._pool.close()
+        await self._pool.wait_closed()
+
+    async def _run(self, sql: str, params: dict[str, Any], *, fetch: bool) -> tuple[list[tuple[Any, ...]], list[str], int]:
+        async with self._pool.acquire() as connection:
+            return await _statement(connection, sql, params, fetch=fetch)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """Begin, and commit at the end; an exception or a cancellation rolls back."""
+        async with self._pool.acquire() as connection:
+            await _statement(connection, "begin", {}, fetch=False)
+            tx = Tx(connection)
+            try:
+                yield tx
+                await _statement(connection, "commit", {}, fetch=False)
+            except BaseException:
+                await _roll_back(connection)
+                raise
+
+
+async def _prepare(connection: aiopg.Connection) -> None:
+    psycopg2.extras.register_default_jsonb(connection.raw, loads=orjson.loads)
+
+
+async def _statement(
+    connection: aiopg.Connection, sql: str, params: dict[str, Any], *, fetch: bool
+) -> tuple[list[tuple[Any, ...]], list[str], int]:
+    async with connection.cursor() as cursor:
+        await cursor.execute(sql, params or None)
+        if not fetch or cursor.description is None:
+            return [], [], cursor.rowcount
+        return cast("list[tuple[Any, ...]]", await cursor.fetchall()), [c.name for c in cursor.description], cursor.rowcount
+
+
+async def _roll_back(connection: aiopg.Connection) -> None:
+    try:
+        await _statement(connection, "rollback", {}, fetch=False)
+    except psycopg2.Error:
+        # A connection that cannot even roll back (the server died, the call was cancelled mid-statement)
+        # must not return to the pool; closing it makes PostgreSQL roll back by itself.
+        connection.close()
+
+
+def as_json(value: Any) -> str:
+    """Return ``value`` as the JSON text a ``jsonb`` parameter takes: the way a list enters one statement."""
+    return orjson.dumps(value).decode()
+
+
+def violates(error: BaseException, constraint: str) -> bool:
+    """Tell whether ``error`` is a violation of the named constraint or unique index."""
+    return isinstance(error, psycopg2.IntegrityError) and error.diag.constraint_name == constraint
+
+
+IntegrityError = psycopg2.IntegrityError
+DatabaseError = psycopg2.Error
+
+
+async def retried(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Run a whole use case again when PostgreSQL chose it as the victim of a deadlock or a conflict.
+
+    Four attempts with full jitter (25 ms base, 500 ms cap): agents do not retry a refused report for an hour,
+    so slow success beats failure.
+    """
+    for number in range(1, _ATTEMPTS + 1):
+        try:
+            return await attempt()
+        except (psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure):
+            if number == _ATTEMPTS:
+                raise
+            await asyncio.sleep(random.uniform(0, min(_BACKOFF_LIMIT_SECONDS, _BACKOFF_SECONDS * 2**number)))  # noqa: S311 (jitter)
+    raise AssertionError

@@ -1,0 +1,1 @@
+"""The porch: requests, cookies, templates and streams to browsers; knows no subject."""
