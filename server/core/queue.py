@@ -1,0 +1,158 @@
+"""Background work: tasks by name on Redis streams; the row in PostgreSQL decides who works, the queue only rings.
+
+A queued task carries ids, claims its row first and may run twice. Periodic tasks are sweeps that find what a lost message missed.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import orjson
+from taskiq import AckableMessage, BrokerMessage
+from taskiq.abc.broker import AsyncBroker
+from taskiq.message import TaskiqMessage
+from taskiq_redis import RedisStreamBroker
+
+from server.core.call import Call, World, system
+from server.core.log import get_log, request_id_var
+from server.core.loop import Keeper
+from server.core.redis import RedisError, key
+
+log = get_log(__name__)
+_PAUSE_SECONDS: Final = 1.0
+_IDLE_MILLISECONDS: Final = 60_000
+
+Work = Callable[..., Awaitable[None]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Task:
+    """Work known by name.
+
+    Attributes:
+        name: ``room.verb``.
+        work: coroutine function taking a ``Call`` of the system actor and the enqueued arguments.
+        every_seconds: run by itself this often in exactly one worker at a time; ``None`` = only when enqueued.
+    """
+
+    name: str
+    work: Work
+    every_seconds: float | None = None
+
+
+class Queue:
+    """Puts tasks on the stream."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._broker: AsyncBroker = RedisStreamBroker(url=redis_url, queue_name=key("tasks"), consumer_group_name="workers", idle_timeout=_IDLE_MILLISECONDS)
+
+    @property
+    def broker(self) -> AsyncBroker:
+        """The broker, for the worker."""
+        return self._broker
+
+    async def put(self, name: str, *args: Any, request_id: str = "") -> None:
+        """Enqueue a task; arguments are ids, as JSON."""
+        message = TaskiqMessage(task_id=key_of(name, args), task_name=name, labels={"request_id": request_id}, args=list(args), kwargs={})
+        await self._broker.kick(
+            BrokerMessage(task_id=message.task_id, task_name=name, message=orjson.dumps(message.model_dump(mode="json")), labels={})
+        )
+
+    async def open(self) -> None:
+        """Connect for sending."""
+        await self._broker.startup()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._broker.shutdown()
+
+
+def key_of(name: str, args: tuple[Any, ...]) -> str:
+    """Return a readable id of a task; equal tasks have equal ids, which is harmless: tasks may run twice."""
+    return f"{name}:{','.join(map(str, args))}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class enqueue:  # noqa: N801 (reads as a verb: tx.after_commit(enqueue("patching.execute", run_id)))
+    """The effect that queues a task."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+
+    async def __call__(self, world: World) -> None:
+        """Queue it; a Redis that is down leaves the work to the sweep."""
+        await world.queue.put(self.name, *self.args, request_id=request_id_var.get())
+
+
+class Worker:
+    """Runs the tasks of every room, and survives Redis being restarted or emptied."""
+
+    def __init__(self, world: World, tasks: tuple[Task, ...], keeper: Keeper, *, at_once: int = 16) -> None:
+        self._world = world
+        self._tasks = {task.name: task for task in tasks}
+        self._keeper = keeper
+        self._room = asyncio.Semaphore(at_once)
+
+    def start(self) -> None:
+        """Listen, and run the periodic tasks."""
+        self._keeper.start("queue", self._listen())
+        for task in self._tasks.values():
+            if task.every_seconds is not None:
+                self._keeper.start(f"every:{task.name}", self._repeat(task, task.every_seconds))
+
+    async def _listen(self) -> None:
+        broker = self._world.queue.broker
+        while True:
+            try:
+                broker.is_worker_process = True
+                await broker.startup()
+                async for message in broker.listen():
+                    await self._room.acquire()
+                    self._keeper.start("task", self._take(message))
+            except (*RedisError, RuntimeError) as error:
+                # The consumer group vanishes when Redis is flushed; starting again makes it anew.
+                log.warning("queue_disconnected", reason=str(error))
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _take(self, message: AckableMessage | bytes) -> None:
+        try:
+            data = message.data if isinstance(message, AckableMessage) else message
+            if isinstance(message, AckableMessage):
+                # On receipt: a long task must not be handed to a second worker. What is lost with a worker, the sweep finds.
+                await _maybe(message.ack())
+            body = orjson.loads(data)
+            await self._run(body["task_name"], tuple(body["args"]), str(body["labels"].get("request_id", "")))
+        finally:
+            self._room.release()
+
+    async def _run(self, name: str, args: tuple[Any, ...], request_id: str = "") -> None:
+        task = self._tasks.get(name)
+        if task is None:
+            log.error("task_unknown", task=name)
+            return
+        call = Call(self._world, system(name))
+        if request_id:
+            call = dataclasses.replace(call, request_id=request_id)
+        request_id_var.set(call.request_id)
+        try:
+            await task.work(call, *args)
+        except Exception:
+            log.exception("task_failed", task=name, args=args)
+
+    async def _repeat(self, task: Task, seconds: float) -> None:
+        while True:
+            try:
+                # One worker at a time: the key lives as long as the interval, whoever sets it runs.
+                if await self._world.redis.set(key("every", task.name), "1", nx=True, px=max(1, int(seconds * 950))):
+                    await self._run(task.name, ())
+            except RedisError as error:
+                # PostgreSQL leads: without Redis a sweep may run in two workers, which it must bear anyway.
+                log.warning("schedule_without_redis", task=task.name, reason=str(error))
+                await self._run(task.name, ())
+            await asyncio.sleep(seconds)
+
+
+async def _maybe(result: Any) -> None:
+    if result is not None and hasattr(result, "__await__"):
+        await result
