@@ -1,0 +1,59 @@
+"""Protection against forged forms: a token bound to the browser's session, or to its pre-session cookie."""
+
+import secrets
+from typing import Final
+
+from aiohttp import web
+
+from server.core.errors import Refused
+from server.web.routing import Handler, call, gate_of, world
+
+COOKIE: Final = "patchmon_form"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class ForgedForm(Refused):
+    """A form that did not come from one of our pages."""
+
+    code = "csrf"
+    text = "This form is no longer valid. Reload the page and try again."
+
+
+def token(request: web.Request) -> str:
+    """Return the token for forms on this page."""
+    return world(request).box.sign("csrf:" + _subject(request))
+
+
+def _subject(request: web.Request) -> str:
+    # Signed in: the session; before that: a random cookie, so that the sign-in form is protected as well.
+    return call(request).actor.via or request.get("form_cookie") or request.cookies.get(COOKIE, "")
+
+
+@web.middleware
+async def csrf(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Demand the token on every change asked for by a browser; programs with credentials in headers are exempt."""
+    if COOKIE not in request.cookies:
+        request["form_cookie"] = secrets.token_urlsafe(24)
+    if request.method not in _SAFE and await _needs_token(request):
+        given = request.headers.get("X-CSRF-Token") or str((await request.post()).get("csrf", ""))
+        if not world(request).box.signed("csrf:" + _subject(request), given):
+            raise ForgedForm
+    return await handler(request)
+
+
+async def _needs_token(request: web.Request) -> bool:
+    gate = gate_of(request.match_info.handler)
+    if gate is not None and gate.kind == "agent":
+        return False
+    if request.path.startswith("/api/"):
+        # A cookie alone must not be enough for a program's route either, unless the page says where it comes from.
+        return call(request).actor.kind == "person" and "Authorization" not in request.headers and not _same_origin(request)
+    return True
+
+
+def _same_origin(request: web.Request) -> bool:
+    fetch_site = request.headers.get("Sec-Fetch-Site")
+    if fetch_site is not None:
+        return fetch_site in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is None or origin.split("://", 1)[-1] == request.host

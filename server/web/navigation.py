@@ -1,0 +1,91 @@
+"""Menu entries and host tabs that rooms register, already filtered by what the person may do."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from server.core.call import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of the left navigation; ``prefix`` decides when it is the current one."""
+
+    title: str
+    url: str
+    icon: str
+    active: bool = False
+    badge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A headed group of entries."""
+
+    title: str
+    items: list[Item]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A room's menu entry.
+
+    Attributes:
+        section: "" (top), Fleet, Change, Assure or System.
+        order: position within the section.
+        permission: who sees it; empty = everyone signed in.
+    """
+
+    section: str
+    title: str
+    url: str
+    icon: str
+    order: int
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostTab:
+    """A tab of the host page; the room that owns it serves ``/hosts/{id}/<name>``."""
+
+    name: str
+    title: str
+    order: int
+    permission: str = "can_view_hosts"
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """Everything the rooms registered; ``app.py`` builds it."""
+
+    entries: tuple[Entry, ...]
+    host_tabs: tuple[HostTab, ...]
+
+
+MENU: Final = web.AppKey("menu", Menu)
+_SECTIONS: Final = ("", "Fleet", "Change", "Assure", "System")
+
+
+def sections(menu: Menu, actor: Actor, path: str) -> list[Section]:
+    """Return the navigation of this person on this page."""
+    found = []
+    for title in _SECTIONS:
+        entries = sorted((e for e in menu.entries if e.section == title), key=lambda entry: entry.order)
+        items = [
+            Item(entry.title, entry.url, entry.icon, active=_is_current(entry.url, path))
+            for entry in entries
+            if not entry.permission or actor.may(entry.permission)
+        ]
+        if items:
+            found.append(Section(title, items))
+    return found
+
+
+def host_tabs(menu: Menu, actor: Actor) -> list[HostTab]:
+    """Return the host page's tabs for this person, in order."""
+    return sorted((tab for tab in menu.host_tabs if actor.may(tab.permission)), key=lambda tab: tab.order)
+
+
+def _is_current(url: str, path: str) -> bool:
+    return path == url if url == "/" else path == url or path.startswith(url + "/")

@@ -1,0 +1,169 @@
+"""Pages: one dataclass per template, the shell around it, strict undefined names."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+
+from server import __version__
+from server.core import clock
+from server.web import csrf, flash, navigation
+from server.web.navigation import MENU, Section
+from server.web.routing import call
+
+_HERE: Final = Path(__file__).resolve()
+TEMPLATES: Final = next(
+    folder for folder in (_HERE.parents[2] / "templates", _HERE.parents[1] / "_data" / "templates") if folder.is_dir()
+)
+
+
+class Page:
+    """Base of every page dataclass; ``template`` names its file."""
+
+    template: ClassVar[str]
+    title: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is signed in, as the shell shows it."""
+
+    name: str
+    initials: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What stands around every page."""
+
+    title: str
+    nav: list[Section]
+    person: Person | None
+    csrf: str
+    theme: str
+    flashes: list[tuple[str, str]]
+    version: str
+    path: str
+    search_query: str
+    breadcrumbs: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage(Page):
+    """templates/error.html."""
+
+    template: ClassVar[str] = "error.html"
+    title: ClassVar[str] = "Something went wrong"
+    status: int
+    text: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def set_up(app: web.Application) -> None:
+    """Prepare the Jinja environment; undefined names raise."""
+    environment = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(FILTERS)
+    environment.globals["now"] = clock.now
+
+
+def render(
+    request: web.Request,
+    page: Page,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    template: str = "",
+    breadcrumbs: Sequence[tuple[str, str]] = (),
+) -> web.Response:
+    """Render a page (or one of its fragments, named by ``template``) with its fields and nothing else."""
+    fields = {f.name: getattr(page, f.name) for f in dataclasses.fields(page)}  # type: ignore[arg-type]
+    context = {**fields, "shell": shell(request, page.title, breadcrumbs)}
+    response = aiohttp_jinja2.render_template(template or page.template, request, context, status=status)
+    response.headers.update(headers or {})
+    response.headers.setdefault("Cache-Control", "no-store")
+    if flash.COOKIE in request.cookies:
+        response.del_cookie(flash.COOKIE)
+    return response
+
+
+def fragment(request: web.Request, template: str, **context: Any) -> str:
+    """Return a fragment's HTML, for live updates; the same file the page includes."""
+    return aiohttp_jinja2.render_string(template, request, context)
+
+
+def shell(request: web.Request, title: str, breadcrumbs: Sequence[tuple[str, str]] = ()) -> Shell:
+    """Return what stands around the page for this person."""
+    actor = call(request).actor
+    person = Person(actor.name, _initials(actor.name), actor.role) if actor.kind == "person" else None
+    theme = request.cookies.get("theme", "auto")
+    return Shell(
+        title=title,
+        nav=navigation.sections(request.config_dict[MENU], actor, request.path) if person else [],
+        person=person,
+        csrf=csrf.token(request),
+        theme=theme if theme in {"light", "dark", "auto"} else "auto",
+        flashes=flash.heard(request),
+        version=__version__,
+        path=request.path_qs,
+        search_query=request.query.get("q", ""),
+        breadcrumbs=breadcrumbs,
+    )
+
+
+def _initials(name: str) -> str:
+    words = name.replace(".", " ").replace("_", " ").split()
+    return "".join(word[0] for word in words[:2]).upper() or "?"
+
+
+def ago(moment: datetime | None) -> str:
+    """Return a relative time a person reads at a glance: "just now", "5 min ago", "in 2 h"."""
+    if moment is None:
+        return "never"
+    seconds = (clock.now() - moment.astimezone(UTC)).total_seconds()
+    size = abs(seconds)
+    if size < 45:  # noqa: PLR2004 (below this the exact figure is noise)
+        return "just now"
+    for limit, unit, divisor in ((3600, "min", 60), (86400, "h", 3600), (2592000, "d", 86400), (31536000, "mo", 2592000)):
+        if size < limit:
+            break
+    else:
+        unit, divisor = "y", 31536000
+    count = max(1, round(size / divisor))
+    return f"{count} {unit} ago" if seconds > 0 else f"in {count} {unit}"
+
+
+def lasting(seconds: float | None) -> str:
+    """Return a duration: 0.4 s, 12 s, 3:07, 1:02:45."""
+    if seconds is None:
+        return ""
+    if seconds < 10:  # noqa: PLR2004 (tenths matter only below ten seconds)
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    if whole < 60:  # noqa: PLR2004 (a minute)
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+FILTERS: Final[dict[str, Any]] = {
+    "ago": ago,
+    "lasting": lasting,
+    "exact": lambda moment: moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if moment else "",
+    "iso": lambda moment: moment.astimezone(UTC).isoformat() if moment else "",
+    "number": lambda value: f"{value:,}".replace(",", "\u202f"),
+}

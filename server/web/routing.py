@@ -1,0 +1,113 @@
+"""Routes that state their gate; a route without one is closed and stops the start."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
+
+from aiohttp import web
+
+from server.core.call import NOBODY, Actor, Call, World
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+H = TypeVar("H", bound=Handler)
+
+WORLD: Final = web.AppKey("world", World)
+
+GateKind = Literal["permission", "signed_in", "open", "agent"]
+_GATE: Final = "__gate__"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Who may pass.
+
+    Attributes:
+        kind: permission (signed in and holding one of ``permissions``), signed_in, open, agent (host credentials).
+        permissions: any one of these is enough.
+        module: capability module that must be switched on.
+        reason: why a route is open to all.
+        plain: refusals are plain text (the agent socket's contract).
+    """
+
+    kind: GateKind
+    permissions: tuple[str, ...] = ()
+    module: str = ""
+    reason: str = ""
+    plain: bool = False
+
+
+def gated(*permissions: str, module: str = "") -> Callable[[H], H]:
+    """Let in signed-in people and tokens holding any of ``permissions``; none named: everyone signed in."""
+    return _mark(Gate("permission" if permissions else "signed_in", permissions, module))
+
+
+def open_to_all(reason: str) -> Callable[[H], H]:
+    """Let everyone in, and say why."""
+    return _mark(Gate("open", reason=reason))
+
+
+def agent_only(*, plain: bool = False) -> Callable[[H], H]:
+    """Let in hosts with valid ``X-API-ID`` and ``X-API-KEY``."""
+    return _mark(Gate("agent", plain=plain))
+
+
+def _mark(gate: Gate) -> Callable[[H], H]:
+    def mark(handler: H) -> H:
+        setattr(handler, _GATE, gate)
+        return handler
+
+    return mark
+
+
+def gate_of(handler: object) -> Gate | None:
+    """Return the gate stated on a handler."""
+    return getattr(handler, _GATE, None)
+
+
+class Routes(web.RouteTableDef):
+    """A room's routes, collected where the handlers stand."""
+
+
+def ungated(app: web.Application) -> list[str]:
+    """Return every route of our own that states no gate; the static files are the one exception."""
+    return [
+        f"{route.method} {route.resource.canonical if route.resource else '?'}"
+        for route in app.router.routes()
+        if gate_of(route.handler) is None and not isinstance(route.resource, web.StaticResource)
+    ]
+
+
+def world(request: web.Request) -> World:
+    """Return the opened resources."""
+    return request.config_dict[WORLD]
+
+
+def call(request: web.Request) -> Call:
+    """Return who asks, when, over what: what every use case takes."""
+    found: Call | None = request.get("call")
+    return found if found is not None else Call(world(request), NOBODY)
+
+
+def set_actor(request: web.Request, actor: Actor) -> None:
+    """Record who the doorkeeper found; once per request."""
+    request["call"] = call(request).acting_as(actor)
+
+
+def path_text(request: web.Request, name: str) -> str:
+    """Return a part of the path."""
+    return request.match_info[name]
+
+
+def wants_html(request: web.Request) -> bool:
+    """Tell whether a browser asked for a page rather than a program for JSON."""
+    return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "text/html")
+
+
+def is_fragment(request: web.Request) -> bool:
+    """Tell whether htmx asked for a part of the page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+Verifier = Callable[[Call, str, str], Awaitable[Actor]]
+#: How the doorkeeper turns X-API-ID and X-API-KEY into an actor; the hosts room sets it.
+AGENT_VERIFIER: Final = web.AppKey("agent_verifier", Verifier)

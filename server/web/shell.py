@@ -1,0 +1,76 @@
+"""The order of middlewares, and what every answer carries."""
+
+import asyncio
+import re
+import secrets
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from server.core.call import NOBODY, Call
+from server.core.log import get_log, request_id_var
+from server.web import csrf, problems
+from server.web.routing import Handler, world
+
+log = get_log(__name__)
+
+STATIC: Final = Path(__file__).resolve().parent / "static"
+_REQUEST_SECONDS: Final = 30.0
+_REQUEST_ID: Final = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_POLICY: Final = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "X-XSS-Protection": "1; mode=block",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+#: Handlers that stay open (streams, sockets) state this name in their route's ``name``.
+_LONG: Final = frozenset({"stream", "socket", "download"})
+
+
+def middlewares(doorkeeper: Handler) -> list[Handler]:
+    """Return the middlewares, outermost first."""
+    return [request_id, problems.problems, deadline, doorkeeper, csrf.csrf]
+
+
+@web.middleware
+async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id and start, echo the id, and log the answer."""
+    given = request.headers.get("X-Request-ID", "")
+    identifier = given if _REQUEST_ID.match(given) else secrets.token_hex(16)
+    request_id_var.set(identifier)
+    request["call"] = Call(world(request), NOBODY, request_id=identifier)
+    request["request_id"] = identifier
+    response = await handler(request)
+    log.debug("request", method=request.method, path=request.path, status=response.status)
+    return response
+
+
+@web.middleware
+async def deadline(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """End a handler after 30 s with 504, except streams, sockets and downloads."""
+    name = (request.match_info.route.name or "").rsplit(".", 1)[-1]
+    if name in _LONG:
+        return await handler(request)
+    try:
+        async with asyncio.timeout(_REQUEST_SECONDS):
+            return await handler(request)
+    except TimeoutError as error:
+        raise web.HTTPGatewayTimeout from error
+
+
+async def headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add what every answer carries; a signal, because streams send their headers before the handler returns."""
+    if "request_id" in request:
+        response.headers["X-Request-ID"] = request["request_id"]
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if world(request).env.hsts:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    if "form_cookie" in request and not request.path.startswith("/api/") and not response.prepared:
+        response.set_cookie(csrf.COOKIE, request["form_cookie"], httponly=True, samesite="Lax", secure=request.secure)

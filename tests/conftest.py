@@ -1,0 +1,128 @@
+"""Real PostgreSQL and Valkey, a migrated database per test, the real application, and the marks of the report."""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from aiohttp import CookieJar
+from aiohttp.test_utils import TestClient, TestServer
+
+from server.app import build, close_world, open_world
+from server.core.call import Call, World, system
+from server.core.db import Database
+from server.core.embedded import Endpoints, Services
+from server.core.env import Env
+from server.core.loop import Keeper
+from server.core.migrate import migrate
+from server.core.secretbox import Secret
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = "patchmon_template"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Turn the requirement marks into properties of the report, and give each kind of test its time limit."""
+    for item in items:
+        for mark in item.iter_markers("proves"):
+            item.user_properties.extend(("proves", identifier) for identifier in mark.args)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(300 if item.get_closest_marker("real") else 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The services of this test run."""
+
+    endpoints: Endpoints
+
+    def database(self, name: str) -> str:
+        """Return the DSN of another database on the same server."""
+        dsn = self.endpoints.database_url
+        base, _, query = dsn.partition("?")
+        return f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture(scope="session")
+async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """Start the embedded services once for the whole run."""
+    embedded = Services(tmp_path_factory.mktemp("services"))
+    running = Running(await embedded.start())
+    db = await Database.open(running.endpoints.database_url, size=1)
+    await db.execute(f"create database {TEMPLATE}")
+    await db.close()
+    template = await Database.open(running.database(TEMPLATE), size=1)
+    await migrate(template)
+    await template.close()
+    yield running
+    await embedded.stop()
+
+
+@pytest.fixture
+async def env(services: Running) -> AsyncIterator[Env]:
+    """An environment over a fresh copy of the migrated database and an empty Redis."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = await Database.open(services.endpoints.database_url, size=1)
+    await admin.execute(f"create database {name} template {TEMPLATE}")
+    yield Env(
+        database_url=Secret(services.database(name)),
+        redis_url=Secret(services.endpoints.redis_url),
+        master_key=Secret("test master key"),
+        jwt_secret=Secret("test jwt secret"),
+        agents_dir=ROOT / "dist",
+        development=True,
+    )
+    await admin.execute(f"drop database {name} with (force)")
+    await admin.close()
+
+
+@pytest.fixture
+async def keeper() -> AsyncIterator[Keeper]:
+    """The owner of a test's background tasks."""
+    kept = Keeper()
+    yield kept
+    await kept.close()
+
+
+@pytest.fixture
+async def world(env: Env, keeper: Keeper) -> AsyncIterator[World]:
+    """The opened resources."""
+    opened = await open_world(env, keeper, pool=8)
+    await opened.redis.flushall()
+    yield opened
+    await close_world(opened)
+
+
+@pytest.fixture
+def call(world: World) -> Call:
+    """A call of the system, for use cases tested without HTTP."""
+    return Call(world, system("test"))
+
+
+@pytest.fixture
+async def server(world: World, keeper: Keeper) -> AsyncIterator[TestServer]:
+    """The real application, listening."""
+    running = TestServer(build(world, keeper))
+    await running.start_server()
+    yield running
+    await running.close()
+
+
+@pytest.fixture
+async def client(server: TestServer) -> AsyncIterator[TestClient]:
+    """A browser that is not signed in."""
+    async with TestClient(server, cookie_jar=CookieJar(unsafe=True)) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def as_admin(server: TestServer, call: Call) -> AsyncIterator[TestClient]:
+    """A browser signed in as the first administrator."""
+    from tests.factories.people import sign_in_as  # noqa: PLC0415 (the factory needs the rooms)
+
+    async with TestClient(server, cookie_jar=CookieJar(unsafe=True)) as browser:
+        await sign_in_as(browser, call, "superadmin")
+        yield browser
