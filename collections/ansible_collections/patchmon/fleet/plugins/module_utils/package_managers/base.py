@@ -1,0 +1,167 @@
+"""What every package-manager driver promises: the data it speaks in and the methods it has."""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, NamedTuple, Optional, Sequence
+
+from .kernels import needs_new_kernel
+
+Line = Callable[[str], None]
+"""Takes one line of output, without its line end, as soon as it is printed."""
+
+SCOPES = ("all", "security", "packages")
+NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9._+:~-]*$")
+
+
+class Installed(NamedTuple):
+    """One package on this host; `repository` is where this version can be had, `local` when nowhere."""
+
+    name: str
+    version: str
+    description: str
+    category: str
+    architecture: str
+    repository: str = ""
+
+
+class Update(NamedTuple):
+    """A newer version that the package manager would choose if nothing stood in its way."""
+
+    name: str
+    current: str
+    available: str
+    security: bool
+    repository: str
+
+
+class Change(NamedTuple):
+    """One package that changes or changed; a missing version is empty. Actions: upgrade, install, remove, downgrade."""
+
+    name: str
+    from_version: str
+    to_version: str
+    repository: str
+    security: bool
+    action: str
+
+
+class Repository(NamedTuple):
+    """One configured package source; `secure` means fetched by HTTPS."""
+
+    name: str
+    url: str
+    distribution: str
+    components: str
+    repo_type: str
+    enabled: bool
+    secure: bool
+
+
+class Plan(NamedTuple):
+    """What would happen, or what did; `kept_back` names updates that were left out and stay waiting."""
+
+    changes: tuple[Change, ...]
+    kept_back: tuple[str, ...]
+
+
+class Reboot(NamedTuple):
+    """Whether the host asks for a restart; the reason is a sentence for a person, empty when it does not."""
+
+    required: bool
+    reason: str
+
+
+class PackageManagerError(Exception):
+    """A failure told in a sentence for a person; `tail` is the end of the output, `done` what had changed by then."""
+
+    def __init__(self, text: str, tail: str = "", done: Optional[Plan] = None) -> None:
+        super().__init__(text)
+        self.text = text
+        self.tail = tail
+        self.done = done
+
+
+class UnsupportedManager(PackageManagerError):  # noqa: N818 - reads as the refusal it is
+    """The package manager is known, or was asked for by name, but has no driver here."""
+
+
+class UnsupportedPlatform(PackageManagerError):  # noqa: N818 - same
+    """No package manager that we know of is installed."""
+
+
+def unheard(_text: str) -> None:
+    """Be the listener of those who do not care for live lines."""
+
+
+class PackageManager:
+    """One subclass per manager; every method may raise PackageManagerError. Looking never changes the host."""
+
+    name = ""
+
+    def __init__(self, root: str = "/") -> None:
+        """Work on the system below `root`; anything but `/` is for tests and images."""
+        self.root = root
+
+    def available(self) -> bool:
+        """Tell whether this manager runs the system below `root`."""
+        raise NotImplementedError
+
+    def installed(self) -> list[Installed]:
+        """Every package whose files are on the host, by name; foreign architectures as `name:architecture`."""
+        raise NotImplementedError
+
+    def updates(self) -> list[Update]:
+        """Every waiting update, held ones included: the report shows what is missing, the plan what can be done."""
+        raise NotImplementedError
+
+    def repositories(self) -> list[Repository]:
+        """Every configured source, disabled ones too where the format can say so."""
+        raise NotImplementedError
+
+    def refresh(self, line: Line, lock_timeout_seconds: int) -> None:
+        """Fetch the package lists."""
+        raise NotImplementedError
+
+    def cache_age_seconds(self) -> Optional[float]:
+        """How long ago the package lists were fetched; None when that is not known."""
+        return None
+
+    def scratch(self, directory: str) -> Optional[PackageManager]:
+        """A driver whose refresh writes only below `directory`, so that a dry run sees fresh lists; None: cannot."""
+        del directory
+        return None
+
+    def simulate(self, scope: str, packages: Sequence[str], line: Line = unheard) -> Plan:
+        """What upgrade() would do now. `packages` counts only in the scope of that name."""
+        raise NotImplementedError
+
+    def upgrade(self, scope: str, packages: Sequence[str], line: Line, lock_timeout_seconds: int) -> Plan:
+        """Do it; returns what really happened, by comparing the package database before and after."""
+        raise NotImplementedError
+
+    def services_to_restart(self) -> list[str]:
+        """Services that still run replaced files, where the system can tell."""
+        return []
+
+    def reboot(self) -> Reboot:
+        """Whether the host should be restarted, and why."""
+        reason = needs_new_kernel(self.root)
+        return Reboot(required=bool(reason), reason=reason)
+
+
+def checked_names(packages: Sequence[str]) -> list[str]:
+    """Refuse what cannot be a package name before it gets near a command line; the rest without doubles, in order."""
+    wrong = [name for name in packages if not NAME.match(name)]
+    if wrong:
+        listed = ", ".join(repr(name) for name in wrong)
+        raise PackageManagerError(f"Not a package name: {listed}. Nothing was changed.")
+    return list(dict.fromkeys(packages))
+
+
+def checked_scope(scope: str, packages: Sequence[str]) -> None:
+    """Refuse an unknown scope, and a request for named packages that names none."""
+    if scope not in SCOPES:
+        raise PackageManagerError(f"Unknown scope {scope!r}; known: {', '.join(SCOPES)}. Nothing was changed.")
+    if scope == "packages" and not packages:
+        raise PackageManagerError("The scope is 'packages' but no package was named. Nothing was changed.")

@@ -1,0 +1,128 @@
+"""Runs the package managers' own tools: quietly for looking, line by line for changing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from collections import deque
+from typing import Iterator, Mapping, NamedTuple, Sequence
+
+from .base import Line, PackageManagerError
+
+TAIL_LINES = 40
+LOOK_TIMEOUT_SECONDS = 300
+_SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+class Finished(NamedTuple):
+    """How a streamed command ended; a negative code is the signal that ended it, as in subprocess."""
+
+    code: int
+    tail: str
+    stopped: bool
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment in plain English and UTF-8, with the system's folders on the path."""
+    variables = {name: value for name, value in os.environ.items() if name != "LANGUAGE"}
+    path = [folder for folder in variables.get("PATH", "").split(os.pathsep) if folder]
+    variables["PATH"] = os.pathsep.join([*path, *(folder for folder in _SYSTEM_PATH if folder not in path)])
+    variables.update({"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"})
+    variables.update(extra)
+    return variables
+
+
+def look(argv: Sequence[str], variables: Mapping[str, str], accept: Sequence[int] = (0,)) -> str:
+    """Standard output of a command that changes nothing; any other exit code is an error with its own words."""
+    try:
+        done = subprocess.run(
+            list(argv),
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=LOOK_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError as missing:
+        raise PackageManagerError(f"{argv[0]} is not installed on this host") from missing
+    except subprocess.TimeoutExpired as late:
+        raise PackageManagerError(f"{argv[0]} did not answer within {LOOK_TIMEOUT_SECONDS} seconds") from late
+    if done.returncode not in accept:
+        words = _text(done.stderr).strip() or _text(done.stdout).strip()
+        raise PackageManagerError(f"{argv[0]} failed (exit code {done.returncode}): {_summary(words)}", words)
+    return _text(done.stdout)
+
+
+def stream(argv: Sequence[str], variables: Mapping[str, str], line: Line) -> Finished:
+    """Run a command and hand over each line as it is printed, errors in their place between the others.
+
+    A stop (SIGINT or SIGTERM to this process) is passed on as SIGINT, once, and then waited for: the package manager
+    ends at the next safe point. What it printed and changed until then is still told.
+    """
+    line("$ " + " ".join(shlex.quote(word) for word in argv))
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    with (
+        subprocess.Popen(
+            list(argv), env=dict(variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process,
+        _stop_passed_on(process, line) as stops,
+    ):
+        for text in _lines(process):
+            tail.append(text)
+            line(text)
+        code = process.wait()
+    return Finished(code, "\n".join(tail), bool(stops))
+
+
+def failure(argv: Sequence[str], finished: Finished) -> PackageManagerError:
+    """The error for a streamed command that did not end well."""
+    if finished.stopped:
+        return PackageManagerError("Stopped on request before the work was complete", finished.tail)
+    said = _summary(finished.tail)
+    how = f"ended by signal {-finished.code}" if finished.code < 0 else f"exit code {finished.code}"
+    return PackageManagerError(f"{os.path.basename(argv[0])} failed ({how}): {said}", finished.tail)
+
+
+@contextlib.contextmanager
+def _stop_passed_on(process: subprocess.Popen[bytes], line: Line) -> Iterator[list[int]]:
+    """Collect stop signals while the process runs; outside the main thread Python allows no handlers, so none."""
+    stops: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        stops.append(number)
+        if len(stops) == 1:
+            line("Stopping: waiting for the package manager to finish what it is doing")
+            process.send_signal(signal.SIGINT)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stops
+        return
+    old = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stops
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
+    assert process.stdout is not None
+    for raw in process.stdout:
+        for text in _text(raw).rstrip("\r\n").split("\r"):
+            if text.strip():
+                yield text.rstrip()
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+def _summary(words: str) -> str:
+    """The lines that carry the errors, else the last one."""
+    lines = [text.strip() for text in words.splitlines() if text.strip()]
+    errors = [text for text in lines if text.startswith(("E:", "dpkg: error", "Error"))]
+    return "; ".join(errors or lines[-1:]) or "no message"
