@@ -1,13 +1,12 @@
 """Builds the queue worker: the same resources as the server, every room's tasks."""
 
-import asyncio
-import signal
 from contextlib import aclosing
 
 from server.app import opened, tasks
 from server.core.env import Env
 from server.core.log import get_log
 from server.core.queue import Worker
+from server.serve import until_told
 
 log = get_log(__name__)
 
@@ -19,12 +18,3 @@ async def work(env: Env) -> None:
             Worker(world, tasks(), keeper).start()
             log.info("worker_started", tasks=len(tasks()))
             await until_told()
-
-
-async def until_told() -> None:
-    """Wait for the signal to stop."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    await told.wait()

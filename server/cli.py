@@ -1,0 +1,186 @@
+"""The `patchmon` command: starts and looks after the server, and drives it as an API client."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from server import __version__
+from server.core import env as environment
+from server.core import log
+from server.core.env import BadEnvironment, Env
+from server.core.errors import Problem
+
+_OK: Final = 0
+_FAILED: Final = 1
+_USAGE: Final = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status is 0 ok, 1 failed, 2 usage, 3 unreachable or timed out."""
+    from server.automation import jobs_cli  # noqa: PLC0415 (the other commands start faster without it)
+
+    parser = _parser()
+    jobs_cli.add_commands(parser.subcommands)
+    options = parser.parse_args(arguments)
+    if options.command == "jobs":
+        return jobs_cli.run(options)
+    if options.command == "version":
+        print(f"PatchMon {__version__}")
+        return _OK
+    return _local(options)
+
+
+def _local(options: argparse.Namespace) -> int:
+    try:
+        env = environment.read()
+    except BadEnvironment as error:
+        for complaint in error.complaints:
+            print(complaint, file=sys.stderr)
+        return _FAILED
+    if getattr(options, "port", None):
+        env = replace(env, port=options.port)
+    log.set_up("warning" if options.command == "quickstart" else env.log_level, colours=sys.stderr.isatty())
+    try:
+        return _run(_COMMANDS[options.command](env, options))
+    except (Problem, ConnectionError, OSError) as error:
+        print(f"patchmon: {error}", file=sys.stderr)
+        return _FAILED
+
+
+def _run(work: Coroutine[Any, Any, int | None]) -> int:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work) or _OK
+
+
+async def _serve(env: Env, _options: argparse.Namespace) -> None:
+    from server.serve import serve  # noqa: PLC0415 (each command loads what it needs)
+
+    await serve(env)
+
+
+async def _work(env: Env, _options: argparse.Namespace) -> None:
+    from server.serve import equipped  # noqa: PLC0415
+    from server.worker import work  # noqa: PLC0415
+
+    async with equipped(env, print) as ready:
+        await work(ready)
+
+
+async def _quickstart(env: Env, options: argparse.Namespace) -> int:
+    from server.quickstart import quickstart  # noqa: PLC0415
+
+    return await quickstart(env, once=options.once)
+
+
+async def _migrate(env: Env, options: argparse.Namespace) -> int:
+    from server.core.db import Database  # noqa: PLC0415
+    from server.core.migrate import MigrationFailed, force, migrate, version  # noqa: PLC0415
+    from server.serve import equipped  # noqa: PLC0415
+
+    async with equipped(env, print) as ready:
+        db = await Database.open(ready.database_url.reveal(), size=2)
+        try:
+            if options.action == "force":
+                await force(db, options.number)
+            if options.action == "up":
+                await migrate(db)
+            found = await version(db)
+            print(f"Version: {found.number} (dirty: {str(found.dirty).lower()})")
+        except MigrationFailed as error:
+            print(f"[fatal] {error}", file=sys.stderr)
+            return _FAILED
+        finally:
+            await db.close()
+    return _OK
+
+
+async def _backup(env: Env, options: argparse.Namespace) -> None:
+    from server.core.backup import backup  # noqa: PLC0415
+    from server.core.embedded import secrets_file  # noqa: PLC0415
+    from server.serve import equipped  # noqa: PLC0415
+
+    async with equipped(env, print) as ready:
+        await backup(ready.database_url.reveal(), secrets_file(env.data_dir), options.file)
+    print(f"Backed up to {options.file}. It holds every secret: keep it as safe as the server.")
+
+
+async def _restore(env: Env, options: argparse.Namespace) -> None:
+    from server.core.backup import restore  # noqa: PLC0415
+    from server.core.embedded import secrets_file  # noqa: PLC0415
+    from server.serve import equipped  # noqa: PLC0415
+
+    async with equipped(env, print) as ready:
+        await restore(ready.database_url.reveal(), secrets_file(env.data_dir), options.file, force=options.force)
+    print(f"Restored from {options.file}.")
+
+
+async def _create_admin(env: Env, options: argparse.Namespace) -> None:
+    from server.identity.service import create_first_admin_link  # noqa: PLC0415
+    from server.serve import serving  # noqa: PLC0415
+
+    async with serving(replace(env, worker_inside=False)) as running:
+        print(await create_first_admin_link(running.world, options.url) or "An administrator exists already.")
+
+
+async def _create_token(env: Env, options: argparse.Namespace) -> None:
+    from server.app import opened  # noqa: PLC0415
+    from server.identity.service import create_token  # noqa: PLC0415
+    from server.serve import equipped  # noqa: PLC0415
+
+    async with equipped(env, print) as ready:
+        async for world, _keeper in opened(ready):
+            print(await create_token(world, options.username, options.name, options.days))
+
+
+_COMMANDS: Final = {
+    "serve": _serve,
+    "work": _work,
+    "quickstart": _quickstart,
+    "migrate": _migrate,
+    "backup": _backup,
+    "restore": _restore,
+    "setup-link": _create_admin,
+    "tokens": _create_token,
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="patchmon", description="Fleet patching with Ansible playbooks pushed to agents.")
+    parser.subcommands = commands = parser.add_subparsers(dest="command", required=True, parser_class=argparse.ArgumentParser)
+    for name, text in (("serve", "run the server"), ("quickstart", "run the server, enrol this machine and dry-run a patch on it")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--port", type=int, help="port to listen on (default: PORT or 3000)")
+        if name == "quickstart":
+            command.add_argument("--once", action="store_true", help="stop afterwards and exit with the job's result")
+    commands.add_parser("work", help="run a background worker")
+    commands.add_parser("version", help="print the version")
+    migrate = commands.add_parser("migrate", help="bring the schema up to date, or look at it")
+    migrate.add_argument("action", choices=("up", "version", "force"), nargs="?", default="up")
+    migrate.add_argument("number", type=int, nargs="?", default=0, help="for force: the version to record")
+    for name, text in (("backup", "write database and secrets into one file"), ("restore", "read such a file into an empty database")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("file", type=Path)
+        if name == "restore":
+            command.add_argument("--force", action="store_true", help="replace what is in the database")
+    link = commands.add_parser("setup-link", help="make a new one-time link for the first administrator")
+    link.add_argument("--url", default="http://127.0.0.1:3000", help="where the server is reached")
+    tokens = commands.add_parser("tokens", help="API tokens").add_subparsers(dest="action", required=True)
+    create = tokens.add_parser("create", help="make an API token for a person and print it once")
+    create.add_argument("username")
+    create.add_argument("--name", default="command line")
+    create.add_argument("--days", type=int, default=90, help="days until it expires")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
