@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
@@ -47,9 +49,11 @@ class Running:
 
 
 @pytest.fixture(scope="session")
-async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def services() -> AsyncIterator[Running]:
     """Start the embedded services once for the whole run."""
-    embedded = Services(tmp_path_factory.mktemp("services"))
+    # Not under pytest's own folder: that is closed to the user PostgreSQL runs as when root runs the tests.
+    data_dir = Path(tempfile.mkdtemp(prefix="patchmon-test-"))
+    embedded = Services(data_dir)
     running = Running(await embedded.start())
     db = await Database.open(running.endpoints.database_url, size=1)
     await db.execute(f"create database {TEMPLATE}")
@@ -59,6 +63,7 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ru
     await template.close()
     yield running
     await embedded.stop()
+    shutil.rmtree(data_dir)
 
 
 @pytest.fixture
