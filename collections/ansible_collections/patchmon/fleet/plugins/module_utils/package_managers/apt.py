@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import tempfile
 import time
-from pathlib import Path
-from typing import Iterator, NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 from .apt_policy import LOCAL, Policy, read_policies, read_security_sources
 from .apt_simulation import Step, read_kept_back, read_steps
 from .apt_sources import read_sources
+from .apt_tools import AptTools
 from .base import (
     Change,
     Installed,
@@ -29,34 +25,11 @@ from .base import (
 )
 from .debian_version import newer
 from .dpkg_status import Entry, read_status
-from .locks import wait_until_free
-from .processes import environment, failure, look, stream
+from .processes import look
 
-_ENVIRONMENT = {
-    "DEBIAN_FRONTEND": "noninteractive",
-    "DEBIAN_PRIORITY": "critical",
-    "APT_LISTCHANGES_FRONTEND": "none",
-    "NEEDRESTART_MODE": "l",
-    "NEEDRESTART_SUSPEND": "1",
-    "UCF_FORCE_CONFFOLD": "1",
-}
-_QUIET = ("-q", "-o", "APT::Color=0", "-o", "APT::Get::Show-User-Simulation-Note=0")
-_UNATTENDED = (
-    "-y",
-    "-o",
-    "Dpkg::Use-Pty=0",
-    "-o",
-    "Dpkg::Progress-Fancy=0",
-    "-o",
-    "Dpkg::Options::=--force-confdef",
-    "-o",
-    "Dpkg::Options::=--force-confold",
-)
-_LOCK_REFUSALS = ("Could not get lock", "Unable to lock", "Unable to acquire", "is locked by another process")
-_DATABASE_LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock", "var/cache/apt/archives/lock")
-_LISTS_LOCKS = ("var/lib/apt/lists/lock",)
 _LISTS_STAMPS = ("var/lib/apt/periodic/update-success-stamp", "var/lib/apt/lists/partial", "var/lib/apt/lists")
-_RETRY_SECONDS = 1.0
+_WATCHED = ("var/lib/dpkg/status", "var/lib/apt/lists", "etc/apt", "etc/apt/preferences.d", "etc/apt/sources.list.d")
+_REBOOT_FLAGS = ("run/reboot-required", "var/run/reboot-required")
 
 
 class _Known(NamedTuple):
@@ -66,25 +39,27 @@ class _Known(NamedTuple):
     policies: dict[str, Policy]
     security: frozenset[str]
 
+    def repository(self, name: str, version: str) -> str:
+        """Where one version of an installed package can be had."""
+        policy = self.policies.get(name)
+        return policy.repository(version, self.security) if policy else LOCAL
+
 
 class Apt(PackageManager):
     """Drives apt-get, apt-cache, dpkg and dpkg-query; a handful of calls however many packages there are."""
 
     name = "apt"
 
-    def __init__(self, root: str = "/", lists: str = "") -> None:
-        """Work on the system below `root`; `lists` replaces its folder of package lists."""
+    def __init__(self, root: str = "/", scratch: str = "") -> None:
+        """Work on the system below `root`; `scratch` is for scratch() alone."""
         super().__init__(root)
-        self._lists = lists
-        self._variables = environment(_ENVIRONMENT)
-        self._options = [*_QUIET, *self._root_options(), *self._lists_options()]
-        self._cache = ""
+        self._tools = AptTools(root, scratch)
         self._known: Optional[tuple[object, _Known]] = None
 
     def available(self) -> bool:
         """Tell whether the tools and a package database are there."""
-        tools = all(shutil.which(tool, path=self._variables["PATH"]) for tool in ("apt-get", "dpkg-query"))
-        return tools and self._path("var/lib/dpkg/status").is_file()
+        tools = all(map(self._tools.has, ("apt-get", "apt-cache", "dpkg", "dpkg-query")))
+        return tools and self._tools.path("var/lib/dpkg/status").is_file()
 
     def installed(self) -> list[Installed]:
         """Every package whose files are on the disk."""
@@ -96,7 +71,7 @@ class Apt(PackageManager):
                 entry.summary,
                 entry.section,
                 entry.architecture,
-                self._repository(known, entry.name, entry.version),
+                known.repository(entry.name, entry.version),
             )
             for entry in known.entries.values()
         ]
@@ -118,73 +93,66 @@ class Apt(PackageManager):
 
     def repositories(self) -> list[Repository]:
         """Every source of sources.list and sources.list.d."""
-        return read_sources(self._path("etc/apt"))
+        return read_sources(self._tools.path("etc/apt"))
 
     def refresh(self, line: Line, lock_timeout_seconds: int) -> None:
         """Fetch the package lists; sources that cannot be reached for now are warnings, as apt sees it."""
-        self._change(["update"], _LISTS_LOCKS, line, lock_timeout_seconds)
+        self._tools.update(line, lock_timeout_seconds)
+        self._known = None
 
     def cache_age_seconds(self) -> Optional[float]:
-        """Age of the newest trace of a successful refresh."""
-        stamps = [path.stat().st_mtime for path in map(self._path, _LISTS_STAMPS) if path.exists()]
-        has_lists = any(self._path("var/lib/apt/lists").glob("*Release"))
+        """Age of the newest trace of a refresh."""
+        stamps = [path.stat().st_mtime for path in map(self._tools.path, _LISTS_STAMPS) if path.exists()]
+        has_lists = any(self._tools.path("var/lib/apt/lists").glob("*Release"))
         return max(time.time() - max(stamps), 0.0) if stamps and has_lists else None
 
     def scratch(self, directory: str) -> PackageManager:
-        """Copy the package lists, so that a refresh fetches only what is newer and the host keeps its own."""
-        lists = Path(directory, "lists")
-        lists.mkdir()
-        Path(directory).chmod(0o711)
-        for source in self._path("var/lib/apt/lists").glob("*_*"):
-            if source.is_file():
-                shutil.copy2(source, lists / source.name)
-        (lists / "partial").mkdir()
-        Path(directory, "no-hooks.conf").write_text(
-            "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n"
-            "#clear APT::Update::Post-Invoke-Success;\n",
-            encoding="utf-8",
-        )
-        return Apt(self.root, str(lists))
+        """Work on a copy of the package lists below `directory`."""
+        self._tools.copy_lists(directory)
+        return Apt(self.root, directory)
 
     def simulate(self, scope: str, packages: Sequence[str], line: Line = unheard) -> Plan:
         """Let apt itself plan; nothing is locked, written or fetched."""
         checked_scope(scope, packages)
-        with self._shared_cache():
+        names = checked_names(packages)
+        with self._tools.shared_cache():
             known = self._know()
-            arguments, held = self._arguments(known, scope, checked_names(packages))
+            arguments, held = self._arguments(known, scope, names)
             if not arguments:
                 return Plan((), held)
-            argv = ["apt-get", "--simulate", "-o", "Debug::NoLocking=1", *_UNATTENDED, *self._options, *arguments]
-            line("$ apt-get --simulate " + " ".join(arguments))
-            said = look(argv, self._variables)
+            line(" ".join(["$ apt-get --simulate", *arguments]))
+            said = self._tools.simulate(arguments)
             for text in said.splitlines():
                 line(text)
-            return Plan(self._changes(known, read_steps(said)), _kept_back(scope, said, held))
+            kept_back = {*held, *(read_kept_back(said) if scope == "all" else ())}
+            return Plan(self._changes(known, read_steps(said)), tuple(sorted(kept_back)))
 
     def upgrade(self, scope: str, packages: Sequence[str], line: Line, lock_timeout_seconds: int) -> Plan:
         """Repair what an earlier run left half done, plan, change, and compare dpkg's database before and after."""
         checked_scope(scope, packages)
         names = checked_names(packages)
-        self._arguments(self._know(), scope, names)
-        self._repair(line, lock_timeout_seconds)
-        with self._shared_cache():
+        with self._tools.shared_cache():
+            self._arguments(self._know(), scope, names)
+            self._repair(line, lock_timeout_seconds)
             plan = self.simulate(scope, names)
-            if not plan.changes:
-                line("Nothing to change" + (f"; kept back: {', '.join(plan.kept_back)}" if plan.kept_back else ""))
-                return plan
             before = self._know()
             arguments, _held = self._arguments(before, scope, names)
+        if plan.kept_back:
+            line(f"Kept back: {', '.join(plan.kept_back)}")
+        if not plan.changes:
+            line("Nothing to change")
+            return plan
         try:
-            self._change([*_UNATTENDED, *arguments], _DATABASE_LOCKS, line, lock_timeout_seconds)
+            self._tools.change(arguments, line, lock_timeout_seconds)
         except PackageManagerError as problem:
-            raise PackageManagerError(problem.text, problem.tail, self._done(before.entries, plan)) from problem
-        return self._done(before.entries, plan)
+            raise PackageManagerError(problem.text, problem.tail, self._done(before, plan)) from problem
+        return self._done(before, plan)
 
     def services_to_restart(self) -> list[str]:
         """Ask needrestart, where it is installed, to list and not to act."""
-        if self.root != "/" or not shutil.which("needrestart", path=self._variables["PATH"]):
+        if self.root != "/" or not self._tools.has("needrestart"):
             return []
-        variables = {name: value for name, value in self._variables.items() if name != "NEEDRESTART_SUSPEND"}
+        variables = {name: value for name, value in self._tools.variables.items() if name != "NEEDRESTART_SUSPEND"}
         said = look(["needrestart", "-b", "-r", "l"], variables)
         return sorted(
             text.partition(":")[2].strip() for text in said.splitlines() if text.startswith("NEEDRESTART-SVC")
@@ -192,34 +160,33 @@ class Apt(PackageManager):
 
     def reboot(self) -> Reboot:
         """Believe the flag that packages leave, then look at the kernel."""
-        if not self._path("run/reboot-required").exists() and not self._path("var/run/reboot-required").exists():
+        flags = [path for path in map(self._tools.path, _REBOOT_FLAGS) if path.exists()]
+        if not flags:
             return super().reboot()
-        named = map(self._path, ("run/reboot-required.pkgs", "var/run/reboot-required.pkgs"))
-        listed = next((path.read_text(encoding="utf-8").split() for path in named if path.exists()), [])
-        because = f" by {', '.join(dict.fromkeys(listed))}" if listed else ""
+        lists = [path.with_name(path.name + ".pkgs") for path in flags]
+        named = next((path.read_text(encoding="utf-8").split() for path in lists if path.exists()), [])
+        because = f" by {', '.join(dict.fromkeys(named))}" if named else ""
         return Reboot(required=True, reason=f"A restart was asked for{because}")
-
-    # ------------------------------------------------------------------ looking
 
     def _know(self) -> _Known:
         """Everything about the installed packages; asked again only when a file behind it has changed."""
         stamp = self._stamp()
         if self._known is not None and self._known[0] == stamp:
             return self._known[1]
-        entries = read_status(self.root, self._variables)
-        with self._shared_cache():
+        entries = read_status(self.root, self._tools.variables)
+        with self._tools.shared_cache():
             policies = self._policies(list(entries))
-            security = read_security_sources(self._apt_cache("policy")) if policies else frozenset[str]()
+            security = read_security_sources(self._tools.cache("policy")) if policies else frozenset()
         known = _Known(entries, policies, security)
         self._known = (stamp, known)
         return known
 
-    def _policies(self, names: Sequence[str]) -> dict[str, Policy]:
-        return read_policies(self._apt_cache("policy", *names)) if names else {}
+    def _stamp(self) -> object:
+        paths = map(self._tools.path, _WATCHED)
+        return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
 
-    def _repository(self, known: _Known, name: str, version: str) -> str:
-        policy = known.policies.get(name)
-        return policy.repository(version, known.security) if policy else LOCAL
+    def _policies(self, names: Sequence[str]) -> dict[str, Policy]:
+        return read_policies(self._tools.cache("policy", *names)) if names else {}
 
     def _arguments(self, known: _Known, scope: str, names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
         """What to ask apt-get for, empty for nothing, and which of the wanted packages are on hold."""
@@ -235,10 +202,10 @@ class Apt(PackageManager):
         return (["--only-upgrade", "install", *free] if free else []), held
 
     def _all_installed(self, known: _Known, names: Sequence[str]) -> list[str]:
-        native = [name if name in known.entries else _without_native(name, known) for name in names]
-        missing = [name for name in native if name not in known.entries]
+        plain = [name if name in known.entries else _without_native(name, known) for name in names]
+        missing = [name for name in plain if name not in known.entries]
         if not missing:
-            return native
+            return plain
         in_lists = self._policies(missing)
         unknown = [name for name in missing if name not in in_lists or not in_lists[name].candidate]
         absent = [name for name in missing if name not in unknown]
@@ -252,117 +219,25 @@ class Apt(PackageManager):
         policies = {**known.policies, **new}
         return tuple(_change(step, policies.get(step.name), known.security) for step in steps)
 
-    def _done(self, before: dict[str, Entry], plan: Plan) -> Plan:
-        """What the database says has changed; repository and security flag are those of the plan."""
-        after = read_status(self.root, self._variables)
+    def _done(self, before: _Known, plan: Plan) -> Plan:
+        """What the database says has changed, planned packages first; where from and why is the plan's."""
+        old = {name: entry.version for name, entry in before.entries.items()}
+        new = {name: entry.version for name, entry in read_status(self.root, self._tools.variables).items()}
         planned = {change.name: change for change in plan.changes}
-        names = [*(name for name in planned), *sorted((before.keys() | after.keys()) - planned.keys())]
-        changes = []
-        for name in names:
-            old = before[name].version if name in before else ""
-            new = after[name].version if name in after else ""
-            if old != new:
-                same = planned.get(name)
-                expected = same if same and same.to_version == new else None
-                changes.append(
-                    Change(
-                        name,
-                        old,
-                        new,
-                        expected.repository if expected else "",
-                        expected.security if expected else False,
-                        _action(old, new),
-                    )
-                )
-        return Plan(tuple(changes), plan.kept_back)
-
-    # ------------------------------------------------------------------ changing
+        names = [*planned, *sorted((old.keys() | new.keys()) - planned.keys())]
+        changes = (_happened(name, old.get(name, ""), new.get(name, ""), planned.get(name)) for name in names)
+        return Plan(tuple(change for change in changes if change is not None), plan.kept_back)
 
     def _repair(self, line: Line, lock_timeout_seconds: int) -> None:
         """Finish what an interrupted run left unpacked but not configured; apt refuses to work before that."""
-        journal = self._path("var/lib/dpkg/updates")
+        journal = self._tools.path("var/lib/dpkg/updates")
         interrupted = journal.is_dir() and any(entry.name.isdigit() for entry in journal.iterdir())
         unfinished = sorted(name for name, entry in self._know().entries.items() if entry.unfinished)
-        if not interrupted and not unfinished:
-            return
-        what = ", ".join(unfinished) if unfinished else "dpkg's journal"
-        line(f"An earlier run was interrupted; finishing it first: {what}")
-        options = [f"--root={self.root}", "--force-script-chrootless"] if self.root != "/" else []
-        argv = ["dpkg", *options, "--force-confdef", "--force-confold", "--configure", "-a"]
-        self._locked(argv, _DATABASE_LOCKS, line, lock_timeout_seconds)
-
-    def _change(self, arguments: Sequence[str], locks: Sequence[str], line: Line, lock_timeout_seconds: int) -> None:
-        self._locked(["apt-get", *self._options, *arguments], locks, line, lock_timeout_seconds)
-
-    def _locked(self, argv: Sequence[str], locks: Sequence[str], line: Line, lock_timeout_seconds: int) -> None:
-        """Wait for the locks, run, and wait again should somebody else have been quicker."""
-        started = time.monotonic()
-        paths = [str(self._path(lock)) for lock in locks] if not self._lists else []
-        while True:
-            wait_until_free(paths, line, started, lock_timeout_seconds)
-            finished = stream(argv, self._variables, line)
-            self._known = None
-            if finished.code == 0 and not finished.stopped:
-                return
-            waited = time.monotonic() - started
-            refused = any(words in finished.tail for words in _LOCK_REFUSALS)
-            if finished.stopped or not refused or waited >= lock_timeout_seconds:
-                raise failure(argv, finished)
-            line(f"Waiting: another program was quicker ({waited:.0f} of at most {lock_timeout_seconds} seconds)")
-            time.sleep(_RETRY_SECONDS)
-
-    # ------------------------------------------------------------------ plumbing
-
-    def _path(self, below_root: str) -> Path:
-        return Path(self.root, below_root)
-
-    def _apt_cache(self, *arguments: str) -> str:
-        options = ["-o", f"Dir::Cache::pkgcache={self._cache}/pkgcache.bin"] if self._cache else []
-        return look(["apt-cache", *self._options, *options, *arguments], self._variables)
-
-    def _root_options(self) -> list[str]:
-        if self.root == "/":
-            return []
-        settings = (
-            f"Dir={self.root}",
-            f"Dir::State::status={self._path('var/lib/dpkg/status')}",
-            f"Dpkg::Options::=--root={self.root}",
-            "Dpkg::Options::=--force-script-chrootless",
-            "Dpkg::Options::=--force-not-root",
-            "APT::Sandbox::User=",
-        )
-        return [word for setting in settings for word in ("-o", setting)]
-
-    def _lists_options(self) -> list[str]:
-        if not self._lists:
-            return []
-        above = os.path.dirname(self._lists)
-        settings = (f"Dir::State::lists={self._lists}", f"Dir::Cache={above}", "Dir::Cache::pkgcache=pkgcache.bin")
-        return ["-c", f"{above}/no-hooks.conf", *(word for setting in settings for word in ("-o", setting))]
-
-    def _stamp(self) -> object:
-        watched = (
-            "var/lib/dpkg/status",
-            "var/lib/apt/lists",
-            "etc/apt",
-            "etc/apt/preferences.d",
-            "etc/apt/sources.list.d",
-        )
-        paths = [*map(self._path, watched), *([Path(self._lists)] if self._lists else [])]
-        return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
-
-    @contextlib.contextmanager
-    def _shared_cache(self) -> Iterator[None]:
-        """Let several calls share one binary cache where the system keeps none: building it is most of their time."""
-        if self._cache or self._lists or self._path("var/cache/apt/pkgcache.bin").exists():
-            yield
-            return
-        with tempfile.TemporaryDirectory(prefix="patchmon-apt-") as folder:
-            self._cache = folder
-            try:
-                yield
-            finally:
-                self._cache = ""
+        if interrupted or unfinished:
+            line(
+                f"An earlier run was interrupted; finishing it first: {', '.join(unfinished) or 'the journal of dpkg'}"
+            )
+            self._tools.configure_all(line, lock_timeout_seconds)
 
 
 def _without_native(name: str, known: _Known) -> str:
@@ -372,22 +247,23 @@ def _without_native(name: str, known: _Known) -> str:
     return plain if entry and architecture in (entry.architecture, "all") else name
 
 
-def _kept_back(scope: str, said: str, held: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted({*held, *(read_kept_back(said) if scope == "all" else ())}))
-
-
 def _change(step: Step, policy: Optional[Policy], security: frozenset[str]) -> Change:
-    number = step.after or step.before
-    fix = policy.security_version(security) if policy else ""
-    new = bool(policy and not step.before and not security.isdisjoint(_sources(policy, step.after)))
+    action = _action(step.before, step.after)
+    if policy is None:
+        return Change(step.name, step.before, step.after, LOCAL, False, action)
+    fix = policy.security_version(security)
     fixed = bool(fix and step.after and not newer(fix, step.after))
-    repository = policy.repository(number, security) if policy else LOCAL
-    return Change(step.name, step.before, step.after, repository, fixed or new, _action(step.before, step.after))
+    version = policy.version(step.after)
+    new_fix = not step.before and version is not None and not security.isdisjoint(version.sources)
+    repository = policy.repository(step.after or step.before, security)
+    return Change(step.name, step.before, step.after, repository, fixed or new_fix, action)
 
 
-def _sources(policy: Policy, number: str) -> tuple[str, ...]:
-    version = policy.version(number)
-    return version.sources if version else ()
+def _happened(name: str, old: str, new: str, planned: Optional[Change]) -> Optional[Change]:
+    if old == new:
+        return None
+    same = planned if planned and planned.to_version == new else None
+    return Change(name, old, new, same.repository if same else "", same.security if same else False, _action(old, new))
 
 
 def _action(before: str, after: str) -> str:

@@ -67,7 +67,7 @@ def _stanzas(text: str) -> Iterator[dict[str, str]]:
 
 
 def _repository(kind: str, address: str, suite: str, components: list[str], *, enabled: bool) -> Repository:
-    url = without_userinfo(address).rstrip("/")
+    url = _as_apt_says(address)
     words = [_place(url), suite, *components]
     return Repository(
         name=" ".join(word for word in words if word),
@@ -78,6 +78,11 @@ def _repository(kind: str, address: str, suite: str, components: list[str], *, e
         enabled=enabled,
         secure=url.partition(":")[0].split("+")[-1] == "https",
     )
+
+
+def _as_apt_says(address: str) -> str:
+    """The address as apt's own output has it, so that packages and repositories can be joined."""
+    return re.sub(r"^(file|copy):///", r"\1:/", without_userinfo(address)).rstrip("/")
 
 
 def _place(url: str) -> str:

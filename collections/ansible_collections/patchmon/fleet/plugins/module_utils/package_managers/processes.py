@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import signal
 import subprocess
 import threading
@@ -57,13 +56,15 @@ def look(argv: Sequence[str], variables: Mapping[str, str], accept: Sequence[int
     return _text(done.stdout)
 
 
-def stream(argv: Sequence[str], variables: Mapping[str, str], line: Line) -> Finished:
+def stream(argv: Sequence[str], variables: Mapping[str, str], line: Line, shown: str) -> Finished:
     """Run a command and hand over each line as it is printed, errors in their place between the others.
+
+    The first line is `shown`, the command without the options that are the same every time.
 
     A stop (SIGINT or SIGTERM to this process) is passed on as SIGINT, once, and then waited for: the package manager
     ends at the next safe point. What it printed and changed until then is still told.
     """
-    line("$ " + " ".join(shlex.quote(word) for word in argv))
+    line(f"$ {shown}")
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     with (
         subprocess.Popen(
