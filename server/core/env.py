@@ -35,6 +35,7 @@ class Env:
         body_limit_bytes, update_body_limit_bytes, ping_body_limit_bytes: bodies above are answered with 413.
         cors_origins: exact origins allowed for browsers; "*" allows all.
         worker_inside: whether ``serve`` also starts a worker (all in one).
+        given: every variable as it was found, for the operator settings that the environment overrides.
     """
 
     database_url: Secret[str] = field(default_factory=lambda: Secret(""))
@@ -56,6 +57,7 @@ class Env:
     agents_dir: Path = Path("dist")
     worker_inside: bool = True
     development: bool = False
+    given: Secret[Mapping[str, str]] = field(default_factory=lambda: Secret({}))
 
     @property
     def embedded(self) -> bool:
@@ -86,6 +88,7 @@ def read(variables: Mapping[str, str] | None = None) -> Env:
         agents_dir=Path(reader.text("AGENT_BINARIES_DIR", "") or reader.text("AGENTS_DIR", "dist")),
         worker_inside=reader.get("PATCHMON_WORKER_INSIDE", default=True, cast=_truth),
         development=reader.get("PATCHMON_DEVELOPMENT", default=False, cast=_truth),
+        given=Secret(dict(os.environ if variables is None else variables)),
     )
     reader.demand_secrets(env)
     if reader.complaints:
@@ -133,9 +136,13 @@ class _Reader:
         if env.embedded:
             return
         if not env.database_url.reveal():
-            self.complaints.append("config: DATABASE_URL is required (or leave out REDIS_HOST too to run the embedded services)")
+            self.complaints.append(
+                "config: DATABASE_URL is required (or leave out REDIS_HOST too to run the embedded services)"
+            )
         if not env.redis_url.reveal():
-            self.complaints.append("config: REDIS_HOST is required (or leave out DATABASE_URL too to run the embedded services)")
+            self.complaints.append(
+                "config: REDIS_HOST is required (or leave out DATABASE_URL too to run the embedded services)"
+            )
         if not env.master_key.reveal():
             self.complaints.append("config: AI_ENCRYPTION_KEY or SESSION_SECRET is required")
         if not env.jwt_secret.reveal():

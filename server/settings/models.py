@@ -1,0 +1,66 @@
+"""The settings in force."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Source = Literal["env", "database", "default"]
+
+_STANDARD_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every operator setting with its effective value.
+
+    Attributes:
+        server_protocol, server_host, server_port: the URL that agents and links use.
+        update_interval: minutes between two reports of an agent.
+        ignore_ssl_self_signed: install commands skip the certificate check, agents too.
+        auto_update: agents replace themselves when the server has a newer one.
+        session_days: a session ends this long after sign-in, however busy it is.
+        browser_session_cookies: sign-in ends with the browser.
+        max_login_attempts, lockout_duration_minutes: failed passwords in a row that lock an account, and for how long.
+        disabled_modules: capability modules that are switched off.
+    """
+
+    server_protocol: str
+    server_host: str
+    server_port: int
+    update_interval: int
+    ignore_ssl_self_signed: bool
+    auto_update: bool
+    signup_enabled: bool
+    default_user_role: str
+    show_github_version_on_login: bool
+    timezone: str
+    session_days: int
+    browser_session_cookies: bool
+    max_login_attempts: int
+    lockout_duration_minutes: int
+    password_min_length: int
+    password_require_uppercase: bool
+    password_require_lowercase: bool
+    password_require_number: bool
+    password_require_special: bool
+    disabled_modules: tuple[str, ...]
+
+    @property
+    def server_url(self) -> str:
+        """The URL without a trailing slash; the port is left out where it goes without saying."""
+        host = f"[{self.server_host}]" if ":" in self.server_host else self.server_host
+        if self.server_port == _STANDARD_PORTS[self.server_protocol]:
+            return f"{self.server_protocol}://{host}"
+        return f"{self.server_protocol}://{host}:{self.server_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The settings in force, and for each one which layer decided it."""
+
+    settings: Settings
+    sources: dict[str, Source]
+
+    @property
+    def server_url_is_known(self) -> bool:
+        """Whether anybody ever said under which URL this server is reached."""
+        return self.sources["server_host"] != "default"

@@ -1,0 +1,36 @@
+"""Every statement of the settings room."""
+
+from datetime import datetime
+from typing import Any
+
+from server.core.db import Database, Tx, as_json
+
+
+async def fetch_stored(db: Database) -> dict[str, Any]:
+    """Return what is stored, by key."""
+    rows = await db.all("select key, value from settings")
+    return {row["key"]: row["value"] for row in rows}
+
+
+async def store(tx: Tx, values: dict[str, Any], at: datetime, by: str) -> list[str]:
+    """Store these values and return the keys that really changed."""
+    return await tx.column(
+        """
+        insert into settings as old (key, value, updated_at, updated_by)
+        select given.key, given.value, %(at)s, %(by)s
+          from jsonb_each(%(values)s::jsonb) as given(key, value)
+            on conflict (key) do update
+           set value = excluded.value, updated_at = excluded.updated_at, updated_by = excluded.updated_by
+         where old.value is distinct from excluded.value
+        returning key
+        """,
+        values=as_json(values),
+        at=at,
+        by=by,
+    )
+
+
+async def last_change(db: Database) -> datetime | None:
+    """Return when anything was stored for the last time."""
+    moment: datetime | None = await db.value("select max(updated_at) from settings")
+    return moment

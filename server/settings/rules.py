@@ -1,0 +1,209 @@
+"""The catalogue of settings, and how environment, stored value and default make the effective one."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from server.settings.models import Effective, Settings, Source
+
+_HOST: Final = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$|^[0-9a-fA-F:]*:[0-9a-fA-F:.]+$")
+_ROLE: Final = re.compile(r"^[a-z][a-z0-9_]{1,49}$")
+_DURATION: Final = re.compile(r"^(\d{1,6})([smhd])$")
+_UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DAY_SECONDS: Final = 86400
+_TRUE: Final = frozenset({"true", "1", "yes", "on"})
+_FALSE: Final = frozenset({"false", "0", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: its field in ``Settings``, its key in the table and in JSON.
+        default: its value when nobody decided.
+        take: turns JSON or text into the value; raises ``ValueError`` with a sentence.
+        variable: the environment variable that decides over the stored value; empty when there is none.
+        initial: the variable is only the value before anyone stored one.
+    """
+
+    name: str
+    default: Any
+    take: Callable[[Any], Any]
+    variable: str = ""
+    initial: bool = False
+
+
+def truth(value: Any) -> bool:
+    """Take true or false, or a word for it."""
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in _TRUE | _FALSE:
+        return text in _TRUE
+    message = "must be true or false"
+    raise ValueError(message)
+
+
+def number(least: int, most: int) -> Callable[[Any], int]:
+    """Take a whole number within its limits."""
+
+    def take(value: Any) -> int:
+        text = str(value).strip()
+        if isinstance(value, bool) or not text.isdecimal() or not least <= int(text) <= most:
+            message = f"must be a whole number from {least} to {most}"
+            raise ValueError(message)
+        return int(text)
+
+    return take
+
+
+def one_of(*words: str) -> Callable[[Any], str]:
+    """Take one of a few words."""
+
+    def take(value: Any) -> str:
+        text = str(value).strip().lower()
+        if text not in words:
+            message = f"must be one of {', '.join(words)}"
+            raise ValueError(message)
+        return text
+
+    return take
+
+
+def host(value: Any) -> str:
+    """Take a DNS name or an IP address, with or without the brackets of IPv6."""
+    text = str(value).strip().removeprefix("[").removesuffix("]")
+    if not _HOST.match(text):
+        message = "must be a host name or an IP address"
+        raise ValueError(message)
+    return text
+
+
+def role(value: Any) -> str:
+    """Take the key of a role; the name older versions had for readonly is still understood."""
+    text = str(value).strip()
+    if not _ROLE.match(text):
+        message = "must be the key of a role"
+        raise ValueError(message)
+    return "readonly" if text == "viewer" else text
+
+
+def days(value: Any) -> int:
+    """Take a duration such as 7d or 36h, or a number of days; parts of a day count as one."""
+    text = str(value).strip()
+    match = _DURATION.match(text if text[-1:].isalpha() else f"{text}d")
+    seconds = int(match[1]) * _UNIT_SECONDS[match[2]] if match else 0
+    if not 0 < seconds <= 3650 * _DAY_SECONDS:
+        message = "must be a duration such as 7d or 36h"
+        raise ValueError(message)
+    return -(-seconds // _DAY_SECONDS)
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """Take a list of words, or one text with commas."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        message = "must be a list of words"
+        raise ValueError(message)
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def text(value: Any) -> str:
+    """Take a short text."""
+    if not isinstance(value, str) or not 1 <= len(value.strip()) <= 200:  # noqa: PLR2004 (longer is a mistake)
+        message = "must be a text of at most 200 characters"
+        raise ValueError(message)
+    return value.strip()
+
+
+CATALOGUE: Final = (
+    Setting("server_protocol", "http", one_of("http", "https"), "SERVER_PROTOCOL", initial=True),
+    Setting("server_host", "localhost", host, "SERVER_HOST", initial=True),
+    Setting("server_port", 3000, number(1, 65535), "SERVER_PORT", initial=True),
+    Setting("update_interval", 60, number(5, 1440)),
+    Setting("ignore_ssl_self_signed", default=False, take=truth),
+    Setting("auto_update", default=False, take=truth),
+    Setting("signup_enabled", default=False, take=truth),
+    Setting("default_user_role", "user", role, "DEFAULT_USER_ROLE"),
+    Setting("show_github_version_on_login", default=True, take=truth),
+    Setting("timezone", "UTC", text, "TZ"),
+    Setting("session_days", 7, days, "JWT_REFRESH_EXPIRES_IN"),
+    Setting("browser_session_cookies", default=False, take=truth, variable="AUTH_BROWSER_SESSION_COOKIES"),
+    Setting("max_login_attempts", 5, number(1, 1000), "MAX_LOGIN_ATTEMPTS"),
+    Setting("lockout_duration_minutes", 15, number(1, 525600), "LOCKOUT_DURATION_MINUTES"),
+    Setting("password_min_length", 8, number(1, 72), "PASSWORD_MIN_LENGTH"),
+    Setting("password_require_uppercase", default=True, take=truth, variable="PASSWORD_REQUIRE_UPPERCASE"),
+    Setting("password_require_lowercase", default=True, take=truth, variable="PASSWORD_REQUIRE_LOWERCASE"),
+    Setting("password_require_number", default=True, take=truth, variable="PASSWORD_REQUIRE_NUMBER"),
+    Setting("password_require_special", default=True, take=truth, variable="PASSWORD_REQUIRE_SPECIAL"),
+    Setting("disabled_modules", (), words, "PATCHMON_DISABLED_MODULES"),
+)
+
+BY_NAME: Final = {setting.name: setting for setting in CATALOGUE}
+
+
+def effective(variables: Mapping[str, str], stored: Mapping[str, Any]) -> Effective:
+    """Return what is in force: the environment decides over what is stored, that over the default."""
+    values: dict[str, Any] = {}
+    sources: dict[str, Source] = {}
+    for setting in CATALOGUE:
+        values[setting.name], sources[setting.name] = _decide(setting, variables, stored)
+    return Effective(Settings(**values), sources)
+
+
+def _decide(setting: Setting, variables: Mapping[str, str], stored: Mapping[str, Any]) -> tuple[Any, Source]:
+    given = variables.get(setting.variable, "").strip() if setting.variable else ""
+    if given and not (setting.initial and setting.name in stored):
+        return setting.take(given), "env"
+    if setting.name in stored:
+        return setting.take(stored[setting.name]), "database"
+    return setting.default, "default"
+
+
+def complaints(variables: Mapping[str, str]) -> list[str]:
+    """Return one sentence for each variable whose value its setting does not take."""
+    found = []
+    for setting in CATALOGUE:
+        given = variables.get(setting.variable, "").strip() if setting.variable else ""
+        try:
+            setting.take(given or setting.default)
+        except ValueError as error:
+            found.append(f"config: {setting.variable}: {error}")
+    return found
+
+
+def checked(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values that can be stored and a complaint for each that cannot; unknown names are left out."""
+    values: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for name, value in changes.items():
+        if name not in BY_NAME:
+            continue
+        try:
+            values[name] = BY_NAME[name].take(value)
+        except ValueError as error:
+            wrong[name] = str(error)
+    return values, wrong
+
+
+def url_parts(url: str) -> dict[str, Any]:
+    """Return the three settings that a URL such as ``https://patch.example.com:8443`` stands for.
+
+    Raises ``ValueError`` with a sentence when it is not such a URL.
+    """
+    try:
+        parts = urlsplit(url.strip() if "://" in url else f"http://{url.strip()}")
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        message = "must be a URL such as https://patchmon.example.com, without a path"
+        raise ValueError(message)
+    return {
+        "server_protocol": parts.scheme,
+        "server_host": host(parts.hostname),
+        "server_port": port or (443 if parts.scheme == "https" else 80),
+    }

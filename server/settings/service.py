@@ -1,0 +1,100 @@
+"""What is in force, kept for a moment; and changing it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from server.audit import service as audit
+from server.audit.models import Subject
+from server.core.bus import announce
+from server.core.call import Call, World
+from server.core.db import Database
+from server.core.env import BadEnvironment, Env
+from server.settings import queries, rules
+from server.settings.errors import BadSetting
+from server.settings.events import SettingsChanged
+from server.settings.models import Effective, Settings
+
+# A lost bell, or a change made directly in the database, costs at most this.
+_FRESH: Final = timedelta(seconds=5)
+_RELOOK_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    effective: Effective
+    read_at: datetime
+
+
+_kept: WeakKeyDictionary[Database, _Kept] = WeakKeyDictionary()
+
+
+async def effective(call: Call) -> Settings:
+    """Return the settings in force: environment, else stored, else default; read at most every few seconds."""
+    return (await decided(call)).settings
+
+
+async def decided(call: Call) -> Effective:
+    """Return the settings in force together with who decided each."""
+    kept = _kept.get(call.db)
+    if kept is None or not timedelta(0) <= call.now - kept.read_at < _FRESH:
+        stored = await queries.fetch_stored(call.db)
+        kept = _Kept(rules.effective(call.world.env.given.reveal(), stored), call.now)
+        _kept[call.db] = kept
+    return kept.effective
+
+
+async def change(call: Call, changes: Mapping[str, Any]) -> Settings:
+    """Store new values for the named settings; unknown names are ignored.
+
+    A setting that the environment decides can be stored too: it takes effect when the variable is removed.
+    Raises ``BadSetting`` with a complaint for every value that cannot be taken; then nothing is stored.
+    """
+    values, wrong = rules.checked(changes)
+    if wrong:
+        raise BadSetting(wrong)
+    async with call.transaction() as tx:
+        changed = await queries.store(tx, values, call.now, call.actor.name)
+        for name in sorted(changed):
+            await audit.record(tx, call, "settings.changed", Subject("setting", name, name), {"value": values[name]})
+        if changed:
+            tx.after_commit(_Forget())
+            tx.after_commit(announce(SettingsChanged(tuple(sorted(changed)))))
+    return await effective(call)
+
+
+async def change_server_url(call: Call, url: str) -> Settings:
+    """Store the URL under which agents and people reach this server."""
+    try:
+        parts = rules.url_parts(url)
+    except ValueError as error:
+        raise BadSetting({"server_url": str(error)}) from error
+    return await change(call, parts)
+
+
+async def last_change(call: Call) -> datetime | None:
+    """Return when a setting was last changed, or ``None`` when all are defaults."""
+    return await queries.last_change(call.db)
+
+
+def demand_usable(env: Env) -> None:
+    """Raise ``BadEnvironment`` with every operator variable that has an unusable value."""
+    if wrong := rules.complaints(env.given.reveal()):
+        raise BadEnvironment(wrong)
+
+
+async def keep_fresh(world: World) -> None:
+    """Forget what is kept as soon as another process changes a setting; runs until cancelled."""
+    async with world.bus.following(SettingsChanged.name) as bell:
+        while True:
+            await bell.ring(within=_RELOOK_SECONDS)
+            _kept.pop(world.db, None)
+
+
+class _Forget:
+    """The effect that makes this process read the settings again."""
+
+    async def __call__(self, world: World) -> None:
+        _kept.pop(world.db, None)
