@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import ModuleType
 from typing import Final
 
@@ -87,6 +88,7 @@ def build(world: World, keeper: Keeper) -> web.Application:
     return app
 
 
+@asynccontextmanager
 async def opened(env: Env) -> AsyncIterator[tuple[World, Keeper]]:
     """Open a world and its keeper, and close both at the end."""
     keeper = Keeper()

@@ -133,9 +133,8 @@ async def _create_token(env: Env, options: argparse.Namespace) -> None:
     from server.identity.service import create_token  # noqa: PLC0415
     from server.serve import equipped  # noqa: PLC0415
 
-    async with equipped(env, print) as ready:
-        async for world, _keeper in opened(ready):
-            print(await create_token(world, options.username, options.name, options.days))
+    async with equipped(env, print) as ready, opened(ready) as (world, _keeper):
+        print(await create_token(world, options.username, options.name, options.days))
 
 
 _COMMANDS: Final = {
@@ -156,8 +155,13 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> _Parser:
     parser = _Parser(prog="patchmon", description="Fleet patching with Ansible playbooks pushed to agents.")
-    parser.subcommands = commands = parser.add_subparsers(dest="command", required=True, parser_class=argparse.ArgumentParser)
-    for name, text in (("serve", "run the server"), ("quickstart", "run the server, enrol this machine and dry-run a patch on it")):
+    parser.subcommands = commands = parser.add_subparsers(
+        dest="command", required=True, parser_class=argparse.ArgumentParser
+    )
+    for name, text in (
+        ("serve", "run the server"),
+        ("quickstart", "run the server, enrol this machine and dry-run a patch on it"),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--port", type=int, help="port to listen on (default: PORT or 3000)")
         if name == "quickstart":
@@ -167,7 +171,10 @@ def _parser() -> _Parser:
     migrate = commands.add_parser("migrate", help="bring the schema up to date, or look at it")
     migrate.add_argument("action", choices=("up", "version", "force"), nargs="?", default="up")
     migrate.add_argument("number", type=int, nargs="?", default=0, help="for force: the version to record")
-    for name, text in (("backup", "write database and secrets into one file"), ("restore", "read such a file into an empty database")):
+    for name, text in (
+        ("backup", "write database and secrets into one file"),
+        ("restore", "read such a file into an empty database"),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("file", type=Path)
         if name == "restore":

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -71,8 +71,7 @@ async def serving(env: Env, say: Say = lambda _: None) -> AsyncIterator[Serving]
     """Serve until the block ends; everything started is stopped in reverse order."""
     async with AsyncExitStack() as stack:
         ready = await stack.enter_async_context(equipped(env, say))
-        opening = await stack.enter_async_context(aclosing(opened(ready)))
-        world, keeper = await anext(opening)
+        world, keeper = await stack.enter_async_context(opened(ready))
         await migrate(world.db)
         app = build(world, keeper)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, handle_signals=False)

@@ -1,7 +1,5 @@
 """Builds the queue worker: the same resources as the server, every room's tasks."""
 
-from contextlib import aclosing
-
 from server.app import opened, tasks
 from server.core.env import Env
 from server.core.log import get_log
@@ -13,8 +11,7 @@ log = get_log(__name__)
 
 async def work(env: Env) -> None:
     """Run background work until SIGTERM or SIGINT."""
-    async with aclosing(opened(env)) as opening:
-        async for world, keeper in opening:
-            Worker(world, tasks(), keeper).start()
-            log.info("worker_started", tasks=len(tasks()))
-            await until_told()
+    async with opened(env) as (world, keeper):
+        Worker(world, tasks(), keeper).start()
+        log.info("worker_started", tasks=len(tasks()))
+        await until_told()

@@ -1,16 +1,14 @@
 """Real PostgreSQL and Valkey, a migrated database per test, the real application, and the marks of the report."""
 
-import asyncio
-import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aiohttp import CookieJar
+from aiohttp import CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build, close_world, open_world
@@ -23,10 +21,11 @@ from server.core.migrate import migrate
 from server.core.secretbox import Secret
 
 ROOT = Path(__file__).resolve().parent.parent
+Browser = TestClient[web.Request, web.Application]
 TEMPLATE = "patchmon_template"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Turn the requirement marks into properties of the report, and give each kind of test its time limit."""
     for item in items:
         for mark in item.iter_markers("proves"):
@@ -117,14 +116,14 @@ async def server(world: World, keeper: Keeper) -> AsyncIterator[TestServer]:
 
 
 @pytest.fixture
-async def client(server: TestServer) -> AsyncIterator[TestClient]:
+async def client(server: TestServer) -> AsyncIterator[Browser]:
     """A browser that is not signed in."""
     async with TestClient(server, cookie_jar=CookieJar(unsafe=True)) as browser:
         yield browser
 
 
 @pytest.fixture
-async def as_admin(server: TestServer, call: Call) -> AsyncIterator[TestClient]:
+async def as_admin(server: TestServer, call: Call) -> AsyncIterator[Browser]:
     """A browser signed in as the first administrator."""
     from tests.factories.people import sign_in_as  # noqa: PLC0415 (the factory needs the rooms)
 

@@ -29,7 +29,12 @@ def main() -> int:
     for name, command in CHECKS:
         started = time.monotonic()
         done = subprocess.run(
-            [str(BIN / command[0]), *command[1:]], cwd=ROOT, env=environment, text=True, capture_output=True, check=False
+            [str(BIN / command[0]), *command[1:]],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            capture_output=True,
+            check=False,
         )
         word = "ok" if done.returncode == 0 else "FAILED"
         print(f"{name:14} {word:7} {time.monotonic() - started:5.1f} s", flush=True)

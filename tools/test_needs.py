@@ -32,7 +32,9 @@ def main() -> int:
     update = subprocess.run(["apt-get", "-qq", "update"], env=environment, check=False)
     install = subprocess.run(
         ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *sorted(set(missing.values()))],
-        env=environment, stdout=subprocess.DEVNULL, check=False,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        check=False,
     )
     return update.returncode or install.returncode
 

@@ -57,15 +57,16 @@ def _data(value: Any, name: str) -> str:
 
 
 def _whole(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
+    number = _signed(value, name)
+    if not 0 <= number < 2**53:
         raise BadMessage(name)
-    return value
+    return number
 
 
 def _signed(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise BadMessage(name)
-    return value
+    return int(value)
 
 
 def _truth(value: Any, name: str) -> bool:
@@ -101,7 +102,8 @@ def _record(kind: Any) -> Callable[[Any, str], Any]:
     def read(value: Any, name: str) -> Any:
         if not isinstance(value, dict):
             raise BadMessage(name)
-        return kind(**{field: reader(value[field], f"{name}.{field}") for field, reader in _READERS[kind].items() if field in value})
+        readers = _READERS[kind].items()
+        return kind(**{field: reader(value[field], f"{name}.{field}") for field, reader in readers if field in value})
 
     return read
 

@@ -8,7 +8,7 @@ fields and unknown types. ``job`` is always the job host's UUID: the idempotency
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Tuple, Union  # noqa: UP035 (this file runs on Python 3.9)
+from typing import Any, Dict, List, Tuple, Union
 
 PROTOCOL = 1
 #: Existing agents read at most 64 KiB; a chunk of 32 KiB is 43.7 KB as base64.

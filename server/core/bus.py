@@ -1,7 +1,7 @@
 """The doorbell: announcements say which thing changed, never what it is now.
 
-Whoever follows a thing subscribes first, reads second and waits third; a bell that is lost (Redis restarted, the reader was
-slow) costs one slow re-read, never a fact.
+Whoever follows a thing subscribes first, reads second and waits third; a bell that is lost (Redis restarted, the
+reader was slow) costs one slow re-read, never a fact.
 """
 
 import asyncio
@@ -157,5 +157,5 @@ class announce:  # noqa: N801 (reads as a verb: tx.after_commit(announce(RunFini
 
     async def __call__(self, world: World) -> None:
         """Ring; a Redis that is down delays followers until their next look, it does not fail the use case."""
-        news = dataclasses.asdict(self.event) if dataclasses.is_dataclass(self.event) else {}
+        news: dict[str, Any] = dataclasses.asdict(self.event) if dataclasses.is_dataclass(self.event) else {}
         await world.bus.announce(self.event.topic, {"event": self.event.name, **news})

@@ -34,7 +34,9 @@ class DatabaseDown(ConnectionError):
 class Queries:
     """What a transaction and the database itself have in common: statements with named parameters."""
 
-    async def _run(self, sql: str, params: dict[str, Any], *, fetch: bool) -> tuple[list[tuple[Any, ...]], list[str], int]:
+    async def _run(
+        self, sql: str, params: dict[str, Any], *, fetch: bool
+    ) -> tuple[list[tuple[Any, ...]], list[str], int]:
         raise NotImplementedError
 
     @overload
@@ -82,7 +84,9 @@ class Tx(Queries):
         self._connection = connection
         self._effects: list[Effect] = []
 
-    async def _run(self, sql: str, params: dict[str, Any], *, fetch: bool) -> tuple[list[tuple[Any, ...]], list[str], int]:
+    async def _run(
+        self, sql: str, params: dict[str, Any], *, fetch: bool
+    ) -> tuple[list[tuple[Any, ...]], list[str], int]:
         return await _statement(self._connection, sql, params, fetch=fetch)
 
     def after_commit(self, effect: "Effect") -> None:
@@ -128,7 +132,9 @@ class Database(Queries):
         self._pool.close()
         await self._pool.wait_closed()
 
-    async def _run(self, sql: str, params: dict[str, Any], *, fetch: bool) -> tuple[list[tuple[Any, ...]], list[str], int]:
+    async def _run(
+        self, sql: str, params: dict[str, Any], *, fetch: bool
+    ) -> tuple[list[tuple[Any, ...]], list[str], int]:
         async with self._pool.acquire() as connection:
             return await _statement(connection, sql, params, fetch=fetch)
 
@@ -157,7 +163,11 @@ async def _statement(
         await cursor.execute(sql, params or None)
         if not fetch or cursor.description is None:
             return [], [], cursor.rowcount
-        return cast("list[tuple[Any, ...]]", await cursor.fetchall()), [c.name for c in cursor.description], cursor.rowcount
+        return (
+            cast("list[tuple[Any, ...]]", await cursor.fetchall()),
+            [c.name for c in cursor.description],
+            cursor.rowcount,
+        )
 
 
 async def _roll_back(connection: aiopg.Connection) -> None:

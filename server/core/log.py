@@ -9,7 +9,17 @@ import structlog
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 
-_SECRET_WORDS: Final = ("password", "secret", "token", "api_key", "apikey", "authorization", "cookie", "passphrase", "private_key")
+_SECRET_WORDS: Final = (
+    "password",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "authorization",
+    "cookie",
+    "passphrase",
+    "private_key",
+)
 
 
 def get_log(name: str) -> Any:
@@ -27,8 +37,10 @@ def set_up(level: str = "info", *, colours: bool = False) -> None:
         _redact,
         structlog.processors.format_exc_info,
     ]
-    renderer: Any = structlog.dev.ConsoleRenderer() if colours else structlog.processors.LogfmtRenderer(
-        key_order=["timestamp", "level", "event"], drop_missing=True
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer()
+        if colours
+        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -60,4 +72,7 @@ def _add_request_id(_logger: object, _method: str, record: dict[str, Any]) -> di
 
 def _redact(_logger: object, _method: str, record: dict[str, Any]) -> dict[str, Any]:
     # A last net: callers do not pass secrets, and a field with such a name never reaches the output.
-    return {key: "***" if any(word in key.lower() for word in _SECRET_WORDS) and value else value for key, value in record.items()}
+    return {
+        key: "***" if any(word in key.lower() for word in _SECRET_WORDS) and value else value
+        for key, value in record.items()
+    }

@@ -1,6 +1,7 @@
 """Background work: tasks by name on Redis streams; the row in PostgreSQL decides who works, the queue only rings.
 
-A queued task carries ids, claims its row first and may run twice. Periodic tasks are sweeps that find what a lost message missed.
+A queued task carries ids, claims its row first and may run twice. Periodic tasks are sweeps that find what a lost
+message missed.
 """
 
 import asyncio
@@ -45,7 +46,9 @@ class Queue:
     """Puts tasks on the stream."""
 
     def __init__(self, redis_url: str) -> None:
-        self._broker: AsyncBroker = RedisStreamBroker(url=redis_url, queue_name=key("tasks"), consumer_group_name="workers", idle_timeout=_IDLE_MILLISECONDS)
+        self._broker: AsyncBroker = RedisStreamBroker(
+            url=redis_url, queue_name=key("tasks"), consumer_group_name="workers", idle_timeout=_IDLE_MILLISECONDS
+        )
 
     @property
     def broker(self) -> AsyncBroker:
@@ -54,9 +57,16 @@ class Queue:
 
     async def put(self, name: str, *args: Any, request_id: str = "") -> None:
         """Enqueue a task; arguments are ids, as JSON."""
-        message = TaskiqMessage(task_id=key_of(name, args), task_name=name, labels={"request_id": request_id}, args=list(args), kwargs={})
+        message = TaskiqMessage(
+            task_id=key_of(name, args), task_name=name, labels={"request_id": request_id}, args=list(args), kwargs={}
+        )
         await self._broker.kick(
-            BrokerMessage(task_id=message.task_id, task_name=name, message=orjson.dumps(message.model_dump(mode="json")), labels={})
+            BrokerMessage(
+                task_id=message.task_id,
+                task_name=name,
+                message=orjson.dumps(message.model_dump(mode="json")),
+                labels={},
+            )
         )
 
     async def open(self) -> None:
@@ -119,7 +129,7 @@ class Worker:
         try:
             data = message.data if isinstance(message, AckableMessage) else message
             if isinstance(message, AckableMessage):
-                # On receipt: a long task must not be handed to a second worker. What is lost with a worker, the sweep finds.
+                # On receipt: a long task must not be handed to a second worker. What dies with one, the sweep finds.
                 await _maybe(message.ack())
             body = orjson.loads(data)
             await self._run(body["task_name"], tuple(body["args"]), str(body["labels"].get("request_id", "")))

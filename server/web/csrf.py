@@ -47,7 +47,11 @@ async def _needs_token(request: web.Request) -> bool:
         return False
     if request.path.startswith("/api/"):
         # A cookie alone must not be enough for a program's route either, unless the page says where it comes from.
-        return call(request).actor.kind == "person" and "Authorization" not in request.headers and not _same_origin(request)
+        return (
+            call(request).actor.kind == "person"
+            and "Authorization" not in request.headers
+            and not _same_origin(request)
+        )
     return True
 
 

@@ -14,7 +14,9 @@ COOKIE: Final = "patchmon_flash"
 def say(response: web.StreamResponse, request: web.Request, kind: str, text: str) -> None:
     """Show ``text`` on the next page; ``kind`` is good, attention or bad."""
     body = base64.urlsafe_b64encode(orjson.dumps([kind, text])).decode()
-    response.set_cookie(COOKIE, f"{body}.{world(request).box.sign('flash:' + body)}", httponly=True, samesite="Lax", max_age=60)
+    response.set_cookie(
+        COOKIE, f"{body}.{world(request).box.sign('flash:' + body)}", httponly=True, samesite="Lax", max_age=60
+    )
 
 
 def heard(request: web.Request) -> list[tuple[str, str]]:

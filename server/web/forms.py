@@ -71,9 +71,7 @@ async def form_values(request: web.Request) -> dict[str, Any]:
     for name in posted:
         texts = [value for value in posted.getall(name) if isinstance(value, str)]
         plain = name.removesuffix("[]")
-        if name != plain:
-            values[plain] = texts
-        elif len(texts) > 1:
+        if name != plain or len(texts) > 1:
             values[plain] = texts
         elif texts and texts[0] != "":
             values[plain] = texts[0]
@@ -90,7 +88,10 @@ def parse(model: type[Model], value: Any) -> Model:
 
 def complaints(error: ValidationError) -> dict[str, str]:
     """Return one sentence per field; the empty name stands for the whole body."""
-    return {".".join(str(part) for part in item["loc"]): str(item["msg"]).removeprefix("Value error, ") for item in error.errors()}
+    return {
+        ".".join(str(part) for part in item["loc"]): str(item["msg"]).removeprefix("Value error, ")
+        for item in error.errors()
+    }
 
 
 def query_number(request: web.Request, name: str, default: int, *, least: int = 1, most: int = 10_000) -> int:

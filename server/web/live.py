@@ -33,7 +33,7 @@ def last_seen(request: web.Request) -> int:
 
 
 async def sse(request: web.Request, happenings: AsyncIterator[Happening | None]) -> web.StreamResponse:
-    """Send happenings until they end; ``None`` is a heartbeat. A reader that stalls for 20 s is dropped and resumes later."""
+    """Send happenings until they end; ``None`` is a heartbeat. A reader that stalls for 20 s is dropped and resumes."""
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )

@@ -130,6 +130,15 @@ def _initials(name: str) -> str:
     return "".join(word[0] for word in words[:2]).upper() or "?"
 
 
+_SPANS: Final = (
+    (3600, "min", 60),
+    (86400, "h", 3600),
+    (2592000, "d", 86400),
+    (31536000, "mo", 2592000),
+    (float("inf"), "y", 31536000),
+)
+
+
 def ago(moment: datetime | None) -> str:
     """Return a relative time a person reads at a glance: "just now", "5 min ago", "in 2 h"."""
     if moment is None:
@@ -138,11 +147,7 @@ def ago(moment: datetime | None) -> str:
     size = abs(seconds)
     if size < 45:  # noqa: PLR2004 (below this the exact figure is noise)
         return "just now"
-    for limit, unit, divisor in ((3600, "min", 60), (86400, "h", 3600), (2592000, "d", 86400), (31536000, "mo", 2592000)):
-        if size < limit:
-            break
-    else:
-        unit, divisor = "y", 31536000
+    unit, divisor = next((unit, divisor) for limit, unit, divisor in _SPANS if size < limit)
     count = max(1, round(size / divisor))
     return f"{count} {unit} ago" if seconds > 0 else f"in {count} {unit}"
 

@@ -110,4 +110,4 @@ def is_fragment(request: web.Request) -> bool:
 
 Verifier = Callable[[Call, str, str], Awaitable[Actor]]
 #: How the doorkeeper turns X-API-ID and X-API-KEY into an actor; the hosts room sets it.
-AGENT_VERIFIER: Final = web.AppKey("agent_verifier", Verifier)
+AGENT_VERIFIER: Final[web.AppKey[Verifier]] = web.AppKey("agent_verifier")

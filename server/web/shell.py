@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from server.core.call import NOBODY, Call
 from server.core.log import get_log, request_id_var
@@ -33,7 +34,7 @@ HEADERS: Final = {
 _LONG: Final = frozenset({"stream", "socket", "download"})
 
 
-def middlewares(doorkeeper: Handler) -> list[Handler]:
+def middlewares(doorkeeper: Middleware) -> list[Middleware]:
     """Return the middlewares, outermost first."""
     return [request_id, problems.problems, deadline, doorkeeper, csrf.csrf]
 

@@ -17,7 +17,11 @@ def sources() -> Iterator[Path]:
 
 
 def test_modules_stay_short() -> None:
-    long = {str(f.relative_to(ROOT)): n for f in sources() if (n := len(f.read_text(encoding="utf-8").splitlines())) > MODULE_LINES}
+    long = {
+        str(f.relative_to(ROOT)): n
+        for f in sources()
+        if (n := len(f.read_text(encoding="utf-8").splitlines())) > MODULE_LINES
+    }
     assert long == {}
 
 
@@ -43,5 +47,9 @@ def code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def test_every_module_has_a_home_and_a_sentence() -> None:
     assert [str(f.relative_to(ROOT)) for f in sources() if f.stem in HOMELESS] == []
-    silent = [str(f.relative_to(ROOT)) for f in sources() if ast.get_docstring(ast.parse(f.read_text(encoding="utf-8"))) is None]
+    silent = [
+        str(f.relative_to(ROOT))
+        for f in sources()
+        if ast.get_docstring(ast.parse(f.read_text(encoding="utf-8"))) is None
+    ]
     assert silent == []

@@ -8,7 +8,9 @@ import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SERVER: Final = ROOT / "server"
-WRITE: Final = re.compile(r"\b(?:insert\s+into|(?<!for )(?<!do )(?<!no key )update|delete\s+from|merge\s+into)\s+([a-z_]+)", re.IGNORECASE)
+WRITE: Final = re.compile(
+    r"\b(?:insert\s+into|(?<!for )(?<!do )(?<!no key )update|delete\s+from|merge\s+into)\s+([a-z_]+)", re.IGNORECASE
+)
 CREATE: Final = re.compile(r"\bcreate\s+(?:unlogged\s+)?table\s+(?:if\s+not\s+exists\s+)?([a-z_]+)", re.IGNORECASE)
 ROOMS: Final = sorted(p.name for p in SERVER.iterdir() if (p / "models.py").exists() or (p / "queries.py").exists())
 
@@ -38,12 +40,18 @@ def test_a_room_writes_only_its_own_tables(room: str) -> None:
 
 
 def test_sql_stands_only_in_queries() -> None:
-    sql = re.compile(r"\b(?:select\s.+\sfrom|insert\s+into|delete\s+from)\s+[a-z_]+|\bupdate\s+[a-z_]+\s+set\b", re.IGNORECASE)
+    sql = re.compile(
+        r"\b(?:select\s.+\sfrom|insert\s+into|delete\s+from)\s+[a-z_]+|\bupdate\s+[a-z_]+\s+set\b", re.IGNORECASE
+    )
     allowed = {"queries", "core"}
     strays = [
         str(file.relative_to(ROOT))
         for file in SERVER.rglob("*.py")
         if not allowed & {file.stem, *file.relative_to(SERVER).parts}
-        and any(sql.search(block) for block in re.findall(r'"""(.*?)"""|"([^"\n]*)"', file.read_text(encoding="utf-8"), re.DOTALL) for block in block)
+        and any(
+            sql.search(block)
+            for block in re.findall(r'"""(.*?)"""|"([^"\n]*)"', file.read_text(encoding="utf-8"), re.DOTALL)
+            for block in block
+        )
     ]
     assert strays == []
