@@ -1,0 +1,51 @@
+// What every page loads. Each part looks for its own marks and does nothing where there are none.
+import "./theme.js";
+import "./menu.js";
+import { startTimes } from "./time.js";
+import { startCopy } from "./copy.js";
+import { startDialogs } from "./dialog.js";
+import { startToasts, toast } from "./toast.js";
+import { startSelection } from "./select.js";
+import { startConsoles } from "./console.js";
+import { startLaunch } from "./launch.js";
+import { startJob } from "./job.js";
+import { startReload } from "./reload.js";
+
+const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
+
+document.addEventListener("htmx:configRequest", (event) => {
+  event.detail.headers["X-CSRF-Token"] = token;
+});
+document.addEventListener("htmx:responseError", (event) => {
+  const status = event.detail.xhr.status;
+  toast(status === 401 || status === 403 ? "You are signed out, or may not do this." : `The server answered with an error (${status}). What you see is still the last good state.`, "bad");
+});
+document.addEventListener("htmx:sendError", () => {
+  toast("The server cannot be reached. What you see is still the last good state.", "bad");
+});
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    document.querySelector("[data-search]")?.select();
+  }
+});
+
+// Parts that must look again at what an exchange brought.
+function start(scope) {
+  startTimes(scope);
+  startSelection(scope);
+  startConsoles(scope);
+  startLaunch(scope);
+  startJob(scope);
+  startReload(scope);
+}
+
+startCopy();
+startDialogs();
+startToasts();
+start(document);
+document.addEventListener("htmx:load", (event) => {
+  if (event.detail.elt !== document.body) start(event.detail.elt);
+});
+document.querySelector("[data-focus]")?.focus();

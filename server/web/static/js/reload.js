@@ -1,0 +1,15 @@
+// A part of a page that must stay fresh says so: data-reload="10" data-reload-id="…" fetches the page again while it is
+// visible and exchanges that element only. Used where a stream would be too much (waiting for a first connection).
+export function startReload(scope) {
+  for (const node of scope.querySelectorAll("[data-reload]")) {
+    const seconds = Number(node.dataset.reload);
+    setTimeout(function again() {
+      if (!node.isConnected) return;
+      if (document.hidden) {
+        setTimeout(again, seconds * 1000);
+        return;
+      }
+      window.htmx.ajax("GET", location.href, { target: `#${node.id}`, select: `#${node.id}`, swap: "outerHTML" });
+    }, seconds * 1000);
+  }
+}
