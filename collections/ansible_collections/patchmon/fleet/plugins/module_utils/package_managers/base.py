@@ -82,11 +82,11 @@ class PackageManagerError(Exception):
         self.done = done
 
 
-class UnsupportedManager(PackageManagerError):  # noqa: N818 - reads as the refusal it is
+class UnsupportedManager(PackageManagerError):
     """The package manager is known, or was asked for by name, but has no driver here."""
 
 
-class UnsupportedPlatform(PackageManagerError):  # noqa: N818 - same
+class UnsupportedPlatform(PackageManagerError):
     """No package manager that we know of is installed."""
 
 
