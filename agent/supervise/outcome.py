@@ -1,0 +1,73 @@
+"""What a play came to, gathered from its events as they pass."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Mapping
+
+from .events import Item
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_REASON_LENGTH = 500
+_COUNTERS = {
+    "ok": "ok",
+    "changed": "changed",
+    "failures": "failed",
+    "skipped": "skipped",
+    "dark": "unreachable",
+    "ignored": "ignored",
+    "rescued": "rescued",
+}
+
+
+class Outcome:
+    """Notes failures, errors and statistics; ``see`` is called with clean items only."""
+
+    def __init__(self) -> None:
+        self.counters: Dict[str, int] = {}
+        self.task_uuid: str | None = None
+        self._failure = ""
+        self._last_failure = ""
+        self._error = ""
+
+    def see(self, item: Item) -> None:
+        """Take note of one event."""
+        kind = item.get("event")
+        if kind in ("playbook_on_task_start", "playbook_on_handler_task_start"):
+            self.task_uuid = str(item.get("task_uuid") or item.get("uuid") or "") or None
+        elif kind in ("runner_on_failed", "runner_on_unreachable", "runner_on_async_failed"):
+            self._failed(item)
+        elif kind == "error" and not self._error:
+            self._error = plain(str(item.get("stdout") or ""))
+        elif kind == "playbook_on_stats":
+            stats = item.get("stats")
+            self.counters = sums(stats if isinstance(stats, dict) else {})
+
+    def reason(self, rc: int) -> str:
+        """Return in a line why the play failed: its first failure, as "task: message"."""
+        # With a rescue the first failure was mended; what ended the play came last.
+        failure = self._last_failure if self.counters.get("rescued") else self._failure
+        text = failure or self._error or f"ansible-playbook ended with {rc}"
+        return text if len(text) <= _REASON_LENGTH else f"{text[: _REASON_LENGTH - 1]}…"
+
+    def _failed(self, item: Item) -> None:
+        if item.get("ignored"):
+            return
+        self._last_failure = f"{item.get('task') or 'task'}: {item.get('message') or 'failed'}"
+        self._failure = self._failure or self._last_failure
+
+
+def plain(text: str) -> str:
+    """Return what terminal text says up to its first blank line, as one line without colours."""
+    said = _ANSI.sub("", text).replace("\r", "").strip().split("\n\n")[0]
+    return " ".join(said.split())
+
+
+def sums(stats: Mapping[str, object]) -> Dict[str, int]:
+    """Return the statistics of all hosts together under the protocol's names."""
+    counters = {}
+    for name, ours in _COUNTERS.items():
+        hosts = stats.get(name)
+        numbers = hosts.values() if isinstance(hosts, dict) else ()
+        counters[ours] = sum(number for number in numbers if isinstance(number, int))
+    return counters

@@ -1,0 +1,122 @@
+"""The pushed description of one job: read once, then gone from the disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Dict, List, Tuple
+
+MAX_EVENTS = 100_000
+MAX_BYTES = 64 * 1024 * 1024
+TIMEOUT_SECONDS = 3600
+_LOUDEST = 4
+
+
+class BadSpec(ValueError):
+    """The description is missing or not what was agreed; the text names the field."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to run, against which inventory, with which values, within which bounds."""
+
+    playbook: str
+    host: str
+    inventory: str = field(repr=False)
+    variables: str = field(default="", repr=False)
+    secrets: str = field(default="", repr=False)
+    check: bool = False
+    diff: bool = False
+    tags: Tuple[str, ...] = ()
+    skip_tags: Tuple[str, ...] = ()
+    verbosity: int = 0
+    timeout_seconds: int = TIMEOUT_SECONDS
+    max_events: int = MAX_EVENTS
+    max_bytes: int = MAX_BYTES
+    secret_values: Tuple[str, ...] = field(default=(), repr=False)
+
+
+def take(places: List[Path]) -> Spec:
+    """Read the description from the first place that has one and delete it everywhere: it holds secrets.
+
+    Raises:
+        BadSpec: none of the places has a usable one.
+    """
+    text = None
+    for place in places:
+        try:
+            text = place.read_bytes() if text is None else text
+            place.unlink()
+        except FileNotFoundError:
+            continue
+    if text is None:
+        raise BadSpec("the job came without its description")
+    return parse(text)
+
+
+def parse(text: bytes) -> Spec:
+    """Return the description in a JSON text; unknown fields are ignored.
+
+    Raises:
+        BadSpec: a field is missing or of the wrong kind.
+    """
+    try:
+        body = json.loads(text.decode("utf-8"))
+    except ValueError:
+        raise BadSpec("the job's description is not JSON") from None  # its text may hold a secret
+    if not isinstance(body, dict):
+        raise BadSpec("the job's description is not an object")
+    caps = body.get("caps")
+    caps = caps if isinstance(caps, dict) else {}
+    return Spec(
+        playbook=_playbook(_text(body, "playbook")),
+        host=_text(body, "host"),
+        inventory=_text(body, "inventory"),
+        variables=_text(body, "variables", ""),
+        secrets=_text(body, "secrets", ""),
+        check=_truth(body, "check"),
+        diff=_truth(body, "diff"),
+        tags=_texts(body, "tags"),
+        skip_tags=_texts(body, "skip_tags"),
+        verbosity=min(_whole(body, "verbosity", 0), _LOUDEST),
+        timeout_seconds=_whole(body, "timeout_seconds", TIMEOUT_SECONDS),
+        max_events=_whole(caps, "events", MAX_EVENTS),
+        max_bytes=_whole(caps, "bytes", MAX_BYTES),
+        secret_values=_texts(body, "secret_values"),
+    )
+
+
+def _playbook(name: str) -> str:
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise BadSpec("playbook is not a name within the project")
+    return name
+
+
+def _text(body: Dict[str, object], name: str, default: str | None = None) -> str:
+    value = body.get(name, default)
+    if not isinstance(value, str):
+        raise BadSpec(f"{name} is not text")
+    return value
+
+
+def _texts(body: Dict[str, object], name: str) -> Tuple[str, ...]:
+    value = body.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BadSpec(f"{name} is not a list of texts")
+    return tuple(value)
+
+
+def _truth(body: Dict[str, object], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise BadSpec(f"{name} is neither true nor false")
+    return value
+
+
+def _whole(body: Dict[str, object], name: str, default: int) -> int:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise BadSpec(f"{name} is not a whole number")
+    return value
