@@ -1,0 +1,1 @@
+"""Playbooks and their jobs: who asked, where they run, what happened, live."""

@@ -1,0 +1,111 @@
+"""What is pushed to a host: the project's bytes, and the spec with values as data and secrets apart. Pure."""
+
+import re
+from typing import Any, Final
+
+import orjson
+import yaml
+
+from agent.protocol.archive import digest
+from agent.protocol.messages import Content
+from server.automation.models import Claimed, Json, Variables
+
+#: Caps of one job on one host: past them the run goes on and says so once.
+MAX_EVENTS: Final = 100_000
+MAX_BYTES: Final = 64 * 1024**2
+
+_PLAIN_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
+_SHORTEST_MASKED: Final = 3
+
+
+class _Unsafe(str):
+    """Text that Ansible must not take for a template."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes every value as data: no anchors, no folding, keys in order."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (the library's signature)
+        """Write repeated values in full; an alias is one more thing a reader must get right."""
+        return True
+
+
+def _write_unsafe(dumper: yaml.SafeDumper, value: _Unsafe) -> yaml.ScalarNode:
+    return dumper.represent_scalar("!unsafe", str(value), style='"')
+
+
+_Dumper.add_representer(_Unsafe, _write_unsafe)
+
+
+def as_data(value: Json) -> Any:
+    """Mark every text at any depth as unsafe, keys included."""
+    if isinstance(value, str):
+        return _Unsafe(value)
+    if isinstance(value, list):
+        return [as_data(item) for item in value]
+    if isinstance(value, dict):
+        return {_Unsafe(key): as_data(item) for key, item in value.items()}
+    return value
+
+
+def variables_yaml(variables: Variables) -> str:
+    """Return a variables file: names as they are (they were checked), everything below as data."""
+    if not variables:
+        return "{}\n"
+    body = {name: as_data(value) for name, value in variables.items()}
+    return yaml.dump(body, Dumper=_Dumper, allow_unicode=False, width=2**20, default_flow_style=False, sort_keys=True)
+
+
+def inventory_name(friendly_name: str) -> str:
+    """Return the host's name in its inventory; brackets and the like would be read as patterns."""
+    return _PLAIN_NAME.sub("_", friendly_name) or "host"
+
+
+def inventory_yaml(friendly_name: str) -> str:
+    """Return the inventory of exactly one host; the supervisor adds connection and interpreter."""
+    name = inventory_name(friendly_name)
+    body = {"all": {"hosts": {name: {"ansible_connection": "local", "patchmon_host_name": _Unsafe(friendly_name)}}}}
+    return yaml.dump(body, Dumper=_Dumper, allow_unicode=False, width=2**20, default_flow_style=False)
+
+
+def secret_values(value: Json) -> set[str]:
+    """Return every text that must be masked on the host, also as it looks inside JSON."""
+    if isinstance(value, str):
+        if len(value) < _SHORTEST_MASKED:
+            return set()
+        return {value, orjson.dumps(value).decode()[1:-1]}
+    if isinstance(value, list):
+        return {text for item in value for text in secret_values(item)}
+    if isinstance(value, dict):
+        return {text for item in value.values() for text in secret_values(item)}
+    return set()
+
+
+def spec(claimed: Claimed, secrets: Variables) -> bytes:
+    """Return the spec part: the same job host gives the same bytes, so a broken transfer resumes on any server."""
+    options = claimed.options
+    body = {
+        "job": claimed.uuid,
+        "playbook": claimed.playbook_file,
+        "host": inventory_name(claimed.host_name),
+        "inventory": inventory_yaml(claimed.host_name),
+        "variables": variables_yaml(claimed.variables),
+        "secrets": variables_yaml(secrets) if secrets else "",
+        "check": claimed.check_mode,
+        "diff": bool(options.get("diff", False)),
+        "tags": options.get("tags") or [],
+        "skip_tags": options.get("skip_tags") or [],
+        "verbosity": options.get("verbosity", 0),
+        "timeout_seconds": options.get("timeout_seconds", 3600),
+        "caps": {"events": MAX_EVENTS, "bytes": MAX_BYTES},
+        "secret_values": sorted(secret_values(secrets), key=lambda text: (-len(text), text)),
+        "request_id": claimed.request_id,
+    }
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
+
+def content(data: bytes) -> Content:
+    """Name bytes by what they are."""
+    return Content(digest(data), len(data))

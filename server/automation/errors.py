@@ -1,0 +1,66 @@
+"""What automation refuses."""
+
+from server.core.errors import Conflict, Invalid, Missing, Refused
+
+
+class JobMissing(Missing):
+    """No job has this id."""
+
+    code = "job_not_found"
+    text = "Job not found"
+
+
+class PlaybookMissing(Missing):
+    """No playbook has this name."""
+
+    code = "playbook_not_found"
+    text = "Playbook {name} not found"
+
+
+class ResultMissing(Missing):
+    """The job host has no such result."""
+
+    code = "result_not_found"
+    text = "Result not found"
+
+
+class MayNotLaunch(Refused):
+    """The person may look, not launch."""
+
+    code = "may_not_launch"
+    text = "Launching {playbook} needs the permission {permission}"
+
+
+class NotLaunchable(Invalid):
+    """The order for a job has complaints."""
+
+    code = "job_not_launchable"
+    text = "The job cannot be launched like this"
+
+
+class NothingToRelaunch(Conflict):
+    """Every host of the job succeeded, or some are not finished yet."""
+
+    code = "nothing_to_relaunch"
+    text = "No host of this job failed"
+
+
+class JobStillRunning(Conflict):
+    """Relaunching waits for the end."""
+
+    code = "job_still_running"
+    text = "The job is still running"
+
+
+class JobFinished(Conflict):
+    """There is nothing left to stop."""
+
+    code = "job_finished"
+    text = "The job is already finished"
+
+
+class BadResult(Invalid):
+    """An uploaded result does not match its name."""
+
+    code = "bad_result"
+    text = "The content does not match its digest"

@@ -1,0 +1,56 @@
+"""What automation announces."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from server.core.bus import Event
+
+
+@dataclass(frozen=True, slots=True)
+class JobsQueued(Event):
+    """Job hosts wait for these hosts' links; whoever holds one claims them. No hosts named: everyone looks."""
+
+    name: ClassVar[str] = "jobs_queued"
+    host_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobStopAsked(Event):
+    """Job hosts that are on their hosts shall end."""
+
+    name: ClassVar[str] = "job_stop_asked"
+    host_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged(Event):
+    """Events or states of a job are new; its followers read them."""
+
+    name: ClassVar[str] = "job_changed"
+    job: str = ""
+
+    @property
+    def topic(self) -> str:
+        """One topic per job."""
+        return job_topic(self.job)
+
+
+@dataclass(frozen=True, slots=True)
+class JobHostsEnded(Event):
+    """Job hosts reached their end; ``changed`` names the job UUIDs whose last host this was."""
+
+    name: ClassVar[str] = "job_hosts_ended"
+    job_hosts: tuple[str, ...] = ()
+    finished_jobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobListChanged(Event):
+    """A job was launched or ended: lists look again."""
+
+    name: ClassVar[str] = "job_list_changed"
+
+
+def job_topic(job: str) -> str:
+    """Return the topic of a job's followers."""
+    return f"job:{job}"

@@ -1,0 +1,356 @@
+"""Jobs, their hosts, their events and the playbooks behind them."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from agent.protocol.messages import JobEnded
+from server.core.ids import HostId, JobHostId, JobId
+
+#: What JSON can say; variables and results are opaque to us.
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+Variables: TypeAlias = dict[str, Json]
+Source = Literal["runner", "live"]
+#: How a source is stored.
+SOURCE_NUMBERS: dict[str, int] = {"runner": 0, "live": 1}
+
+
+class Status(StrEnum):
+    """Where a job host (or a whole job) is."""
+
+    QUEUED = "queued"
+    SCHEDULED = "scheduled"
+    AWAITING_APPROVAL = "awaiting_approval"
+    DISPATCHED = "dispatched"
+    RUNNING = "running"
+    REBOOTING = "rebooting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+    UNREACHABLE = "unreachable"
+
+
+FieldKind = Literal["text", "number", "boolean", "choice", "list", "json", "password"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One variable of a playbook, as its role's ``argument_specs`` declare it.
+
+    Attributes:
+        type: Ansible's type: str, int, float, bool, list, dict, path, raw.
+        elements: type of the items when ``type`` is list.
+        secret: declared ``no_log``: travels sealed and is never shown again.
+    """
+
+    name: str
+    type: str
+    help: str = ""
+    default: Json = None
+    choices: tuple[Json, ...] = ()
+    elements: str = "str"
+    required: bool = False
+    secret: bool = False
+
+    @property
+    def label(self) -> str:
+        """What a form calls it: without the role's prefix would be guessing, so only readable."""
+        return self.name.replace("_", " ").capitalize()
+
+    @property
+    def kind(self) -> FieldKind:
+        """Which form field shows it."""
+        if self.secret:
+            return "password"
+        if self.choices:
+            return "choice"
+        kinds: dict[str, FieldKind] = {
+            "int": "number",
+            "float": "number",
+            "bool": "boolean",
+            "list": "list",
+            "dict": "json",
+            "raw": "json",
+        }
+        return kinds.get(self.type, "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """A playbook that can be launched.
+
+    Attributes:
+        file: its name inside the project archive.
+        project_digest: the archive that holds it.
+    """
+
+    name: str
+    file: str
+    title: str
+    description: str
+    project_digest: str
+    fields: tuple[Field, ...] = ()
+    origin: str = "builtin"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Bytes that are pushed to hosts, named by their SHA-256."""
+
+    digest: str
+    content: bytes
+    origin: str = "builtin"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How ansible-playbook is called, beside the variables."""
+
+    timeout_seconds: int = 3600
+    grace_seconds: int = 30
+    diff: bool = False
+    tags: tuple[str, ...] = ()
+    skip_tags: tuple[str, ...] = ()
+    verbosity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What someone wants to be run.
+
+    Attributes:
+        hosts: UUIDs or friendly names.
+        groups: UUIDs or names of host groups, or "all".
+        deadline_seconds: hosts that did not come back by then are given up as unreachable.
+        idempotency_key: a second order of the same actor with the same key returns the first one's job.
+    """
+
+    playbook: str
+    hosts: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    variables: Variables = field(default_factory=dict)
+    check: bool = False
+    options: Options = field(default_factory=Options)
+    deadline_seconds: int = 86_400
+    idempotency_key: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A host a job shall run on."""
+
+    id: HostId
+    uuid: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One execution of a playbook on one or more hosts."""
+
+    id: JobId
+    uuid: str
+    playbook: str
+    playbook_file: str
+    title: str
+    project_digest: str
+    check_mode: bool
+    variables: Variables
+    secret_names: list[str]
+    options: dict[str, Json]
+    launched_by: str
+    launched_by_id: str
+    position: int
+    job_date: date
+    created_at: datetime
+    deadline_at: datetime
+    finished_at: datetime | None
+    started_at: datetime | None
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class JobHost:
+    """A job on one host: the unit that is dispatched, streamed, stopped and retried."""
+
+    id: JobHostId
+    uuid: str
+    job_id: JobId
+    host_id: HostId | None
+    host_uuid: str | None
+    host_name: str
+    status: Status
+    reason: str
+    executor: str
+    changing: bool
+    stop_asked_at: datetime | None
+    dispatched_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    rc: int | None
+    runner_counter: int
+    live_counter: int
+    events: int
+    bytes: int
+    counters: dict[str, int]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job host this process has just claimed, or must offer again: all an executor needs to build the offer."""
+
+    id: JobHostId
+    uuid: str
+    job_id: JobId
+    job_uuid: str
+    host_id: HostId
+    host_name: str
+    changing: bool
+    runner_counter: int
+    live_counter: int
+    playbook: str
+    playbook_file: str
+    project_digest: str
+    project_size: int
+    check_mode: bool
+    variables: Variables
+    options: dict[str, Json]
+    secrets_sealed: str | None
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A job host under lock, as far as decisions about its progress need it."""
+
+    id: JobHostId
+    uuid: str
+    job_id: JobId
+    job_uuid: str
+    job_date: date
+    job_position: int
+    host_id: HostId | None
+    status: Status
+    stop_asked_at: datetime | None
+    runner_counter: int
+    live_counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive events of one source, as they arrived; the items are passed on to PostgreSQL unread."""
+
+    job_host_id: JobHostId
+    source: Source
+    first: int
+    items: tuple[dict[str, Json], ...]
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The host says it has the job: receiving, running or ended."""
+
+    job_host_id: JobHostId
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The host says the job is over.
+
+    Attributes:
+        incomplete: events it counted never arrived although it was asked again and again: end without them.
+    """
+
+    job_host_id: JobHostId
+    ended: JobEnded
+    incomplete: bool = False
+
+
+Note: TypeAlias = Batch | Sighting | Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is stored of a job host after its notes were taken.
+
+    Attributes:
+        gap: events before these are missing: the host must send again from what is stored.
+        over: the job host is finished, the host may forget it.
+    """
+
+    job_host_id: JobHostId
+    runner: int
+    live: int
+    gap: bool = False
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A module's result file."""
+
+    module: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOf:
+    """Which job host reported which result."""
+
+    job_host_id: JobHostId
+    module: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """One event as the outside sees it: its position and its JSON text, made by PostgreSQL and never parsed here."""
+
+    position: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event, for pages and projections."""
+
+    position: int
+    job_host_id: JobHostId
+    job_host: str
+    host_name: str
+    source: Source
+    counter: int
+    at: datetime
+    event: str
+    uuid: str | None
+    play: str | None
+    task: str | None
+    task_uuid: str | None
+    action: str | None
+    duration: float | None
+    changed: bool | None
+    ignored: bool | None
+    stdout: str | None
+    message: str | None
+    has_result: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a follower has not seen yet; ``position`` is what it remembers next."""
+
+    job: Job
+    hosts: tuple[JobHost, ...]
+    events: tuple[EventRow, ...]
+    lines: tuple[EventLine, ...]
+    position: int
+    over: bool

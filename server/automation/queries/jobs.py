@@ -1,0 +1,228 @@
+"""Statements about jobs and their hosts as people see them."""
+
+from datetime import datetime
+from typing import Any, Final, cast
+
+from server.automation.models import Job, JobHost, Order, Playbook, Target, Variables
+from server.core.call import Call
+from server.core.db import Queries, Tx, as_json
+from server.core.ids import HostId, JobId
+from server.core.paging import Window
+
+_JOB: Final = """
+    select j.id, j.uuid, j.playbook, j.playbook_file, j.title, j.project_digest, j.check_mode, j.variables, j.secret_names, j.options,
+           j.launched_by, j.launched_by_id, j.position, j.job_date, j.created_at, j.deadline_at, j.finished_at,
+           h.started_at, coalesce(h.counts, '{}') as counts
+      from jobs j
+      left join lateral (
+            select min(s.started_at) as started_at, jsonb_object_agg(s.status, s.number) as counts
+              from (select status, count(*) as number, min(started_at) as started_at
+                      from job_hosts where job_id = j.id group by status) s
+           ) h on true
+"""
+
+_JOB_HOST: Final = """
+    select h.id, h.uuid, h.job_id, h.host_id, t.uuid as host_uuid, h.host_name, h.status, h.reason, h.executor, h.changing, h.stop_asked_at,
+           h.dispatched_at, h.started_at, h.finished_at, h.rc, h.runner_counter, h.live_counter, h.events, h.bytes, h.counters,
+           h.position
+      from job_hosts h
+      left join hosts t on t.id = h.host_id
+"""
+
+
+async def insert_job(
+    tx: Tx,
+    call: Call,
+    order: Order,
+    playbook: Playbook,
+    variables: Variables,
+    secret_names: list[str],
+    deadline_at: datetime,
+) -> dict[str, Any] | None:
+    """Write a job without hosts; nothing when the actor's idempotency key is taken."""
+    return await tx.one(
+        """
+        insert into jobs (playbook, playbook_file, title, project_digest, check_mode, variables, secret_names, options, launched_by,
+                          launched_by_id, idempotency_key, position, job_date, created_at, deadline_at, request_id)
+        values (%(playbook)s, %(file)s, %(title)s, %(digest)s, %(check)s, %(variables)s::jsonb, %(secret_names)s, %(options)s::jsonb,
+                %(by)s, %(by_id)s, %(key)s, 1, %(now)s::date, %(now)s, %(deadline_at)s, %(request_id)s)
+            on conflict (launched_by_id, idempotency_key) where idempotency_key is not null do nothing
+        returning id, uuid
+        """,
+        playbook=playbook.name,
+        file=playbook.file,
+        title=order.title or playbook.title,
+        digest=playbook.project_digest,
+        check=order.check,
+        variables=as_json(variables),
+        secret_names=secret_names,
+        options=as_json(order.options),
+        by=call.actor.name or call.actor.id,
+        by_id=f"{call.actor.kind}:{call.actor.id}",
+        key=order.idempotency_key or None,
+        now=call.now,
+        deadline_at=deadline_at,
+        request_id=call.request_id,
+    )
+
+
+async def find_by_idempotency_key(tx: Queries, call: Call, key: str) -> str | None:
+    """Return the job that the actor's key made before."""
+    return cast(
+        "str | None",
+        await tx.value(
+            """select uuid from jobs where launched_by_id = %(by_id)s and idempotency_key = %(key)s""",
+            by_id=f"{call.actor.kind}:{call.actor.id}",
+            key=key,
+        ),
+    )
+
+
+async def insert_job_hosts(
+    tx: Tx,
+    job_id: JobId,
+    targets: tuple[Target, ...],
+    *,
+    changing: bool,
+    secrets_sealed: str | None,
+    relaunch_of: JobId | None = None,
+) -> None:
+    """Write the job's hosts, all queued, and which job they repeat."""
+    await tx.execute(
+        """
+        with repeated as (
+            update jobs set relaunch_of = %(relaunch_of)s where id = %(job_id)s and %(relaunch_of)s::integer is not null
+        )
+        insert into job_hosts (job_id, host_id, host_name, status, changing, secrets_sealed, position)
+        select %(job_id)s, t.id, t.name, 'queued', %(changing)s, %(secrets_sealed)s, 1
+          from jsonb_to_recordset(%(targets)s::jsonb) as t(id integer, name text)
+         order by t.name
+        """,
+        job_id=job_id,
+        changing=changing,
+        secrets_sealed=secrets_sealed,
+        relaunch_of=relaunch_of,
+        targets=as_json([{"id": t.id, "name": t.name} for t in targets]),
+    )
+
+
+async def list_targets(tx: Queries, names: tuple[str, ...], groups: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the hosts that the names and groups mean, each with what it answered to."""
+    return await tx.all(
+        """
+        select h.id, h.uuid, h.friendly_name as name,
+               array(select n from unnest(%(names)s::text[]) n where n in (h.uuid::text, h.friendly_name)) as answers,
+               array(select g.word
+                       from host_group_members m
+                       join (select k.id, w.word from host_groups k
+                               join unnest(%(groups)s::text[]) w(word) on w.word in (k.uuid::text, k.name)) g on g.id = m.host_group_id
+                      where m.host_id = h.id
+                     union all
+                     select 'all' where 'all' = any(%(groups)s::text[])) as group_answers
+          from hosts h
+         where h.uuid::text = any(%(names)s::text[])
+            or h.friendly_name = any(%(names)s::text[])
+            or 'all' = any(%(groups)s::text[])
+            or exists (select from host_group_members m
+                         join host_groups k on k.id = m.host_group_id
+                        where m.host_id = h.id and (k.uuid::text = any(%(groups)s::text[]) or k.name = any(%(groups)s::text[])))
+         order by h.friendly_name, h.id
+        """,
+        names=list(names),
+        groups=list(groups),
+    )
+
+
+async def list_known_groups(tx: Queries, groups: tuple[str, ...]) -> list[str]:
+    """Return which of the words name a group."""
+    return cast(
+        "list[str]",
+        await tx.column(
+            """
+            select w.word
+              from unnest(%(groups)s::text[]) w(word)
+             where w.word = 'all' or exists (select from host_groups k where w.word in (k.uuid::text, k.name))
+            """,
+            groups=list(groups),
+        ),
+    )
+
+
+async def find_job(db: Queries, job: str) -> Job | None:
+    """Return a job by UUID."""
+    return await db.one(_JOB + """ where j.uuid = %(job)s""", Job, job=job)
+
+
+async def list_jobs(db: Queries, window: Window, *, playbook: str = "", search: str = "", only: str = "") -> list[Job]:
+    """Return jobs, newest first."""
+    return await db.all(
+        _JOB + _FILTER + """ order by j.created_at desc, j.id desc limit %(limit)s offset %(offset)s""",
+        Job,
+        playbook=playbook,
+        search=search,
+        only=only,
+        limit=window.size,
+        offset=window.offset,
+    )
+
+
+async def count_jobs(db: Queries, *, playbook: str = "", search: str = "", only: str = "") -> int:
+    """Return how many jobs the filters leave."""
+    return cast(
+        "int", await db.value("""select count(*) from jobs j""" + _FILTER, playbook=playbook, search=search, only=only)
+    )
+
+
+_FILTER: Final = """
+     where (%(playbook)s = '' or j.playbook = %(playbook)s)
+       and (%(search)s = '' or j.title ilike '%%' || %(search)s || '%%' or j.launched_by ilike '%%' || %(search)s || '%%'
+            or exists (select from job_hosts f where f.job_id = j.id and f.host_name ilike '%%' || %(search)s || '%%'))
+       and (%(only)s = ''
+            or %(only)s = 'open' and j.finished_at is null
+            or %(only)s = 'failed' and exists (select from job_hosts f where f.job_id = j.id
+                                                  and f.status in ('failed', 'timed_out', 'lost', 'unreachable')))
+"""
+
+
+async def list_host_jobs(db: Queries, host_id: HostId, limit: int) -> list[Job]:
+    """Return the last jobs that ran on a host; their counts are this host's."""
+    return await db.all(
+        """
+        select j.id, j.uuid, j.playbook, j.playbook_file, j.title, j.project_digest, j.check_mode, j.variables, j.secret_names, j.options,
+               j.launched_by, j.launched_by_id, j.position, j.job_date, j.created_at, j.deadline_at, h.finished_at,
+               h.started_at, jsonb_build_object(h.status, 1) as counts
+          from job_hosts h
+          join jobs j on j.id = h.job_id
+         where h.host_id = %(host_id)s
+         order by h.id desc
+         limit %(limit)s
+        """,
+        Job,
+        host_id=host_id,
+        limit=limit,
+    )
+
+
+async def list_job_hosts(db: Queries, job_id: JobId, *, after: int = 0) -> list[JobHost]:
+    """Return a job's hosts that changed after a position, by name."""
+    return await db.all(
+        _JOB_HOST + """ where h.job_id = %(job_id)s and h.position > %(after)s order by h.host_name, h.id""",
+        JobHost,
+        job_id=job_id,
+        after=after,
+    )
+
+
+async def find_job_host(db: Queries, job_id: JobId, name: str) -> JobHost | None:
+    """Return a host of a job by its own UUID, its host's UUID or its name."""
+    return await db.one(
+        _JOB_HOST
+        + """
+         where h.job_id = %(job_id)s and %(name)s in (h.uuid::text, t.uuid::text, h.host_name)
+         order by h.id
+         limit 1
+        """,
+        JobHost,
+        job_id=job_id,
+        name=name,
+    )

@@ -1,0 +1,323 @@
+"""Launching, stopping and reading jobs; what other rooms and the doors call."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from server.audit import service as audit
+from server.audit.models import Subject
+from server.automation import catalogue, rules
+from server.automation.errors import (
+    BadResult,
+    JobFinished,
+    JobMissing,
+    JobStillRunning,
+    MayNotLaunch,
+    NothingToRelaunch,
+    NotLaunchable,
+    PlaybookMissing,
+    ResultMissing,
+)
+from server.automation.events import JobListChanged, JobsQueued, JobStopAsked
+from server.automation.ledger import Ledger
+from server.automation.models import (
+    Blob,
+    EventLine,
+    EventRow,
+    Job,
+    JobHost,
+    Options,
+    Order,
+    Playbook,
+    ResultOf,
+    Status,
+    Target,
+    Variables,
+)
+from server.automation.queries import events as event_rows
+from server.automation.queries import jobs as job_rows
+from server.automation.queries import library as library_rows
+from server.automation.queries import life
+from server.core.bus import announce
+from server.core.call import Call
+from server.core.db import Tx, as_json
+from server.core.ids import HostId, JobId, is_uuid
+from server.core.paging import Page, Window
+
+_BUILTIN: Final = "builtin"
+_MOST_HOSTS: Final = 50_000
+
+
+async def publish_builtin(call: Call) -> None:
+    """Make the playbooks on disk launchable; several servers starting together agree."""
+    library = catalogue.builtin()
+    async with call.transaction() as tx:
+        await library_rows.insert_project(tx, library.project)
+        await library_rows.upsert_playbooks(tx, library.playbooks)
+        await library_rows.delete_playbooks_but(tx, _BUILTIN, tuple(p.name for p in library.playbooks))
+
+
+async def playbooks(call: Call) -> list[Playbook]:
+    """Return every playbook that can be launched."""
+    return await library_rows.list_playbooks(call.db)
+
+
+async def playbook(call: Call, name: str) -> Playbook:
+    """Return one playbook; ``PlaybookMissing`` when there is none."""
+    found = await library_rows.find_playbook(call.db, name)
+    if found is None:
+        raise PlaybookMissing(name=name)
+    return found
+
+
+def may_launch(call: Call, name: str) -> bool:
+    """Tell whether the actor may launch (and stop, and launch again) this playbook."""
+    return any(call.actor.may(permission) for permission in rules.launch_permissions(name))
+
+
+def _demand_launch(call: Call, name: str) -> None:
+    if not may_launch(call, name):
+        raise MayNotLaunch(playbook=name, permission=" or ".join(rules.launch_permissions(name)))
+
+
+# ---------------------------------------------------------------- launching
+
+
+async def launch(call: Call, order: Order) -> Job:
+    """Start a job: its hosts are queued when this returns, and run as soon as their links allow."""
+    async with call.transaction() as tx:
+        job = await launch_in(tx, call, order)
+    return await fetch(call, job)
+
+
+async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None = None) -> str:
+    """Start a job within another room's transaction; return its UUID."""
+    found = await library_rows.find_playbook(tx, order.playbook)
+    if found is None:
+        raise PlaybookMissing(name=order.playbook)
+    _demand_launch(call, found.name)
+    if order.idempotency_key and (earlier := await job_rows.find_by_idempotency_key(tx, call, order.idempotency_key)):
+        return earlier
+    checked = catalogue.check(found, order.variables)
+    targets, complaints = await _targets(tx, order)
+    complaints |= {f"variables.{name}": text for name, text in checked.complaints.items()} | _misused(order)
+    if complaints:
+        raise NotLaunchable(complaints)
+    deadline_at = call.now + timedelta(seconds=order.deadline_seconds)
+    row = await job_rows.insert_job(tx, call, order, found, checked.plain, sorted(checked.secret), deadline_at)
+    if row is None:
+        # Somebody with the same key was faster; its transaction is committed, or we would still be waiting for it.
+        return str(await job_rows.find_by_idempotency_key(tx, call, order.idempotency_key))
+    sealed = call.world.box.seal(as_json(checked.secret)) if checked.secret else None
+    await job_rows.insert_job_hosts(
+        tx, row["id"], targets, changing=not order.check, secrets_sealed=sealed, relaunch_of=relaunch_of
+    )
+    await audit.record(
+        tx,
+        call,
+        "automation.job_launched",
+        Subject("job", row["uuid"], order.title or found.title),
+        {"playbook": found.name, "check": order.check, "hosts": len(targets), "variables": sorted(order.variables)},
+    )
+    tx.after_commit(announce(JobsQueued(tuple(target.id for target in targets))))
+    tx.after_commit(announce(JobListChanged()))
+    return str(row["uuid"])
+
+
+async def _targets(tx: Tx, order: Order) -> tuple[tuple[Target, ...], dict[str, str]]:
+    names, groups = tuple(dict.fromkeys(order.hosts)), tuple(dict.fromkeys(order.groups))
+    rows = await job_rows.list_targets(tx, names, groups)
+    complaints: dict[str, str] = {}
+    answered: dict[str, int] = {}
+    for row in rows:
+        for name in row["answers"]:
+            answered[name] = answered.get(name, 0) + 1
+    if unknown := [name for name in names if name not in answered]:
+        complaints["hosts"] = "unknown: " + ", ".join(unknown[:20])
+    elif ambiguous := [name for name, count in answered.items() if count > 1]:
+        complaints["hosts"] = "several hosts have this name, use their ids: " + ", ".join(ambiguous[:20])
+    known = await job_rows.list_known_groups(tx, groups) if groups else []
+    if unknown := [group for group in groups if group not in known]:
+        complaints["groups"] = "unknown: " + ", ".join(unknown[:20])
+    if not rows and not complaints:
+        complaints["hosts"] = "choose at least one host or a group with hosts"
+    if len(rows) > _MOST_HOSTS:
+        complaints["hosts"] = f"more than {_MOST_HOSTS} hosts at once"
+    return tuple(Target(row["id"], row["uuid"], row["name"]) for row in rows), complaints
+
+
+def _misused(order: Order) -> dict[str, str]:
+    limits = {
+        "timeout_seconds": (order.options.timeout_seconds, 1, 7 * 86_400),
+        "grace_seconds": (order.options.grace_seconds, 0, 3600),
+        "verbosity": (order.options.verbosity, 0, 4),
+        "deadline_seconds": (order.deadline_seconds, 1, 90 * 86_400),
+    }
+    wrong = {
+        name: f"must be between {least} and {most}"
+        for name, (value, least, most) in limits.items()
+        if not least <= value <= most
+    }
+    if len(order.idempotency_key) > 200:  # noqa: PLR2004 (said in the sentence)
+        wrong["idempotency_key"] = "must be at most 200 characters"
+    return wrong
+
+
+async def relaunch(call: Call, job: str, *, failed_only: bool = True, variables: Variables | None = None) -> Job:
+    """Run a job again, on the hosts that failed or on all; secret values must be given again."""
+    before = await fetch(call, job)
+    _demand_launch(call, before.playbook)
+    if not failed_only and before.finished_at is None:
+        raise JobStillRunning
+    hosts = await job_rows.list_job_hosts(call.db, before.id)
+    wanted = [
+        h
+        for h in hosts
+        if h.host_uuid and (not failed_only or (h.status in rules.ENDED and h.status != Status.SUCCEEDED))
+    ]
+    if not wanted:
+        raise NothingToRelaunch
+    missing = [name for name in before.secret_names if name not in (variables or {})]
+    if missing:
+        raise NotLaunchable({f"variables.{name}": "is secret and must be given again" for name in missing})
+    order = Order(
+        before.playbook,
+        hosts=tuple(str(h.host_uuid) for h in wanted),
+        variables={**before.variables, **(variables or {})},
+        check=before.check_mode,
+        options=options_of(before),
+        title=before.title,
+        deadline_seconds=int((before.deadline_at - before.created_at).total_seconds()),
+    )
+    async with call.transaction() as tx:
+        again = await launch_in(tx, call, order, relaunch_of=before.id)
+    return await fetch(call, again)
+
+
+def options_of(job: Job) -> Options:
+    """Return how a job calls ansible-playbook."""
+    stored: dict[str, Any] = dict(job.options)
+    for name in ("tags", "skip_tags"):
+        stored[name] = tuple(stored.get(name) or ())
+    return Options(**stored)
+
+
+async def stop(call: Call, job: str, hosts: list[str] | None = None) -> Job:
+    """End a job, or some of its hosts: what waits is cancelled at once, what runs is interrupted and keeps its output."""
+    before = await fetch(call, job)
+    _demand_launch(call, before.playbook)
+    async with call.transaction() as tx:
+        standings = await life.lock_job_standings(tx, job, hosts)
+        open_ones = [row for row in standings if row.status in rules.OPEN]
+        if not open_ones:
+            raise JobFinished
+        ledger = Ledger(standings, call.now)
+        for row in open_ones:
+            if row.status in rules.WAITING:
+                ledger.move(row.id, Status.CANCELLED, f"stopped by {call.actor.name or call.actor.id}")
+            else:
+                ledger.ask_stop(row.id)
+        await ledger.write(tx, call)
+        await audit.record(
+            tx,
+            call,
+            "automation.job_stopped",
+            Subject("job", job, before.title),
+            {"hosts": len(open_ones), "of": sum(before.counts.values())},
+        )
+        on_host = tuple(row.host_id for row in open_ones if row.status in rules.ON_HOST and row.host_id is not None)
+        if on_host:
+            tx.after_commit(announce(JobStopAsked(on_host)))
+    return await fetch(call, job)
+
+
+# ---------------------------------------------------------------- reading
+
+
+async def fetch(call: Call, job: str) -> Job:
+    """Return a job by UUID; ``JobMissing`` when there is none."""
+    found = await job_rows.find_job(call.db, job) if is_uuid(job) else None
+    if found is None:
+        raise JobMissing
+    return found
+
+
+async def page_of_jobs(
+    call: Call, window: Window, *, playbook: str = "", search: str = "", only: str = ""
+) -> Page[Job]:
+    """Return jobs, newest first; ``only`` is open, failed or empty."""
+    jobs = await job_rows.list_jobs(call.db, window, playbook=playbook, search=search, only=only)
+    return Page(jobs, await job_rows.count_jobs(call.db, playbook=playbook, search=search, only=only), window)
+
+
+async def jobs_of_host(call: Call, host_id: HostId, limit: int = 50) -> list[Job]:
+    """Return the last jobs of a host, with this host's own state as their counts."""
+    return await job_rows.list_host_jobs(call.db, host_id, limit)
+
+
+async def hosts_of(call: Call, job: Job, *, after: int = 0) -> list[JobHost]:
+    """Return a job's hosts, or those that changed after a position."""
+    return await job_rows.list_job_hosts(call.db, job.id, after=after)
+
+
+async def host_of(call: Call, job: Job, name: str) -> JobHost:
+    """Return one host of a job by its own id, its host's id or the name."""
+    found = await job_rows.find_job_host(call.db, job.id, name)
+    if found is None:
+        raise JobMissing
+    return found
+
+
+async def event_lines(
+    call: Call, job: Job, *, after: int = 0, limit: int = 1000, host: JobHost | None = None
+) -> list[EventLine]:
+    """Return events behind a position as JSON text."""
+    return await event_rows.list_lines(
+        call.db, job.job_date, job.id, after=after, limit=limit, job_host_id=host.id if host else None
+    )
+
+
+async def events(
+    call: Call, job: Job, *, after: int = 0, limit: int = 1000, host: JobHost | None = None
+) -> list[EventRow]:
+    """Return events behind a position for pages."""
+    return await event_rows.list_rows(
+        call.db, job.job_date, job.id, after=after, limit=limit, job_host_id=host.id if host else None
+    )
+
+
+async def event_result(call: Call, job: Job, position: int) -> Mapping[str, Any]:
+    """Return one event's result."""
+    found = await event_rows.find_event_result(call.db, job.job_date, job.id, position)
+    if found is None:
+        raise ResultMissing
+    return found
+
+
+# ---------------------------------------------------------------- result files
+
+
+async def keep_result(call: Call, digest: str, content: bytes) -> bool:
+    """Keep a module's result file that an agent uploads; False when it was here already."""
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise BadResult
+    return await library_rows.insert_blob(call.db, digest, content)
+
+
+async def results_of(call: Call, host: JobHost) -> list[Blob]:
+    """Return what a job host reported."""
+    return await library_rows.list_results(call.db, host.id)
+
+
+async def results_of_job(call: Call, job: Job) -> list[ResultOf]:
+    """Return what all hosts of a job reported."""
+    return [ResultOf(**row) for row in await library_rows.list_job_results(call.db, job.id)]
+
+
+async def result(call: Call, job_host: str, digest: str) -> bytes:
+    """Return a result file that this job host named."""
+    content = await library_rows.find_result(call.db, job_host, digest) if is_uuid(job_host) else None
+    if content is None:
+        raise ResultMissing
+    return content
