@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -14,6 +13,7 @@ from aiohttp import web
 from server import __version__
 from server.core import clock
 from server.web import csrf, flash, navigation
+from server.web.formats import FILTERS, FUNCTIONS
 from server.web.navigation import MENU, Section
 from server.web.routing import call
 
@@ -78,6 +78,7 @@ def set_up(app: web.Application) -> None:
         auto_reload=False,
     )
     environment.filters.update(FILTERS)
+    environment.globals.update(FUNCTIONS)
     environment.globals["now"] = clock.now
 
 
@@ -128,47 +129,3 @@ def shell(request: web.Request, title: str, breadcrumbs: Sequence[tuple[str, str
 def _initials(name: str) -> str:
     words = name.replace(".", " ").replace("_", " ").split()
     return "".join(word[0] for word in words[:2]).upper() or "?"
-
-
-_SPANS: Final = (
-    (3600, "min", 60),
-    (86400, "h", 3600),
-    (2592000, "d", 86400),
-    (31536000, "mo", 2592000),
-    (float("inf"), "y", 31536000),
-)
-
-
-def ago(moment: datetime | None) -> str:
-    """Return a relative time a person reads at a glance: "just now", "5 min ago", "in 2 h"."""
-    if moment is None:
-        return "never"
-    seconds = (clock.now() - moment.astimezone(UTC)).total_seconds()
-    size = abs(seconds)
-    if size < 45:  # noqa: PLR2004 (below this the exact figure is noise)
-        return "just now"
-    unit, divisor = next((unit, divisor) for limit, unit, divisor in _SPANS if size < limit)
-    count = max(1, round(size / divisor))
-    return f"{count} {unit} ago" if seconds > 0 else f"in {count} {unit}"
-
-
-def lasting(seconds: float | None) -> str:
-    """Return a duration: 0.4 s, 12 s, 3:07, 1:02:45."""
-    if seconds is None:
-        return ""
-    if seconds < 10:  # noqa: PLR2004 (tenths matter only below ten seconds)
-        return f"{seconds:.1f} s"
-    whole = int(seconds)
-    if whole < 60:  # noqa: PLR2004 (a minute)
-        return f"{whole} s"
-    hours, rest = divmod(whole, 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
-
-
-FILTERS: Final[dict[str, Any]] = {
-    "ago": ago,
-    "lasting": lasting,
-    "exact": lambda moment: moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if moment else "",
-    "iso": lambda moment: moment.astimezone(UTC).isoformat() if moment else "",
-    "number": lambda value: f"{value:,}".replace(",", "\u202f"),
-}
