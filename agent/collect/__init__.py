@@ -1,0 +1,40 @@
+"""What the agent finds out about its host: one small file per subject, one explicit list."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+from . import (
+    disks,
+    hardware,
+    hostname,
+    kernel,
+    machine,
+    memory,
+    network,
+    os_release,
+    packages,
+    reboot,
+    repositories,
+    selinux,
+    uptime,
+)
+from .base import Collector, Fields, Host, Note, Outcome, run
+
+COLLECTORS: Tuple[Collector, ...] = (
+    os_release.COLLECTOR,
+    hostname.COLLECTOR,
+    machine.COLLECTOR,
+    kernel.COLLECTOR,
+    selinux.COLLECTOR,
+    uptime.COLLECTOR,
+    hardware.COLLECTOR,
+    memory.COLLECTOR,
+    disks.COLLECTOR,
+    network.COLLECTOR,
+    packages.COLLECTOR,
+    repositories.COLLECTOR,
+    reboot.COLLECTOR,
+)
+
+__all__ = ["COLLECTORS", "Collector", "Fields", "Host", "Note", "Outcome", "run"]

@@ -1,0 +1,44 @@
+"""What went wrong with the network, in words a person can act on."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Optional
+
+
+def cause(error: BaseException, host: str = "") -> str:
+    """Name the cause of a failed request or connection: DNS, TLS, timeout, refused, handshake or what it is."""
+    named = _network(error, host)
+    if named is not None:
+        return named
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is not None:
+        return f"websocket: bad handshake: server returned {status}" + (" Unauthorized" if status == 401 else "")  # noqa: PLR2004
+    if type(error).__module__.startswith("websockets") and "Closed" not in type(error).__name__:
+        return f"websocket: bad handshake: {_text(error)}"
+    if error.__cause__ is not None and not isinstance(error, OSError):
+        return cause(error.__cause__, host)
+    return _text(error)
+
+
+def _network(error: BaseException, host: str) -> Optional[str]:  # noqa: PLR0911 (one line per cause)
+    if isinstance(error, socket.gaierror):
+        word = "server misbehaving" if error.errno == socket.EAI_AGAIN else "no such host"
+        return f"DNS: lookup {host}: {word}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS: failed to verify certificate: {error.verify_message or _text(error)}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or _text(error)}"
+    if isinstance(error, (socket.timeout, TimeoutError, asyncio.TimeoutError)):
+        return "timeout: i/o timeout"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+        return "connection reset by peer"
+    return None
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or type(error).__name__
