@@ -111,3 +111,7 @@ def is_fragment(request: web.Request) -> bool:
 Verifier = Callable[[Call, str, str], Awaitable[Actor]]
 #: How the doorkeeper turns X-API-ID and X-API-KEY into an actor; the hosts room sets it.
 AGENT_VERIFIER: Final[web.AppKey[Verifier]] = web.AppKey("agent_verifier")
+
+#: Where upper rooms register for agent messages before the channel opens: each entry opens an inbox
+#: (``channel.models.OpenInbox``).
+AGENT_INBOXES: Final = web.AppKey("agent_inboxes", list)

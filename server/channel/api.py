@@ -1,0 +1,62 @@
+"""The door agents come in by."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import web
+
+from server.channel.models import OpenInbox
+from server.channel.socket import AgentLink, new_websocket
+from server.channel.switchboard import Switchboard, switchboard
+from server.core.ids import HostId
+from server.core.loop import Keeper
+from server.hosts import service as hosts
+from server.web.routing import AGENT_INBOXES, WORLD, Routes, agent_only, call
+
+routes = Routes()
+_BOARD: Final = web.AppKey("switchboard", Switchboard)
+_KEEPER: Final = web.AppKey("channel_keeper", Keeper)
+
+
+def set_up(app: web.Application) -> None:
+    """Open the list in which upper rooms register."""
+    app[AGENT_INBOXES] = []
+
+
+async def resources(app: web.Application) -> AsyncIterator[None]:
+    """Keep the switchboard open as long as the application."""
+    inboxes: list[OpenInbox] = app[AGENT_INBOXES]
+    keeper = Keeper()
+    async with switchboard(app[WORLD], inboxes) as board:
+        app[_BOARD] = board
+        app[_KEEPER] = keeper
+        yield
+    await keeper.close()
+
+
+@routes.get("/api/v1/agents/ws")
+@agent_only(plain=True)
+async def connect(request: web.Request) -> web.StreamResponse:
+    """Upgrade an authenticated agent and stay with it until it leaves."""
+    agent = hosts.agent_of(call(request))
+    secure = request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+    ws = new_websocket()
+    await ws.prepare(request)
+    transport = request.transport
+    if transport is None:
+        return ws
+    link = AgentLink(ws, transport, request.app[_KEEPER], HostId(agent.id), agent.name, secure=secure)
+    # What the request brought along would otherwise stay in memory as long as the link.
+    del agent
+    request.pop("call", None)
+    await _converse(request.app[_BOARD], link)
+    return ws
+
+
+async def _converse(board: Switchboard, link: AgentLink) -> None:
+    board.attach(link)
+    try:
+        while (data := await link.receive()) is not None:
+            await board.received(link, data)
+    finally:
+        board.detach(link)

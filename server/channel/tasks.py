@@ -1,0 +1,19 @@
+"""Background work of the channel."""
+
+from typing import Final
+
+from server.channel import service
+from server.core.call import Call
+from server.core.log import get_log
+from server.core.queue import Task
+
+log = get_log(__name__)
+
+
+async def reconcile(call: Call) -> None:
+    """Find links that ended without a farewell."""
+    if vanished := await service.reconcile(call):
+        log.info("links_vanished", hosts=vanished)
+
+
+TASKS: Final = (Task("channel.reconcile", reconcile, every_seconds=60),)
