@@ -47,7 +47,7 @@ create table api_tokens (
     user_id      uuid        not null references users (id) on delete cascade,
     name         text        not null,
     verifier     text        not null,
-    hint         text        not null,
+    prefix       text        not null,
     created_at   timestamptz not null,
     expires_at   timestamptz,
     last_used_at timestamptz,

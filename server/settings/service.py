@@ -67,11 +67,15 @@ async def change(call: Call, changes: Mapping[str, Any]) -> Settings:
 
 async def change_server_url(call: Call, url: str) -> Settings:
     """Store the URL under which agents and people reach this server."""
+    return await change(call, server_url_parts(url))
+
+
+def server_url_parts(url: str) -> dict[str, Any]:
+    """Return the settings that a URL stands for; raises ``BadSetting`` when it is not one."""
     try:
-        parts = rules.url_parts(url)
+        return rules.url_parts(url)
     except ValueError as error:
         raise BadSetting({"server_url": str(error)}) from error
-    return await change(call, parts)
 
 
 async def last_change(call: Call) -> datetime | None:

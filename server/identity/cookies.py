@@ -1,0 +1,39 @@
+"""The cookies that carry a session."""
+
+from typing import Final
+
+from aiohttp import web
+
+from server.core.call import Call
+from server.identity.doorkeeper import SESSION_COOKIE
+from server.identity.models import Browser, SignedIn
+from server.settings import service as settings
+from server.web.proxy import origin
+
+REFRESH_COOKIE: Final = "refresh_token"
+
+
+async def give(request: web.Request, call: Call, answer: web.StreamResponse, opened: SignedIn) -> None:
+    """Give the browser its session: out of reach for scripts, and only over https when the request came so."""
+    decided = await settings.effective(call)
+    seconds = None if decided.browser_session_cookies else remaining_seconds(call, opened)
+    for name, value in ((SESSION_COOKIE, opened.token), (REFRESH_COOKIE, opened.refresh_token)):
+        answer.set_cookie(
+            name, value, httponly=True, samesite="Lax", secure=origin(request).secure, path="/", max_age=seconds
+        )
+
+
+def take(answer: web.StreamResponse) -> None:
+    """Take the session's cookies away."""
+    answer.del_cookie(SESSION_COOKIE, path="/")
+    answer.del_cookie(REFRESH_COOKIE, path="/")
+
+
+def remaining_seconds(call: Call, opened: SignedIn) -> int:
+    """Return how long the session may live from now on."""
+    return int((opened.expires_at - call.now).total_seconds())
+
+
+def browser(request: web.Request) -> Browser:
+    """Return which program asks."""
+    return Browser(origin(request).address, request.headers.get("User-Agent", ""))

@@ -1,0 +1,129 @@
+"""The one middleware that finds out who asks and enforces the gate of every route; what states no gate is closed."""
+
+from dataclasses import replace
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+
+from server.core.call import NOBODY, Actor, Call
+from server.core.db import DatabaseError
+from server.core.errors import Problem, Refused, Unknown
+from server.core.log import get_log
+from server.identity import rules, sessions, setup, tokens
+from server.identity.errors import ModuleOff, RoleUnknown
+from server.settings import service as settings
+from server.web.problems import status_of
+from server.web.proxy import origin
+from server.web.routing import (
+    AGENT_VERIFIER,
+    Gate,
+    Handler,
+    call,
+    gate_of,
+    is_fragment,
+    set_actor,
+    wants_html,
+)
+
+log = get_log(__name__)
+
+#: The cookie that carries a session's token.
+SESSION_COOKIE: Final = "token"
+_BEARER: Final = "bearer "
+
+
+@web.middleware
+async def doorkeeper(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let in whom the route's gate lets in, and record who that is."""
+    gate = gate_of(request.match_info.handler)
+    if gate is None:
+        _demand_not_ours(request)
+        return await handler(request)
+    asked = call(request).acting_as(replace(NOBODY, address=origin(request).address))
+    if gate.kind == "agent":
+        return await _agent(request, handler, gate, asked)
+    if gate.kind == "open":
+        set_actor(request, await _whoever(request, asked))
+        return await handler(request)
+    try:
+        actor = await _somebody(request, asked)
+    except Unknown:
+        if answer := await _way_in(request, asked):
+            return answer
+        raise
+    await _demand_permission(gate, asked, actor)
+    set_actor(request, actor)
+    return await handler(request)
+
+
+def _demand_not_ours(request: web.Request) -> None:
+    # Unknown paths and static files state no gate. The application does not start with a route of ours that has none,
+    # and should one slip through it stays closed.
+    route = request.match_info.route
+    if request.match_info.http_exception is None and not isinstance(route.resource, web.StaticResource):
+        log.error("route_without_gate", method=request.method, path=request.path)
+        raise Refused
+
+
+async def _agent(request: web.Request, handler: Handler, gate: Gate, asked: Call) -> web.StreamResponse:
+    verifier = request.config_dict[AGENT_VERIFIER]
+    try:
+        actor = await verifier(asked, request.headers.get("X-API-ID", ""), request.headers.get("X-API-KEY", ""))
+    except Problem as problem:
+        if gate.plain:
+            return web.Response(status=status_of(problem), text=str(problem))
+        raise
+    set_actor(request, replace(actor, address=actor.address or asked.actor.address))
+    return await handler(request)
+
+
+async def _whoever(request: web.Request, asked: Call) -> Actor:
+    try:
+        return await _somebody(request, asked)
+    except Unknown:
+        return asked.actor
+    except DatabaseError as error:
+        # Open doors stay open: the health page has to say that the database is gone.
+        log.warning("asker_not_recognised", reason=str(error).strip())
+        return asked.actor
+
+
+async def _somebody(request: web.Request, asked: Call) -> Actor:
+    given = request.headers.get("Authorization", "")
+    bearer = given[len(_BEARER) :].strip() if given.lower().startswith(_BEARER) else ""
+    token = bearer or request.cookies.get(SESSION_COOKIE, "")
+    if not token:
+        raise Unknown
+    if bearer.startswith(tokens.PREFIX):
+        return await tokens.recognise(asked, bearer)
+    active = rules.is_activity(request.method, request.path, request.headers)
+    return await sessions.recognise(asked, token, active=active)
+
+
+async def _way_in(request: web.Request, asked: Call) -> web.Response | None:
+    """Return the answer that leads a browser to where it can be let in; ``None`` for programs."""
+    if not wants_html(request) or request.method not in {"GET", "HEAD"}:
+        return None
+    if is_fragment(request):
+        # A part of a page must not become the sign-in form: the whole page goes there.
+        current = urlsplit(request.headers.get("HX-Current-URL", "")).path
+        return web.Response(status=401, headers={"HX-Redirect": login_path(current)})
+    target = "/setup" if await setup.is_needed(asked) else login_path(request.path_qs)
+    return web.Response(status=303, headers={"Location": target, "Cache-Control": "no-store"})
+
+
+def login_path(target: str) -> str:
+    """Return the sign-in page that leads back to ``target``."""
+    wanted = rules.safe_next(target)
+    return f"/login?next={quote(wanted, safe='/')}" if wanted != "/" else "/login"
+
+
+async def _demand_permission(gate: Gate, asked: Call, actor: Actor) -> None:
+    if gate.kind == "permission":
+        if not actor.role:
+            raise RoleUnknown
+        if not any(actor.may(permission) for permission in gate.permissions):
+            raise Refused
+    if gate.module and gate.module in (await settings.effective(asked)).disabled_modules:
+        raise ModuleOff

@@ -1,0 +1,38 @@
+"""What happened to people."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from server.core.bus import Event
+
+
+@dataclass(frozen=True, slots=True)
+class UserSignedIn(Event):
+    """Somebody signed in."""
+
+    name: ClassVar[str] = "user_login"
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserSignInFailed(Event):
+    """Somebody tried to sign in as an account and could not."""
+
+    name: ClassVar[str] = "user_login_failed"
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLocked(Event):
+    """An account was locked; announced once per lock."""
+
+    name: ClassVar[str] = "account_locked"
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserCreated(Event):
+    """There is a new account."""
+
+    name: ClassVar[str] = "user_created"
+    user_id: str

@@ -1,0 +1,129 @@
+"""People, sessions and tokens."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person, without anything secret."""
+
+    id: str
+    username: str
+    email: str
+    first_name: str
+    last_name: str
+    role: str
+    is_active: bool
+    tfa_enabled: bool
+    last_login_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def full_name(self) -> str:
+        """First and last name, or the username when neither is known."""
+        return f"{self.first_name} {self.last_name}".strip() or self.username
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What is needed to check a password."""
+
+    id: str
+    username: str
+    is_active: bool
+    password_hash: str | None
+    locked_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a person says about themselves; the values are checked by the rules."""
+
+    username: str
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """Who is to get an account, and the password they chose."""
+
+    profile: Profile
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Which program asks, for the list of sessions."""
+
+    address: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Everything the doorkeeper needs about the bearer of a session or a token, from one query.
+
+    Attributes:
+        id: of the session or token.
+        permissions: what is stored for the role; ``None`` when there is no such role.
+        last_active_at: last time a person did something (session), last use that was noted (token).
+        expires_at: ``None`` for a token that does not expire.
+    """
+
+    id: str
+    user_id: str
+    username: str
+    role: str
+    is_active: bool
+    permissions: list[str] | None
+    last_active_at: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session that was just opened; the two secrets are shown this once."""
+
+    user: User
+    session_id: str
+    token: str
+    refresh_token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as its owner sees it."""
+
+    id: str
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_activity_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A personal token as its owner sees it; ``prefix`` is how it begins."""
+
+    id: str
+    name: str
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role and its permission keys; built-in roles cannot be deleted."""
+
+    role: str
+    permissions: frozenset[str]
+    built_in: bool

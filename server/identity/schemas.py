@@ -1,0 +1,142 @@
+"""What comes in and goes out at the doors of identity."""
+
+from typing import Any
+
+from pydantic import AliasChoices, Field
+
+from server.identity import permissions
+from server.identity.models import NewPerson, Profile, Role, Session, SignedIn, User
+from server.settings.models import Settings
+from server.web.forms import Body
+
+
+class Login(Body):
+    """A name (or email address) and a password."""
+
+    username: str = Field("", max_length=300)
+    password: str = Field("", max_length=1000)
+
+
+class FirstAdmin(Body):
+    """The first administrator; unknown fields such as a role are ignored."""
+
+    first_name: str = Field("", validation_alias=AliasChoices("firstName", "first_name"))
+    last_name: str = Field("", validation_alias=AliasChoices("lastName", "last_name"))
+    username: str = ""
+    email: str = ""
+    password: str = Field("", max_length=1000)
+    confirm: str = ""
+    token: str = ""
+    server_url: str = Field("", validation_alias=AliasChoices("serverUrl", "server_url"))
+
+    def person(self) -> NewPerson:
+        """Return the person meant."""
+        profile = Profile(self.username.strip(), self.email.strip(), self.first_name.strip(), self.last_name.strip())
+        return NewPerson(profile, self.password)
+
+
+class ProfileForm(Body):
+    """What a person changes about themselves."""
+
+    username: str = ""
+    email: str = ""
+    first_name: str = Field("", validation_alias=AliasChoices("first_name", "firstName"))
+    last_name: str = Field("", validation_alias=AliasChoices("last_name", "lastName"))
+
+    def profile(self) -> Profile:
+        """Return the profile meant."""
+        return Profile(self.username.strip(), self.email.strip(), self.first_name.strip(), self.last_name.strip())
+
+
+class PasswordForm(Body):
+    """The current password, and the new one."""
+
+    current_password: str = Field(
+        "", max_length=1000, validation_alias=AliasChoices("currentPassword", "current_password")
+    )
+    new_password: str = Field("", max_length=1000, validation_alias=AliasChoices("newPassword", "new_password"))
+    confirm: str = ""
+
+
+class TokenForm(Body):
+    """A new personal token; without days it does not expire."""
+
+    name: str = ""
+    days: int | None = None
+
+
+def user(one: User) -> dict[str, Any]:
+    """Return a person as JSON."""
+    return {
+        "id": one.id,
+        "username": one.username,
+        "email": one.email,
+        "first_name": one.first_name,
+        "last_name": one.last_name,
+        "role": one.role,
+        "is_active": one.is_active,
+        "tfa_enabled": one.tfa_enabled,
+        "last_login": one.last_login_at,
+        "created_at": one.created_at,
+        "updated_at": one.updated_at,
+    }
+
+
+def signed_in(opened: SignedIn, message: str, seconds: int) -> dict[str, Any]:
+    """Return the answer to a sign-in."""
+    return {
+        "message": message,
+        "token": opened.token,
+        "refresh_token": opened.refresh_token,
+        "expires_in": seconds,
+        "expires_at": opened.expires_at,
+        "user": user(opened.user),
+    }
+
+
+def session(one: Session, current_id: str) -> dict[str, Any]:
+    """Return a session as JSON."""
+    return {
+        "id": one.id,
+        "ip_address": one.address,
+        "user_agent": one.user_agent,
+        "created_at": one.created_at,
+        "last_activity": one.last_activity_at,
+        "expires_at": one.expires_at,
+        "is_current_session": one.id == current_id,
+    }
+
+
+def flags(held: frozenset[str]) -> dict[str, bool]:
+    """Return every permission and whether it is held."""
+    return {permission.key: permission.key in held for permission in permissions.PERMISSIONS}
+
+
+def role(one: Role) -> dict[str, Any]:
+    """Return a role with its flags."""
+    return {"role": one.role, "is_builtin": one.built_in, **flags(one.permissions)}
+
+
+def login_settings(settings: Settings, version: str, *, has_admin: bool) -> dict[str, Any]:
+    """Return what the sign-in and set-up pages need to know; readable by everyone, so nothing secret."""
+    return {
+        "signup_enabled": settings.signup_enabled,
+        "show_github_version_on_login": settings.show_github_version_on_login,
+        "current_version": version,
+        "show_newsletter": False,
+        "admin_mode": False,
+        "hasAdminUsers": has_admin,
+        "has_admin_users": has_admin,
+        "password_policy": {
+            "min_length": settings.password_min_length,
+            "require_uppercase": settings.password_require_uppercase,
+            "require_lowercase": settings.password_require_lowercase,
+            "require_number": settings.password_require_number,
+            "require_special": settings.password_require_special,
+        },
+        "oidc": {"enabled": False, "button_text": "Login with SSO", "disable_local_auth": False},
+        "discord": {"enabled": False, "button_text": "Login with Discord"},
+        "logo_dark": None,
+        "logo_light": None,
+        "favicon": None,
+    }

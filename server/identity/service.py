@@ -1,0 +1,50 @@
+"""What other rooms and the command line ask of identity."""
+
+from server.core.call import Call, World, system
+from server.identity import people, permissions, queries, setup, tokens
+from server.identity.errors import PersonMissing
+from server.identity.models import NewPerson, Role, User
+from server.settings import service as settings
+
+
+async def me(call: Call) -> User:
+    """Return the person who asks, or for whom a token asks."""
+    user = await queries.find_user(call.db, call.actor.id) if call.actor.kind in {"person", "token"} else None
+    if user is None:
+        raise PersonMissing
+    return user
+
+
+async def roles(call: Call) -> list[Role]:
+    """Return every role with the permissions that hold for it."""
+    found = await queries.list_roles(call.db)
+    return [
+        Role(role, permissions.held(role, stored) or frozenset(), role in permissions.BUILT_IN)
+        for role, stored in found
+    ]
+
+
+async def create_admin(world: World, person: NewPerson) -> User:
+    """Make an administrator from the server's own command line, whether or not there is one already."""
+    return await people.create(Call(world, system("command line")), person, "superadmin")
+
+
+async def create_token(world: World, username: str, name: str, days: int | None) -> str:
+    """Make an API token for a person and return the secret, which is shown this once."""
+    call = Call(world, system("command line"))
+    owner = await queries.find_user_named(call.db, username)
+    if owner is None:
+        raise PersonMissing
+    _, secret = await tokens.create(call, owner, name, days)
+    return secret
+
+
+async def setup_link(world: World, base_url: str) -> str | None:
+    """Return a new one-time link for the first administrator, or ``None`` when there is one already."""
+    return await setup.new_link(Call(world, system("set-up")), base_url)
+
+
+async def modules(call: Call) -> list[str]:
+    """Return the capability modules that are switched on."""
+    off = (await settings.effective(call)).disabled_modules
+    return [module for module in permissions.MODULES if module not in off]

@@ -1,0 +1,224 @@
+"""Signing in and out: sessions are rows, so ending one takes effect at its next request."""
+
+import hashlib
+from datetime import timedelta
+from typing import Final
+
+from server.audit import service as audit
+from server.audit.models import Subject
+from server.core.bus import announce
+from server.core.call import Actor, Call
+from server.core.db import Tx
+from server.core.ids import is_uuid, random_hex
+from server.core.log import get_log
+from server.core.redis import RedisError, key
+from server.identity import passwords, permissions, queries, rules
+from server.identity.errors import (
+    BadToken,
+    LockedOut,
+    PersonsOnly,
+    SessionEnded,
+    SessionIdle,
+    SessionMissing,
+    WrongCredentials,
+)
+from server.identity.events import AccountLocked, UserSignedIn, UserSignInFailed
+from server.identity.models import Browser, Credentials, Known, Session, SignedIn, User
+from server.settings import service as settings
+from server.settings.models import Settings
+
+log = get_log(__name__)
+
+_PREFIX: Final = "pms_"
+_AGENT_TEXT: Final = 300
+
+
+async def sign_in(call: Call, name: str, password: str, browser: Browser) -> SignedIn:
+    """Open a session for whoever has this name (or email address) and password.
+
+    An unknown name, a wrong password and an inactive account are one refusal that takes the same time; a session that
+    this browser already had ends. Raises ``WrongCredentials`` or ``LockedOut``.
+    """
+    decided = await settings.effective(call)
+    found = await queries.find_credentials(call.db, name.strip())
+    if found is None:
+        await _turn_stranger_away(call, name, password, decided)
+        raise WrongCredentials
+    if seconds := rules.locked_seconds(found.locked_until, call.now):
+        raise LockedOut(seconds)
+    if not await passwords.matches(password, found.password_hash) or not found.is_active:
+        await _note_failure(call, found, decided)
+        raise WrongCredentials
+    async with call.transaction() as tx:
+        user = await queries.mark_signed_in(tx, found.id, call.now)
+        if user is not None:
+            if call.actor.kind == "person":
+                await queries.delete_session(tx, call.actor.id, call.actor.via)
+            opened = await open_session(tx, call, user, browser, decided)
+            await audit.record(tx, call, "identity.signed_in", _subject(user), {"address": browser.address})
+            tx.after_commit(announce(UserSignedIn(user.id)))
+    if user is None:
+        # Others failed often enough while this password was being checked.
+        raise LockedOut(decided.lockout_duration_minutes * 60)
+    return opened
+
+
+async def open_session(tx: Tx, call: Call, user: User, browser: Browser, decided: Settings) -> SignedIn:
+    """Open a session with new secrets for a person who was just recognised (step)."""
+    token, refresh_token = _PREFIX + random_hex(32), _PREFIX + random_hex(32)
+    expires_at = call.now + timedelta(days=decided.session_days)
+    session_id = await queries.insert_session(
+        tx,
+        user.id,
+        call.world.box.verifier(token),
+        call.world.box.verifier(refresh_token),
+        browser.address,
+        browser.user_agent[:_AGENT_TEXT],
+        call.now,
+        expires_at,
+    )
+    return SignedIn(user, session_id, token, refresh_token, expires_at)
+
+
+async def recognise(call: Call, token: str, *, active: bool) -> Actor:
+    """Return the person behind a session's token, from one query; ``active`` keeps the session from falling idle.
+
+    Raises ``BadToken``, ``SessionEnded`` or ``SessionIdle``.
+    """
+    known = await queries.find_session(call.db, call.world.box.verifier(token))
+    idle_minutes = call.world.env.session_idle_minutes
+    last_active_at = _demand_alive(call, known, idle_minutes).last_active_at
+    assert known is not None
+    assert last_active_at is not None
+    if active and rules.worth_marking(last_active_at, call.now, idle_minutes):
+        await queries.mark_activity(call.db, known.id, call.now)
+    return actor_of(known, "person", call.actor.address)
+
+
+def actor_of(known: Known, kind: str, address: str) -> Actor:
+    """Return the actor that a session or a token stands for."""
+    held = permissions.held(known.role, known.permissions)
+    return Actor(
+        "token" if kind == "token" else "person",
+        id=known.user_id,
+        name=known.username,
+        # No role: the person's role is gone, and the gate refuses everything that needs a permission.
+        role=known.role if held is not None else "",
+        permissions=held or frozenset(),
+        via=known.id,
+        address=address,
+    )
+
+
+async def refresh(call: Call, refresh_token: str) -> SignedIn:
+    """Give a living session a new token; a session that ended or fell idle is not revived."""
+    known = await queries.find_refreshable(call.db, call.world.box.verifier(refresh_token))
+    known = _demand_alive(call, known, call.world.env.session_idle_minutes)
+    user = await queries.find_user(call.db, known.user_id)
+    if user is None or known.expires_at is None:
+        raise BadToken
+    token = _PREFIX + random_hex(32)
+    async with call.transaction() as tx:
+        await queries.replace_session_token(tx, known.id, call.world.box.verifier(token))
+    return SignedIn(user, known.id, token, refresh_token, known.expires_at)
+
+
+async def sign_out(call: Call) -> None:
+    """End the session of this request."""
+    if call.actor.kind != "person":
+        raise PersonsOnly
+    async with call.transaction() as tx:
+        if await queries.delete_session(tx, call.actor.id, call.actor.via):
+            await audit.record(tx, call, "identity.signed_out", _me(call))
+
+
+async def mine(call: Call) -> list[Session]:
+    """Return the asker's living sessions, the most recently used first."""
+    active_since = call.now - timedelta(minutes=call.world.env.session_idle_minutes)
+    return await queries.list_sessions(call.db, call.actor.id, call.now, active_since)
+
+
+async def end(call: Call, session_id: str) -> None:
+    """End one of the asker's sessions; its next request is refused."""
+    async with call.transaction() as tx:
+        if not is_uuid(session_id) or not await queries.delete_session(tx, call.actor.id, session_id):
+            raise SessionMissing
+        await audit.record(tx, call, "identity.session_ended", _me(call), {"session_id": session_id})
+
+
+async def end_others(call: Call) -> int:
+    """End all of the asker's sessions but the one that asks; return how many."""
+    async with call.transaction() as tx:
+        ended = await queries.delete_other_sessions(tx, call.actor.id, call.actor.via)
+        if ended:
+            await audit.record(tx, call, "identity.other_sessions_ended", _me(call), {"ended": ended})
+    return ended
+
+
+async def sweep(call: Call) -> None:
+    """Forget sessions that ended or fell idle more than a day ago; until then their refusal can say why."""
+    inactive_since = call.now - timedelta(days=1, minutes=call.world.env.session_idle_minutes)
+    async with call.transaction() as tx:
+        forgotten = await queries.delete_old_sessions(tx, call.now - timedelta(days=1), inactive_since)
+    log.debug("sessions_forgotten", sessions=forgotten)
+
+
+def _demand_alive(call: Call, known: Known | None, idle_minutes: int) -> Known:
+    if known is None or not known.is_active:
+        raise BadToken
+    if known.expires_at is not None and known.expires_at <= call.now:
+        raise SessionEnded
+    if known.last_active_at is not None and rules.is_idle(known.last_active_at, call.now, idle_minutes):
+        raise SessionIdle
+    return known
+
+
+async def _note_failure(call: Call, found: Credentials, decided: Settings) -> None:
+    async with call.transaction() as tx:
+        locked = await queries.mark_failure(
+            tx,
+            found.id,
+            call.now,
+            call.now - rules.FAILURES_FADE,
+            decided.max_login_attempts,
+            call.now + timedelta(minutes=decided.lockout_duration_minutes),
+        )
+        subject = Subject("user", found.id, found.username)
+        await audit.record(tx, call, "identity.sign_in_failed", subject, {"locked": locked})
+        tx.after_commit(announce(UserSignInFailed(found.id)))
+        if locked:
+            tx.after_commit(announce(AccountLocked(found.id)))
+
+
+async def _turn_stranger_away(call: Call, name: str, password: str, decided: Settings) -> None:
+    # A name without an account locks like one with an account, else the lock would tell which names exist.
+    counter = key("stranger", hashlib.sha256(name.strip().lower().encode()).hexdigest())
+    failures, seconds = await _stranger_failures(call, counter)
+    if failures >= decided.max_login_attempts:
+        raise LockedOut(max(1, seconds))
+    await passwords.matches(password, None)
+    # What was typed is not recorded: it may well be a password in the wrong field.
+    async with call.transaction() as tx:
+        await audit.record(tx, call, "identity.sign_in_failed", Subject("user"))
+    try:
+        failures = await call.world.redis.incr(counter)
+        fade = decided.lockout_duration_minutes * 60 if failures >= decided.max_login_attempts else 900
+        await call.world.redis.expire(counter, fade)
+    except RedisError as error:
+        log.warning("stranger_not_counted", reason=str(error))
+
+
+async def _stranger_failures(call: Call, counter: str) -> tuple[int, int]:
+    try:
+        return int(await call.world.redis.get(counter) or 0), int(await call.world.redis.ttl(counter))
+    except RedisError as error:
+        log.warning("stranger_not_counted", reason=str(error))
+        return 0, 0
+
+
+def _subject(user: User) -> Subject:
+    return Subject("user", user.id, user.username)
+
+
+def _me(call: Call) -> Subject:
+    return Subject("user", call.actor.id, call.actor.name)

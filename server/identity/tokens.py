@@ -1,0 +1,75 @@
+"""Personal API tokens: they act as their owner, with the owner's permissions of the moment."""
+
+from datetime import timedelta
+from typing import Final
+
+from server.audit import service as audit
+from server.audit.models import Subject
+from server.core.call import Actor, Call
+from server.core.ids import is_uuid, random_hex
+from server.identity import queries, rules
+from server.identity.errors import BadPerson, BadToken, PersonsOnly, SessionEnded, TokenMissing
+from server.identity.models import ApiToken, User
+from server.identity.sessions import actor_of
+
+PREFIX: Final = "pmt_"
+_DAYS_MOST: Final = 3650
+_NAME_MOST: Final = 100
+_SHOWN: Final = 10
+
+
+async def create(call: Call, owner: User, name: str, days: int | None) -> tuple[ApiToken, str]:
+    """Make a token and return it with its secret, which nobody can read again; ``days`` of ``None`` never expires.
+
+    A token cannot make tokens: what leaked for a week must not live for ever.
+    """
+    if call.actor.kind == "token":
+        raise PersonsOnly
+    name = name.strip()
+    wrong = {}
+    if not 1 <= len(name) <= _NAME_MOST or not name.isprintable():
+        wrong["name"] = f"must have 1 to {_NAME_MOST} characters"
+    if days is not None and not 1 <= days <= _DAYS_MOST:
+        wrong["days"] = f"must be 1 to {_DAYS_MOST} days"
+    if wrong:
+        raise BadPerson(wrong)
+    secret = PREFIX + random_hex(32)
+    expires_at = call.now + timedelta(days=days) if days is not None else None
+    async with call.transaction() as tx:
+        token = await queries.insert_token(
+            tx, owner.id, name, call.world.box.verifier(secret), secret[:_SHOWN], call.now, expires_at
+        )
+        detail = {"owner": owner.username, "expires_at": expires_at.isoformat() if expires_at else None}
+        await audit.record(tx, call, "identity.token_created", Subject("api_token", token.id, name), detail)
+    return token, secret
+
+
+async def mine(call: Call) -> list[ApiToken]:
+    """Return the asker's tokens that were not revoked, newest first."""
+    return await queries.list_tokens(call.db, call.actor.id)
+
+
+async def revoke(call: Call, token_id: str) -> None:
+    """Make one of the asker's tokens worthless from its next request on."""
+    if call.actor.kind == "token":
+        raise PersonsOnly
+    async with call.transaction() as tx:
+        name = await queries.mark_token_revoked(tx, call.actor.id, token_id, call.now) if is_uuid(token_id) else None
+        if name is None:
+            raise TokenMissing
+        await audit.record(tx, call, "identity.token_revoked", Subject("api_token", token_id, name))
+
+
+async def recognise(call: Call, secret: str) -> Actor:
+    """Return whom a token acts for, from one query; its use is noted every few minutes.
+
+    Raises ``BadToken`` or ``SessionEnded``.
+    """
+    known = await queries.find_token(call.db, call.world.box.verifier(secret))
+    if known is None or not known.is_active:
+        raise BadToken
+    if known.expires_at is not None and known.expires_at <= call.now:
+        raise SessionEnded
+    if rules.token_use_worth_marking(known.last_active_at, call.now):
+        await queries.mark_token_used(call.db, known.id, call.now)
+    return actor_of(known, "token", call.actor.address)
