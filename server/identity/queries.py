@@ -252,20 +252,12 @@ async def find_session(db: Database, verifier: str) -> Known | None:
     )
 
 
-async def find_refreshable(db: Database, verifier: str) -> Known | None:
-    """Return who holds a session's refresh token."""
-    return await db.one(
-        """
-        select s.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
-               s.last_activity_at as last_active_at, s.expires_at
-          from user_sessions s
-          join users u on u.id = s.user_id
-          left join role_permissions r on r.role = u.role
-         where s.refresh_verifier = %(verifier)s
-        """,
-        Known,
-        verifier=verifier,
+async def find_refreshable(db: Database, verifier: str) -> str | None:
+    """Return the token verifier of the session that a refresh token belongs to."""
+    found: str | None = await db.value(
+        "select token_verifier from user_sessions where refresh_verifier = %(verifier)s", verifier=verifier
     )
+    return found
 
 
 async def replace_session_token(tx: Tx, session_id: str, verifier: str) -> None:
@@ -304,14 +296,8 @@ async def list_sessions(db: Database, user_id: str, now: datetime, active_since:
 
 async def delete_session(tx: Tx, user_id: str, session_id: str) -> bool:
     """End one session of a person; false when there is none."""
-    return (
-        await tx.execute(
-            "delete from user_sessions where id = %(session_id)s and user_id = %(user_id)s",
-            session_id=session_id,
-            user_id=user_id,
-        )
-        > 0
-    )
+    sql = "delete from user_sessions where id = %(session_id)s and user_id = %(user_id)s"
+    return await tx.execute(sql, session_id=session_id, user_id=user_id) > 0
 
 
 async def delete_other_sessions(tx: Tx, user_id: str, session_id: str) -> int:

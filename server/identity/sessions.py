@@ -112,8 +112,9 @@ def actor_of(known: Known, kind: str, address: str) -> Actor:
 
 async def refresh(call: Call, refresh_token: str) -> SignedIn:
     """Give a living session a new token; a session that ended or fell idle is not revived."""
-    known = await queries.find_refreshable(call.db, call.world.box.verifier(refresh_token))
-    known = _demand_alive(call, known, call.world.env.session_idle_minutes)
+    verifier = await queries.find_refreshable(call.db, call.world.box.verifier(refresh_token))
+    found = await queries.find_session(call.db, verifier) if verifier else None
+    known = _demand_alive(call, found, call.world.env.session_idle_minutes)
     user = await queries.find_user(call.db, known.user_id)
     if user is None or known.expires_at is None:
         raise BadToken

@@ -1,0 +1,23 @@
+"""What identity does when the server starts: it lets the first administrator in."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from server.core.call import Call, system
+from server.core.log import get_log
+from server.identity import service
+from server.settings import service as settings
+from server.web.routing import WORLD
+
+log = get_log(__name__)
+
+
+async def resources(app: web.Application) -> AsyncIterator[None]:
+    """Write a one-time link into the log while nobody administers this server."""
+    world = app[WORLD]
+    decided = await settings.decided(Call(world, system("start")))
+    known = decided.settings.server_url if decided.server_url_is_known else f"http://127.0.0.1:{world.env.port}"
+    if link := await service.setup_link(world, known):
+        log.info("no administrator yet: open the one-time set-up link", link=link)
+    yield
