@@ -1,0 +1,74 @@
+"""The overview, and what the bar on top of every page posts to."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from server.dashboard import service
+from server.dashboard.models import JobSummary, Tile
+from server.web.navigation import Entry
+from server.web.render import Page, render
+from server.web.routing import Routes, call, gated, open_to_all
+
+routes: Final = Routes()
+ENTRIES: Final = (Entry("", "Overview", "/", "layout-dashboard", order=1, permission="can_view_dashboard"),)
+
+_THEMES: Final = frozenset({"light", "dark", "auto"})
+_YEAR_SECONDS: Final = 365 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewPage(Page):
+    """templates/dashboard/overview.html."""
+
+    template: ClassVar[str] = "dashboard/overview.html"
+    title: ClassVar[str] = "Overview"
+    tiles: list[Tile]
+    jobs: list[JobSummary]
+    can_see_jobs: bool
+    can_add_hosts: bool
+    is_empty: bool
+
+
+@routes.get("/")
+@gated()
+async def overview(request: web.Request) -> web.StreamResponse:
+    """Show the fleet in numbers and what ran last; who may not see that goes to what they may see."""
+    asked = call(request)
+    if not asked.actor.may("can_view_dashboard"):
+        raise web.HTTPSeeOther("/hosts" if asked.actor.may("can_view_hosts") else "/settings/profile")
+    tiles = await service.tiles(asked)
+    page = OverviewPage(
+        tiles=tiles,
+        jobs=await service.recent_jobs(asked),
+        can_see_jobs=asked.actor.may("can_view_hosts"),
+        can_add_hosts=asked.actor.may("can_manage_hosts"),
+        is_empty=tiles[0].value == 0,
+    )
+    return render(request, page)
+
+
+@routes.get("/search")
+@gated("can_view_hosts")
+async def search(request: web.Request) -> web.StreamResponse:
+    """Look for what was typed among the hosts."""
+    raise web.HTTPSeeOther("/hosts?" + urlencode({"search": request.query.get("q", "").strip()}))
+
+
+@routes.post("/theme")
+@open_to_all("light or dark is a matter of this browser, signed in or not")
+async def theme(request: web.Request) -> web.StreamResponse:
+    """Remember the theme, for browsers without scripts."""
+    posted = await request.post()
+    chosen = str(posted.get("theme", ""))
+    answer = web.HTTPSeeOther(_inside(str(posted.get("return_to", "/"))))
+    if chosen in _THEMES:
+        answer.set_cookie("theme", chosen, max_age=_YEAR_SECONDS, samesite="Lax")
+    raise answer
+
+
+def _inside(target: str) -> str:
+    fine = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
+    return target if fine else "/"

@@ -1,0 +1,49 @@
+"""Reads across rooms: few, wide, and never a write."""
+
+from server.core.db import Database
+from server.dashboard.models import Fleet, JobRow
+
+
+async def count_fleet(db: Database) -> Fleet:
+    """Count the hosts by what they need."""
+    fleet = await db.one(
+        """
+        select count(*)::int as hosts,
+               (count(*) filter (where i.updates > 0))::int as need_updates,
+               (count(*) filter (where i.security_updates > 0))::int as need_security_updates,
+               (count(*) filter (where h.needs_reboot))::int as need_reboot,
+               (count(*) filter (where h.last_update is null))::int as never_reported
+          from hosts h
+          left join host_inventory i on i.host_id = h.id
+        """,
+        Fleet,
+    )
+    assert fleet is not None
+    return fleet
+
+
+async def list_recent_jobs(db: Database, limit: int) -> list[JobRow]:
+    """Return the newest jobs with their hosts counted by status."""
+    return await db.all(
+        """
+        select j.uuid as id, j.title, j.check_mode, j.launched_by, j.created_at, j.finished_at,
+               s.started_at, coalesce(s.counts, '{}') as counts
+          from (select id, uuid, title, check_mode, launched_by, created_at, finished_at
+                  from jobs
+                 order by created_at desc, id desc
+                 limit %(limit)s) j
+          left join lateral (select min(g.started_at) as started_at, jsonb_object_agg(g.status, g.hosts) as counts
+                               from (select status, count(*) as hosts, min(started_at) as started_at
+                                       from job_hosts
+                                      where job_id = j.id
+                                      group by status) g) s on true
+         order by j.created_at desc, j.id desc
+        """,
+        JobRow,
+        limit=limit,
+    )
+
+
+async def answers(db: Database) -> bool:
+    """Tell whether the database answers."""
+    return bool(await db.value("select true"))

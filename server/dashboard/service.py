@@ -1,0 +1,54 @@
+"""What the overview shows, and whether the server is well."""
+
+import asyncio
+from typing import Final
+
+from server.core.call import Call
+from server.core.db import DatabaseError
+from server.core.log import get_log
+from server.core.redis import RedisError
+from server.dashboard import queries, rules
+from server.dashboard.models import Health, JobSummary, Tile
+
+log = get_log(__name__)
+
+_RECENT_JOBS: Final = 8
+#: A service that takes longer counts as down: whoever asks is a probe that wants an answer.
+_PATIENCE_SECONDS: Final = 3.0
+
+
+async def tiles(call: Call) -> list[Tile]:
+    """Return the fleet in numbers."""
+    return rules.tiles(await queries.count_fleet(call.db))
+
+
+async def recent_jobs(call: Call) -> list[JobSummary]:
+    """Return the newest jobs; none for who may not look at hosts."""
+    if not call.actor.may("can_view_hosts"):
+        return []
+    return [rules.summary(job, call.now) for job in await queries.list_recent_jobs(call.db, _RECENT_JOBS)]
+
+
+async def health(call: Call) -> Health:
+    """Ask PostgreSQL and Redis whether they are there, both at once."""
+    database, redis = await asyncio.gather(_database(call), _redis(call))
+    return Health(database, redis)
+
+
+async def _database(call: Call) -> bool:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await queries.answers(call.db)
+    except (DatabaseError, OSError, TimeoutError) as error:
+        log.warning("database_does_not_answer", reason=str(error).strip() or type(error).__name__)
+        return False
+
+
+async def _redis(call: Call) -> bool:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await call.world.redis.ping()
+    except (*RedisError, TimeoutError) as error:
+        log.warning("redis_does_not_answer", reason=str(error).strip() or type(error).__name__)
+        return False
+    return True
