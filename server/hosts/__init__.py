@@ -1,0 +1,1 @@
+"""Hosts: that they exist, their groups and credentials, and when they were last heard of."""

@@ -1,0 +1,55 @@
+"""Checking a host's key, whatever form it was stored in."""
+
+import hmac
+from typing import Final
+
+import bcrypt
+
+from server.core.call import Call
+from server.core.loop import in_thread
+from server.hosts.errors import CredentialsNeeded, CredentialsWrong
+from server.hosts.models import AgentHost
+from server.hosts.queries import agents
+
+_BCRYPT: Final = ("$2a$", "$2b$", "$2y$")
+_OURS: Final = "hmac-sha256:"
+#: Longer than any key ever issued; bcrypt itself looks at no more than 72 bytes.
+_LONGEST: Final = 256
+_BCRYPT_BYTES: Final = 72
+
+
+async def authenticate(call: Call, api_id: str, api_key: str) -> AgentHost:
+    """Return the host these credentials belong to.
+
+    One indexed read. Keys imported as bcrypt or plain text verify once and are stored as fast verifiers from then on: ten
+    thousand agents coming back at once are an hour of bcrypt and a second of HMAC.
+    """
+    if not api_id or not api_key:
+        raise CredentialsNeeded
+    if len(api_id) > _LONGEST or len(api_key) > _LONGEST or "\0" in api_id:
+        raise CredentialsWrong
+    host = await agents.find_agent(call.db, api_id)
+    if host is None:
+        raise CredentialsWrong
+    if host.api_key.startswith(_OURS):
+        if not call.world.box.verifies(api_key, host.api_key):
+            raise CredentialsWrong
+        return host
+    if not await _verifies_imported(api_key, host.api_key):
+        raise CredentialsWrong
+    await agents.upgrade_key(call.db, host.id, old=host.api_key, new=call.world.box.verifier(api_key))
+    return host
+
+
+async def _verifies_imported(api_key: str, stored: str) -> bool:
+    if stored.startswith(_BCRYPT):
+        return await in_thread(_check_bcrypt, api_key.encode()[:_BCRYPT_BYTES], stored.encode())
+    return bool(stored) and hmac.compare_digest(api_key.encode(), stored.encode())
+
+
+def _check_bcrypt(key: bytes, stored: bytes) -> bool:
+    try:
+        return bcrypt.checkpw(key, stored)
+    except ValueError:
+        # A damaged row is a wrong key, not a crash.
+        return False

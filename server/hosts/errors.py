@@ -1,0 +1,114 @@
+"""The refusals of the hosts room."""
+
+from server.core.errors import Conflict, Invalid, Missing, Unavailable, Unknown
+
+
+class HostMissing(Missing):
+    """No such host."""
+
+    text = "Host not found"
+
+
+class BadHostId(Invalid):
+    """The id in the path is not one of ours."""
+
+    code = "invalid_body"
+    text = "Invalid host ID format"
+
+
+class CredentialsNeeded(Unknown):
+    """A header with the host's credentials is missing or empty."""
+
+    text = "API credentials required"
+
+
+class CredentialsWrong(Unknown):
+    """Unknown id or wrong key: which of the two is not said."""
+
+    text = "Invalid API credentials"
+
+
+class NameNeeded(Invalid):
+    """A host has no name."""
+
+    code = "invalid_body"
+    text = "Friendly name is required"
+
+
+class GroupMissing(Invalid):
+    """A named group does not exist."""
+
+    code = "invalid_body"
+    text = "One or more host groups not found"
+
+
+class NoSuchGroup(Missing):
+    """No such group."""
+
+    text = "Host group not found"
+
+
+class GroupNameTaken(Invalid):
+    """Groups are addressed by name, so names are unique whatever their case."""
+
+    code = "invalid_body"
+    text = "A host group with this name already exists"
+
+
+class GroupInUse(Invalid):
+    """A group that still has hosts."""
+
+    code = "invalid_body"
+    text = "Cannot delete host group: it contains {hosts}"
+
+
+class BootstrapTokenNeeded(Invalid):
+    """The exchange was asked for without a token."""
+
+    code = "invalid_body"
+    text = "Bootstrap token required"
+
+
+class BootstrapTokenWrong(Unknown):
+    """Expired, used or never issued."""
+
+    text = "Invalid or expired bootstrap token"
+
+
+class BootstrapDown(Unavailable):
+    """Tokens live in Redis only."""
+
+    text = "Bootstrap service unavailable"
+
+
+class BadSystem(Invalid):
+    """Not an operating system agents exist for."""
+
+    code = "invalid_body"
+    text = "Invalid os. Must be one of: linux, freebsd, windows"
+
+
+class BadArchitecture(Invalid):
+    """Not an architecture agents exist for on this system."""
+
+    code = "invalid_body"
+    text = "Invalid architecture for {system}. Must be one of: {architectures}"
+
+
+class AgentFileMissing(Missing):
+    """The server holds no agent for this system."""
+
+    text = "Agent binary not found for {system}/{architecture}. Build it with: make agent"
+
+
+class InstallScriptMissing(Missing):
+    """There is no installer for this system yet."""
+
+    text = "Installation script not found"
+
+
+class HostGone(Conflict):
+    """The host was deleted while its report was being stored."""
+
+    code = "host_gone"
+    text = "This host was deleted"

@@ -1,0 +1,1 @@
+"""Every statement of the hosts room, one module per noun."""

@@ -1,0 +1,70 @@
+"""Statements that add, re-key and remove hosts."""
+
+from typing import Any
+
+from server.core.db import Database, Tx
+
+
+async def insert_host(
+    tx: Tx,
+    *,
+    friendly_name: str,
+    api_id: str,
+    api_key: str,
+    docker_enabled: bool,
+    compliance_mode: str,
+    expected_platform: str,
+) -> tuple[int, str]:
+    """Add a host; return its key and UUID."""
+    row = await tx.one(
+        """
+        insert into hosts (friendly_name, api_id, api_key, docker_enabled, compliance_mode, expected_platform)
+        values (%(friendly_name)s, %(api_id)s, %(api_key)s, %(docker_enabled)s, %(compliance_mode)s, %(expected_platform)s)
+        returning id, uuid
+        """,
+        friendly_name=friendly_name,
+        api_id=api_id,
+        api_key=api_key,
+        docker_enabled=docker_enabled,
+        compliance_mode=compliance_mode,
+        expected_platform=expected_platform,
+    )
+    if row is None:
+        raise AssertionError
+    return row["id"], row["uuid"]
+
+
+async def replace_key(tx: Tx, uuid: str, api_id: str, api_key: str) -> dict[str, Any] | None:
+    """Give a host a new pair; return its key, names and the id it had."""
+    return await tx.one(
+        """
+        update hosts h
+           set api_id = %(api_id)s, api_key = %(api_key)s, updated_at = now()
+          from (select id, api_id from hosts where uuid = %(uuid)s for update) as old
+         where h.id = old.id
+        returning h.id, h.friendly_name, h.hostname, old.api_id as old_api_id
+        """,
+        uuid=uuid,
+        api_id=api_id,
+        api_key=api_key,
+    )
+
+
+async def delete_host(tx: Tx, uuid: str) -> dict[str, Any] | None:
+    """Remove a host with all that hangs on it; return its key and names."""
+    return await tx.one(
+        "delete from hosts where uuid = %(uuid)s returning id, uuid, friendly_name, hostname, api_id, expected_platform",
+        uuid=uuid,
+    )
+
+
+async def fetch_platform(db: Database, uuid: str) -> dict[str, Any] | None:
+    """Return what an install command needs to know of a host."""
+    return await db.one(
+        "select id, friendly_name, api_id, expected_platform from hosts where uuid = %(uuid)s", uuid=uuid
+    )
+
+
+async def lock_host(tx: Tx, uuid: str) -> dict[str, Any] | None:
+    """Return a host's key and name, and keep others from changing the row."""
+    return await tx.one("select id, friendly_name from hosts where uuid = %(uuid)s for update", uuid=uuid)

@@ -1,0 +1,211 @@
+"""Statements that read hosts for people."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from server.core.db import Database, as_json
+from server.hosts.models import LinkState, Listed
+
+#: Orders a person may choose, as clauses over the list's columns.
+ORDERS: Final = {
+    ("name", "asc"): "lower(h.friendly_name), h.id",
+    ("name", "desc"): "lower(h.friendly_name) desc, h.id",
+    ("os", "asc"): "h.os_type, h.os_version, lower(h.friendly_name)",
+    ("os", "desc"): "h.os_type desc, h.os_version desc, lower(h.friendly_name)",
+    ("updates", "asc"): "coalesce(i.updates, 0), lower(h.friendly_name)",
+    ("updates", "desc"): "coalesce(i.updates, 0) desc, lower(h.friendly_name)",
+    ("security", "asc"): "coalesce(i.security_updates, 0), lower(h.friendly_name)",
+    ("security", "desc"): "coalesce(i.security_updates, 0) desc, lower(h.friendly_name)",
+    ("seen", "asc"): "h.last_update nulls first, lower(h.friendly_name)",
+    ("seen", "desc"): "h.last_update desc nulls last, lower(h.friendly_name)",
+    ("agent", "asc"): "h.agent_version, lower(h.friendly_name)",
+    ("agent", "desc"): "h.agent_version desc, lower(h.friendly_name)",
+}
+
+
+_LIST: Final = """
+    select h.uuid as id, h.friendly_name, h.hostname, h.ip, h.api_id, h.os_type, h.os_version, h.status, h.last_update,
+           h.needs_reboot, h.reboot_reason, h.agent_version, h.link_secure, h.last_connected_at, h.last_disconnected_at,
+           coalesce(i.updates, 0) as updates, coalesce(i.security_updates, 0) as security, coalesce(i.packages, 0) as packages,
+           (select coalesce(array_agg(g.name order by lower(g.name)), '{}')
+              from host_group_members m join host_groups g on g.id = m.host_group_id
+             where m.host_id = h.id) as groups,
+           count(*) over () as total
+      from hosts h
+      left join host_inventory i on i.host_id = h.id
+     where (%(search)s = '' or h.friendly_name ilike %(like)s or h.hostname ilike %(like)s or h.ip ilike %(like)s
+            or h.os_type ilike %(like)s)
+       and (%(group)s = '' or exists (select from host_group_members m join host_groups g on g.id = m.host_group_id
+                                       where m.host_id = h.id and (g.uuid::text = %(group)s or lower(g.name) = lower(%(group)s))))
+       and (%(filter)s not in ('updates', 'needsUpdates') or i.updates > 0)
+       and (%(filter)s <> 'security' or i.security_updates > 0)
+       and (%(filter)s <> 'reboot' or h.needs_reboot)
+       and (%(filter)s not in ('online', 'offline')
+            or (%(filter)s = 'online') = coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'), false))
+     order by {order}
+     limit %(size)s offset %(offset)s
+"""
+
+
+async def list_hosts(db: Database, asked: Listed) -> list[dict[str, Any]]:
+    """Return one page of hosts; each row carries the total."""
+    order = ORDERS.get((asked.sort, asked.direction), ORDERS["name", "asc"])
+    escaped = asked.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return await db.all(
+        _LIST.replace("{order}", order),
+        search=asked.search,
+        like=f"%{escaped}%",
+        group=asked.group,
+        filter=asked.filter,
+        size=asked.size,
+        offset=(asked.page - 1) * asked.size,
+    )
+
+
+async def counts(db: Database) -> tuple[int, int]:
+    """Return how many hosts there are and how many are connected."""
+    row = await db.one(
+        """
+        select count(*) as total,
+               count(*) filter (where last_connected_at > coalesce(last_disconnected_at, '-infinity')) as online
+          from hosts
+        """
+    )
+    return (row["total"], row["online"]) if row else (0, 0)
+
+
+async def find_head(db: Database, uuid: str) -> dict[str, Any] | None:
+    """Return a host's row for its pages."""
+    return await db.one(
+        """
+        select h.id as key, h.uuid as id, h.friendly_name, h.hostname, h.api_id, h.os_type, h.os_version, h.ip, h.status,
+               h.needs_reboot, h.reboot_reason, h.awaiting_report, h.last_update, h.last_full_report_at, h.notes,
+               h.agent_version, h.agent_hello, h.link_secure, h.last_connected_at, h.last_disconnected_at
+          from hosts h
+         where h.uuid = %(uuid)s
+        """,
+        uuid=uuid,
+    )
+
+
+async def fetch_details(db: Database, key: int) -> dict[str, Any] | None:
+    """Return everything a host said about its system and network."""
+    return await db.one(
+        """
+        select machine_id, primary_interface, os_type, os_version, architecture, kernel_version, installed_kernel_version,
+               selinux_status, package_manager, agent_version, agent_hello, cpu_model, cpu_cores, ram_installed, swap_size,
+               disk_details, gateway_ip, dns_servers, network_interfaces, system_uptime, boot_time, load_average, created_at,
+               auto_update, docker_enabled, compliance_mode, expected_platform, last_connected_at, last_disconnected_at
+          from hosts
+         where id = %(key)s
+        """,
+        key=key,
+    )
+
+
+async def list_activity(db: Database, key: int, limit: int) -> list[dict[str, Any]]:
+    """Return the newest lines of a host's history."""
+    return await db.all(
+        """
+        select at, kind, sections_sent, sections_unchanged, payload_kb, server_ms, agent_ms, packages, updates, security_updates, error
+          from host_activity
+         where host_id = %(key)s
+         order by id desc
+         limit %(limit)s
+        """,
+        key=key,
+        limit=limit,
+    )
+
+
+async def fetch_inventory(db: Database, key: int) -> dict[str, Any] | None:
+    """Return a host's counts of packages and repositories."""
+    return await db.one(
+        "select packages, updates, security_updates, repositories from host_inventory where host_id = %(key)s", key=key
+    )
+
+
+_AS_JSON: Final = """
+        select to_jsonb(h) - '{id,uuid,api_key,packages_seal,repos_seal,packages_hash,repos_hash,interfaces_hash,hostname_hash,
+                               docker_hash,compliance_hash,agent_hello,integration_status,link_secure}'::text[]
+               || jsonb_build_object(
+                    'id', h.uuid,
+                    'compliance_enabled', h.compliance_mode <> 'disabled',
+                    'connected', coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'), false),
+                    'effective_status', case when h.status = 'active' and h.last_update < %(inactive_before)s
+                                             then 'inactive' else h.status end,
+                    'updates_count', coalesce(i.updates, 0),
+                    'security_updates_count', coalesce(i.security_updates, 0),
+                    'total_packages', coalesce(i.packages, 0),
+                    'host_groups', (select coalesce(jsonb_agg(jsonb_build_object('id', g.uuid, 'name', g.name, 'color', g.color)
+                                                              order by lower(g.name)), '[]')
+                                      from host_group_members m join host_groups g on g.id = m.host_group_id
+                                     where m.host_id = h.id)) as host
+          from hosts h
+          left join host_inventory i on i.host_id = h.id
+"""
+
+
+async def all_as_json(db: Database, inactive_before: datetime) -> str:
+    """Return every host as one JSON text: Python never touches what it only passes on."""
+    return str(
+        await db.value(
+            f"select coalesce(jsonb_agg(t.host order by lower(t.host->>'friendly_name')), '[]')::text from ({_AS_JSON}) as t",
+            inactive_before=inactive_before,
+        )
+    )
+
+
+async def one_as_json(db: Database, uuid: str, inactive_before: datetime) -> str | None:
+    """Return one host as JSON text."""
+    found = await db.value(
+        f"select t.host::text from ({_AS_JSON} where h.uuid = %(uuid)s) as t",
+        uuid=uuid,
+        inactive_before=inactive_before,
+    )
+    return None if found is None else str(found)
+
+
+async def page_as_json(db: Database, inactive_before: datetime, size: int, offset: int) -> str:
+    """Return a part of the hosts, by name, as JSON text."""
+    return str(
+        await db.value(
+            f"""
+            select coalesce(jsonb_agg(t.host), '[]')::text
+              from ({_AS_JSON} order by lower(h.friendly_name), h.id limit %(size)s offset %(offset)s) as t
+            """,
+            inactive_before=inactive_before,
+            size=size,
+            offset=offset,
+        )
+    )
+
+
+async def options(db: Database, search: str, limit: int) -> list[dict[str, Any]]:
+    """Return hosts for a pick list."""
+    return await db.all(
+        """
+        select uuid as id, friendly_name, hostname, os_type, status
+          from hosts
+         where %(search)s = '' or position(lower(%(search)s) in lower(friendly_name || ' ' || hostname)) > 0
+         order by lower(friendly_name), id
+         limit %(limit)s
+        """,
+        search=search,
+        limit=limit,
+    )
+
+
+async def link_states(db: Database, api_ids: Sequence[str]) -> list[LinkState]:
+    """Return the connection of hosts, with what the enrolment page waits for."""
+    return await db.all(
+        """
+        select uuid as host_id, api_id, status, last_update, link_secure as secure, last_disconnected_at, last_full_report_at,
+               coalesce(last_connected_at > coalesce(last_disconnected_at, '-infinity'), false) as connected
+          from hosts
+         where api_id in (select value from jsonb_array_elements_text(%(ids)s::jsonb) as a(value))
+        """,
+        LinkState,
+        ids=as_json(list(api_ids)),
+    )

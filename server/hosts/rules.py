@@ -1,0 +1,107 @@
+"""Pure decisions about hosts: what a check-in must deliver, which state a host is in, which address counts."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from server.hosts.errors import BadArchitecture, BadSystem
+from server.hosts.models import PLATFORMS, AgentHost, Hashes, Interface, Platform
+
+ARCHITECTURES: Final[dict[Platform, tuple[str, ...]]] = {
+    "linux": ("386", "amd64", "arm", "arm64"),
+    "freebsd": ("386", "amd64", "arm", "arm64"),
+    "windows": ("amd64", "arm64"),
+}
+#: A host that was silent for longer than this many of its intervals is inactive.
+INACTIVE_INTERVALS: Final = 2
+
+
+def stale_sections(host: AgentHost, told: Hashes) -> tuple[str, ...]:
+    """Return the sections the server wants in full, in the order of the contract.
+
+    A section is stale when either side knows no digest of it or the two differ; switched-off integrations never are.
+    """
+    wanted = ["packages", "repos", "interfaces", "hostname"]
+    if host.docker_enabled:
+        wanted.append("docker")
+    if host.compliance_enabled:
+        wanted.append("compliance")
+    stored = host.hashes
+    return tuple(name for name in wanted if not stored.of(name) or stored.of(name) != told.of(name))
+
+
+def enabled_sections(host: AgentHost) -> tuple[str, ...]:
+    """Return the sections this host has at all."""
+    optional = (("docker", host.docker_enabled), ("compliance", host.compliance_enabled))
+    return ("packages", "repos", "interfaces", "hostname", *(name for name, on in optional if on))
+
+
+def reported_ip(primary: str | None, interfaces: Iterable[Interface], told: str) -> str:
+    """Return the address a report gives a host: the first inet address of its chosen interface wins over what it says."""
+    for interface in interfaces:
+        if primary and interface.name == primary:
+            for address in interface.addresses:
+                if address.family == "inet" and address.address:
+                    return address.address
+    return told
+
+
+def state_of(status: str, last_seen_at: datetime | None, now: datetime, interval_minutes: int) -> tuple[str, str]:
+    """Return the word for a host's state and its colour (good, attention, bad, neutral)."""
+    if status == "pending" or last_seen_at is None:
+        return "Pending", "neutral"
+    if now - last_seen_at > timedelta(minutes=INACTIVE_INTERVALS * interval_minutes):
+        return "Inactive", "attention"
+    return "Active", "good"
+
+
+def system_of(asked: str, expected_platform: str, os_type: str) -> Platform:
+    """Return the operating system an agent file is for: as asked, else as expected, else as reported, else Linux."""
+    if asked:
+        for platform in PLATFORMS:
+            if asked == platform:
+                return platform
+        raise BadSystem
+    for source in (expected_platform, os_type):
+        for platform in PLATFORMS:
+            if platform in source.lower():
+                return platform
+    return "linux"
+
+
+def architecture_of(asked: str, system: Platform) -> str:
+    """Return the asked architecture when agents exist for it; amd64 when none was asked."""
+    known = ARCHITECTURES[system]
+    if asked and asked not in known:
+        raise BadArchitecture(system=system, architectures=", ".join(known))
+    return asked or "amd64"
+
+
+def version_key(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:
+    """Return a key that orders versions: dotted numbers, then a pre-release ranks below its release; build metadata is ignored."""
+    plain = version.strip().removeprefix("v").split("+", 1)[0]
+    numbers, _, pre = plain.partition("-")
+    release = tuple(int(part) if part.isdecimal() else 0 for part in numbers.split("."))
+    # Numeric identifiers rank below words, and by value.
+    words = (
+        tuple((not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in pre.split("."))
+        if pre
+        else ()
+    )
+    return (*release, 0, 0, 0)[:4], not pre, words
+
+
+def install_command(server_url: str, system: Platform, api_id: str, api_key: str, *, insecure: bool = False) -> str:
+    """Return the line a person pastes into a shell of the host."""
+    url = f"{server_url}/api/v1/hosts/install"
+    if system == "windows":
+        return (
+            f'Invoke-WebRequest -Uri "{url}?os=windows" -Headers @{{"X-API-ID"="{api_id}"; "X-API-KEY"="{api_key}"}} -UseBasicParsing '
+            '| ForEach-Object { $_.Content } | Out-File -Encoding utf8 "$env:TEMP\\patchmon-install.ps1"; '
+            '& "$env:TEMP\\patchmon-install.ps1"'
+        )
+    flags = "-sk" if insecure else "-s"
+    headers = f'-H "X-API-ID: {api_id}" -H "X-API-KEY: {api_key}"'
+    if system == "freebsd":
+        return f'curl {flags} "{url}?os=freebsd" {headers} | sh'
+    return f'curl {flags} "{url}" {headers} | sudo sh'

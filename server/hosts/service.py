@@ -1,0 +1,244 @@
+"""Adding hosts, knowing them by their credentials, remembering what they say; groups; what their pages show."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from server.audit import service as audit
+from server.audit.models import Subject
+from server.core.bus import announce
+from server.core.call import Call
+from server.core.db import IntegrityError, Tx, violates
+from server.core.ids import is_uuid, random_hex
+from server.core.secretbox import Secret
+from server.hosts.agent_auth import authenticate as authenticate
+from server.hosts.check_ins import CheckIns as CheckIns
+from server.hosts.check_ins import LinkNotes as LinkNotes
+from server.hosts.enrolment import exchange as exchange
+from server.hosts.errors import CredentialsNeeded, GroupMissing, GroupNameTaken, HostGone, HostMissing, NoSuchGroup
+from server.hosts.events import HostCreated, HostDeleted, HostKeysChanged
+from server.hosts.models import (
+    Activity,
+    AgentActor,
+    AgentHost,
+    CheckIn,
+    Credentials,
+    IntegrationReport,
+    LinkNote,
+    NewHost,
+)
+from server.hosts.queries import agents, groups, keepers, links
+
+_ACTIVITY_DAYS: Final = 30
+
+
+# ------------------------------------------------------------------------------------------------ by people
+
+
+async def create(call: Call, new: NewHost) -> Credentials:
+    """Add a host and return its credentials, the only time the key is seen."""
+    api_id, api_key = _new_pair()
+    async with call.transaction() as tx:
+        key, uuid = await keepers.insert_host(
+            tx,
+            friendly_name=new.friendly_name,
+            api_id=api_id,
+            api_key=call.world.box.verifier(api_key.reveal()),
+            docker_enabled=new.docker_enabled,
+            compliance_mode="enabled" if new.compliance_enabled else "disabled",
+            expected_platform=new.expected_platform,
+        )
+        await _set_groups(tx, key, new.group_ids)
+        subject = Subject("host", uuid, new.friendly_name)
+        await audit.record(tx, call, "hosts.created", subject, {"api_id": api_id, "platform": new.expected_platform})
+        tx.after_commit(announce(HostCreated(key)))
+        found = await groups.groups_of(tx, key)
+    return Credentials(key, uuid, new.friendly_name, api_id, api_key, tuple(found))
+
+
+async def regenerate(call: Call, uuid: str) -> tuple[Credentials, str]:
+    """Give a host a new pair; the old one is worthless at once. Returns the pair and the host's hostname."""
+    _demand_uuid(uuid)
+    api_id, api_key = _new_pair()
+    async with call.transaction() as tx:
+        row = await keepers.replace_key(tx, uuid, api_id, call.world.box.verifier(api_key.reveal()))
+        if row is None:
+            raise HostMissing
+        await audit.record(tx, call, "hosts.credentials_regenerated", Subject("host", uuid, row["friendly_name"]))
+        tx.after_commit(announce(HostKeysChanged(row["id"], row["old_api_id"])))
+    return Credentials(row["id"], uuid, row["friendly_name"], api_id, api_key), row["hostname"] or row["friendly_name"]
+
+
+async def delete(call: Call, uuid: str) -> dict[str, str]:
+    """Remove a host and everything known about it; the machine itself is not touched."""
+    _demand_uuid(uuid)
+    async with call.transaction() as tx:
+        row = await keepers.delete_host(tx, uuid)
+        if row is None:
+            raise HostMissing
+        await audit.record(
+            tx, call, "hosts.deleted", Subject("host", uuid, row["friendly_name"]), {"api_id": row["api_id"]}
+        )
+        tx.after_commit(announce(HostDeleted(row["id"], row["api_id"])))
+    return {"id": uuid, "friendly_name": row["friendly_name"], "hostname": row["hostname"]}
+
+
+async def set_groups(call: Call, uuid: str, group_ids: Sequence[str]) -> None:
+    """Set a host's groups to exactly these."""
+    _demand_uuid(uuid)
+    async with call.transaction() as tx:
+        row = await keepers.lock_host(tx, uuid)
+        if row is None:
+            raise HostMissing
+        await _set_groups(tx, row["id"], group_ids)
+        subject = Subject("host", uuid, row["friendly_name"])
+        await audit.record(tx, call, "hosts.groups_changed", subject, {"groups": list(group_ids)})
+
+
+async def _set_groups(tx: Tx, key: int, group_ids: Sequence[str]) -> None:
+    wanted = set(group_ids)
+    if await groups.replace_groups(tx, key, sorted(wanted)) != len(wanted):
+        raise GroupMissing
+
+
+async def create_group(call: Call, name: str, description: str, color: str) -> dict[str, object]:
+    """Add a host group."""
+    async with call.transaction() as tx:
+        try:
+            row = await groups.insert_group(tx, name, description, color)
+        except IntegrityError as error:
+            if violates(error, "host_groups_name"):
+                raise GroupNameTaken from error
+            raise
+        await audit.record(tx, call, "hosts.group_created", Subject("host_group", str(row["id"]), name))
+    return row
+
+
+async def list_groups(call: Call) -> list[dict[str, object]]:
+    """Return every group with its number of hosts."""
+    return await groups.list_groups(call.db)
+
+
+async def fetch_group(call: Call, uuid: str) -> dict[str, object]:
+    """Return one group."""
+    row = await groups.find_group(call.db, uuid) if is_uuid(uuid) else None
+    if row is None:
+        raise NoSuchGroup
+    return row
+
+
+def _new_pair() -> tuple[str, Secret[str]]:
+    return f"patchmon_{random_hex(8)}", Secret(random_hex(32))
+
+
+def _demand_uuid(uuid: str) -> None:
+    if not is_uuid(uuid):
+        raise HostMissing
+
+
+# ------------------------------------------------------------------------------------------------ by agents
+
+
+def agent_of(call: Call) -> AgentHost:
+    """Return the host that makes this call with its own credentials."""
+    if isinstance(call.actor, AgentActor) and call.actor.host is not None:
+        return call.actor.host
+    raise CredentialsNeeded
+
+
+async def note_report(tx: Tx, check_in: CheckIn) -> None:
+    """Store what a report says about the host itself, in the report's transaction."""
+    if not await agents.store_check_ins(tx, [check_in]):
+        raise HostGone
+
+
+async def note_refusal(call: Call, host: AgentHost, activity: Activity) -> None:
+    """Remember in the host's history that something it sent was refused."""
+    await agents.insert_activity(call.db, host.id, call.now, activity)
+
+
+async def note_integration(call: Call, host: AgentHost, told: IntegrationReport) -> None:
+    """Remember what an agent says about the set-up of an integration."""
+    async with call.transaction() as tx:
+        known = await agents.lock_integration_status(tx, host.id)
+        before = known.get(told.integration)
+        kept = before.get("install_events", []) if isinstance(before, dict) else []
+        known[told.integration] = {
+            "integration": told.integration,
+            "enabled": told.enabled,
+            "status": told.status,
+            "message": told.message,
+            "components": told.components,
+            "scanner_info": told.scanner_info,
+            "install_events": kept if told.install_events is None else list(told.install_events),
+            "timestamp": call.now.isoformat(),
+        }
+        ready = told.integration == "compliance" and told.status == "ready"
+        await agents.store_integration_status(tx, host.id, known, compliance_ready=ready)
+
+
+# ------------------------------------------------------------------------------------------------ by other rooms
+
+
+async def note_connected(call: Call, host_id: int, *, secure: bool) -> None:
+    """Record that a host's agent connected; for many at once use ``LinkNotes``."""
+    await links.store_links(call.db, [LinkNote(host_id, connected=True, at=call.now, secure=secure)])
+
+
+async def note_disconnected(call: Call, host_id: int) -> None:
+    """Record that a host's agent left; only the connection that still owns the host's slot says so."""
+    await links.store_links(call.db, [LinkNote(host_id, connected=False, at=call.now)])
+
+
+async def reconcile_links(call: Call, online: Sequence[int], *, grace: timedelta = timedelta(seconds=60)) -> list[int]:
+    """Mark hosts as disconnected that count as connected but are on nobody's list; return them.
+
+    A server that was killed could not say that its agents left. Connections younger than ``grace`` are left alone.
+    """
+    return await links.mark_vanished(call.db, online, call.now, call.now - grace)
+
+
+async def note_hello(call: Call, host_id: int, hello: dict[str, object]) -> None:
+    """Keep the last greeting of a host's agent: what it is and can do."""
+    await agents.store_hello(call.db, host_id, hello)
+
+
+async def await_reports(tx: Tx, host_ids: Sequence[int]) -> None:
+    """Remember that these hosts were changed; their next report clears it."""
+    await agents.mark_awaiting_report(tx, host_ids)
+
+
+async def forget_seals(tx: Tx, host_id: int) -> None:
+    """Make a host's next report be looked at in full, after its stored rows were changed by something else."""
+    await agents.forget_seals(tx, host_id)
+
+
+async def prune_activity(call: Call) -> int:
+    """Forget history that is older than a month."""
+    return await agents.delete_old_activity(call.db, call.now - timedelta(days=_ACTIVITY_DAYS))
+
+
+__all__ = [
+    "CheckIns",
+    "LinkNotes",
+    "agent_of",
+    "authenticate",
+    "await_reports",
+    "create",
+    "create_group",
+    "delete",
+    "exchange",
+    "fetch_group",
+    "forget_seals",
+    "list_groups",
+    "note_connected",
+    "note_disconnected",
+    "note_hello",
+    "note_integration",
+    "note_refusal",
+    "note_report",
+    "prune_activity",
+    "reconcile_links",
+    "regenerate",
+    "set_groups",
+]

@@ -1,0 +1,1 @@
+"""Intake: the letterbox for what agents report; it keeps nothing itself."""

@@ -1,0 +1,1 @@
+"""Packages: what is installed on each host and what could be newer."""

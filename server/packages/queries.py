@@ -1,0 +1,227 @@
+"""Every statement of the packages room."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from server.core.db import Database, Tx, as_json
+from server.packages.models import Counts, ReportedRepository, Row, Stored, StoredRepository
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+async def lock_inventory(tx: Tx, host_id: int, now: datetime) -> None:
+    """Let one report of a host at a time through."""
+    await tx.execute(
+        """
+        insert into host_inventory (host_id, updated_at)
+        values (%(host_id)s, %(now)s)
+            on conflict (host_id) do update set updated_at = excluded.updated_at
+        """,
+        host_id=host_id,
+        now=now,
+    )
+
+
+async def store_counts(tx: Tx, host_id: int, counts: Counts) -> None:
+    """Store a host's counts of packages."""
+    await tx.execute(
+        """
+        update host_inventory
+           set packages = %(packages)s, updates = %(updates)s, security_updates = %(security)s
+         where host_id = %(host_id)s
+        """,
+        host_id=host_id,
+        packages=counts.packages,
+        updates=counts.updates,
+        security=counts.security,
+    )
+
+
+async def fetch_stored(tx: Tx, host_id: int) -> Stored:
+    """Return what is kept of a host's packages, as one row: thousands of rows would cost more than comparing them."""
+    row = await tx.one(
+        """
+        select coalesce(array_agg(package_id), '{}') as package_ids, coalesce(array_agg(fingerprint), '{}') as fingerprints
+          from host_packages
+         where host_id = %(host_id)s
+        """,
+        Stored,
+        host_id=host_id,
+    )
+    return row or Stored([], [])
+
+
+async def write_packages(tx: Tx, host_id: int, rows: Sequence[Row], gone: Sequence[int], now: datetime) -> None:
+    """Write the rows that are new or differ and remove those that are gone, in one statement.
+
+    Names nobody reported before are added in their order, so that two hosts reporting the same new names at once wait for
+    each other instead of deadlocking.
+    """
+    await tx.execute(
+        """
+        with told as materialized (
+            select * from jsonb_to_recordset(%(rows)s::jsonb) as t(
+                   n text, f bigint, c text, a text, d text, g text, u boolean, s boolean, o text, r int, w jsonb)
+        ), known as materialized (
+            select p.id, t.* from told t join packages p on p.name = t.n
+        ), added as (
+            insert into packages (name, description, category, latest_version)
+            select n, coalesce(d, ''), coalesce(g, ''), coalesce(a, c, '')
+              from told
+             where not exists (select from known where known.n = told.n)
+             order by n
+                on conflict (name) do update set name = excluded.name
+            returning id, name
+        ), all_of_them as materialized (
+            select * from known
+            union all
+            select added.id, told.* from added join told on told.n = added.name
+        ), removed as (
+            delete from host_packages
+             where host_id = %(host_id)s
+               and package_id = any(%(gone)s::int[])
+               and not exists (select from all_of_them k where k.id = package_id)
+        ), described as (
+            update packages p
+               set description = case when p.description = '' then coalesce(k.d, '') else p.description end,
+                   category = case when p.category = '' then coalesce(k.g, '') else p.category end
+              from known k
+             where p.id = k.id
+               and ((p.description = '' and k.d is not null) or (p.category = '' and k.g is not null))
+        )
+        insert into host_packages as h (host_id, package_id, current_version, available_version, needs_update, is_security_update,
+                                        source_repository, repository_id, fingerprint, last_checked,
+                                        wua_guid, wua_kb, wua_severity, wua_categories, wua_support_url, wua_revision_number)
+        select %(host_id)s, id, coalesce(c, ''), coalesce(a, ''), coalesce(u, false), coalesce(s, false), coalesce(o, ''), r, f, %(now)s,
+               w->>'guid', w->>'kb', w->>'severity', w->'categories', w->>'support_url', (w->>'revision_number')::int
+          from all_of_them
+            on conflict (host_id, package_id) do update
+           set current_version = excluded.current_version, available_version = excluded.available_version,
+               needs_update = excluded.needs_update, is_security_update = excluded.is_security_update,
+               source_repository = excluded.source_repository, repository_id = excluded.repository_id,
+               fingerprint = excluded.fingerprint, last_checked = excluded.last_checked,
+               wua_guid = excluded.wua_guid, wua_kb = excluded.wua_kb, wua_severity = excluded.wua_severity,
+               wua_categories = excluded.wua_categories, wua_support_url = excluded.wua_support_url,
+               wua_revision_number = excluded.wua_revision_number
+        """,
+        host_id=host_id,
+        rows=_ENCODER.encode(rows).decode(),
+        gone="{" + ",".join(map(str, gone)) + "}",
+        now=now,
+    )
+
+
+async def write_repositories(
+    tx: Tx, host_id: int, repositories: Sequence[ReportedRepository], now: datetime
+) -> list[StoredRepository]:
+    """Make these the host's repositories, writing only what differs; return them in the order they were reported."""
+    rows = [
+        {
+            "place": place,
+            "name": one.name,
+            "url": one.url,
+            "distribution": one.distribution,
+            "components": one.components,
+            "repo_type": one.repo_type,
+            "enabled": one.is_enabled,
+            "secure": one.is_secure,
+        }
+        for place, one in enumerate(repositories)
+    ]
+    return await tx.all(
+        """
+        with told as materialized (
+            select * from jsonb_to_recordset(%(rows)s::jsonb) as t(
+                   place int, name text, url text, distribution text, components text, repo_type text, enabled boolean, secure boolean)
+        ), known as materialized (
+            select r.id, t.* from told t join repositories r using (url, distribution, components)
+        ), added as (
+            insert into repositories (url, distribution, components, name, repo_type, description, is_secure)
+            select url, distribution, components, name, repo_type, repo_type || ' repository for ' || distribution, secure
+              from told
+             where not exists (select from known where known.place = told.place)
+             order by url, distribution, components
+                on conflict (url, distribution, components) do update set url = excluded.url
+            returning id, url, distribution, components
+        ), all_of_them as materialized (
+            select * from known
+            union all
+            select added.id, told.* from added join told using (url, distribution, components)
+        ), removed as (
+            delete from host_repositories
+             where host_id = %(host_id)s and repository_id not in (select id from all_of_them)
+        ), linked as (
+            insert into host_repositories as h (host_id, repository_id, is_enabled, last_checked)
+            select %(host_id)s, id, enabled, %(now)s from all_of_them
+                on conflict (host_id, repository_id) do update
+               set is_enabled = excluded.is_enabled, last_checked = excluded.last_checked
+             where h.is_enabled is distinct from excluded.is_enabled
+        ), counted as (
+            update host_inventory set repositories = (select count(*) from all_of_them) where host_id = %(host_id)s
+        )
+        select id, name, url, distribution, components from all_of_them order by place
+        """,
+        StoredRepository,
+        host_id=host_id,
+        rows=as_json(rows),
+        now=now,
+    )
+
+
+async def list_host_repositories(tx: Tx, host_id: int) -> list[StoredRepository]:
+    """Return the repositories a host uses."""
+    return await tx.all(
+        """
+        select r.id, r.name, r.url, r.distribution, r.components
+          from host_repositories h
+          join repositories r on r.id = h.repository_id
+         where h.host_id = %(host_id)s
+         order by r.id
+        """,
+        StoredRepository,
+        host_id=host_id,
+    )
+
+
+async def list_packages(
+    db: Database, host_id: int, search: str, only: str, size: int, offset: int
+) -> list[dict[str, Any]]:
+    """Return one page of a host's packages: security updates first, then updates, then by name; each row has the total."""
+    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return await db.all(
+        """
+        select p.name, h.current_version, h.available_version, h.needs_update, h.is_security_update as security,
+               h.source_repository as repository, p.description, count(*) over () as total
+          from host_packages h
+          join packages p on p.id = h.package_id
+         where h.host_id = %(host_id)s
+           and (%(search)s = '' or p.name ilike %(like)s or p.description ilike %(like)s)
+           and (%(only)s not in ('outdated', 'security') or h.needs_update)
+           and (%(only)s <> 'security' or h.is_security_update)
+         order by h.needs_update and h.is_security_update desc, h.needs_update desc, p.name
+         limit %(size)s offset %(offset)s
+        """,
+        host_id=host_id,
+        search=search,
+        like=f"%{escaped}%",
+        only=only,
+        size=size,
+        offset=offset,
+    )
+
+
+async def list_repositories(db: Database, host_id: int) -> list[dict[str, Any]]:
+    """Return a host's repositories by name."""
+    return await db.all(
+        """
+        select r.name, r.url, r.distribution, r.components, r.repo_type as type, h.is_enabled as enabled, r.is_secure as secure
+          from host_repositories h
+          join repositories r on r.id = h.repository_id
+         where h.host_id = %(host_id)s
+         order by lower(r.name), r.url, r.distribution, r.components
+        """,
+        host_id=host_id,
+    )

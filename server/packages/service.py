@@ -1,0 +1,55 @@
+"""Storing a host's inventory as differences, and reading it back."""
+
+from collections.abc import Sequence
+
+from server.core.call import Call
+from server.core.db import Tx
+from server.core.paging import Page, Window
+from server.packages import queries, rules
+from server.packages.models import Counts, PackageRow, ReportedPackage, ReportedRepository, RepositoryRow
+from server.packages.rules import packages_hash as packages_hash
+from server.packages.rules import repositories_hash as repositories_hash
+
+__all__ = ["list_packages", "list_repositories", "packages_hash", "repositories_hash", "store_inventory"]
+
+
+async def store_inventory(
+    tx: Tx,
+    call: Call,
+    host_id: int,
+    packages: Sequence[ReportedPackage] | None,
+    repositories: Sequence[ReportedRepository] | None,
+) -> Counts | None:
+    """Make these the host's packages and repositories; ``None`` leaves a part as it is.
+
+    Returns the counts of the packages when they were given. The statements are as many for one package as for ten thousand.
+    """
+    await queries.lock_inventory(tx, host_id, call.now)
+    used = None
+    if repositories is not None:
+        used = await queries.write_repositories(tx, host_id, rules.clean_repositories(repositories), call.now)
+    if packages is None:
+        return None
+    if used is None:
+        used = await queries.list_host_repositories(tx, host_id)
+    wanted = rules.rows_of(packages, rules.Resolver(used))
+    change = rules.difference(await queries.fetch_stored(tx, host_id), wanted)
+    if change.written or change.gone:
+        await queries.write_packages(tx, host_id, change.written, change.gone, call.now)
+    counts = rules.counts_of(wanted.values())
+    await queries.store_counts(tx, host_id, counts)
+    return counts
+
+
+async def list_packages(call: Call, host_id: int, search: str, only: str, window: Window) -> Page[PackageRow]:
+    """Return one page of a host's packages; ``only`` is outdated, security or empty."""
+    rows = await queries.list_packages(call.db, host_id, search, only, window.size, window.offset)
+    total = rows[0].pop("total") if rows else 0
+    for row in rows[1:]:
+        del row["total"]
+    return Page([PackageRow(**row) for row in rows], total, window)
+
+
+async def list_repositories(call: Call, host_id: int) -> list[RepositoryRow]:
+    """Return a host's repositories."""
+    return [RepositoryRow(**row) for row in await queries.list_repositories(call.db, host_id)]
