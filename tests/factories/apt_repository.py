@@ -19,12 +19,14 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 LOCK_SECONDS = 120
+LOCKED = ("Could not get lock", "is locked by another process")
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "NEEDRESTART_SUSPEND": "1"}
 
 
@@ -201,7 +203,7 @@ class AptRepository:
         (root / "var/lib/dpkg/status").touch()
 
     def _apt(self, command: str, *arguments: str, options: list[str] | None = None) -> None:
-        settings = ["Dpkg::Use-Pty=0", f"DPkg::Lock::Timeout={LOCK_SECONDS}", *(options or [])]
+        settings = ["Dpkg::Use-Pty=0", *(options or [])]
         if self.root is not None:
             settings += [
                 f"Dir={self.root}",
@@ -220,18 +222,24 @@ class AptRepository:
         return [f"--admindir={self.root}/var/lib/dpkg"] if self.root else []
 
     def _run(self, *argv: str) -> None:
-        done = subprocess.run(
-            argv,
-            env={**os.environ, **ENVIRONMENT},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            message = f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout}"
-            raise RuntimeError(message)
+        """Run a tool; others on this machine may hold the package database, so wait for them."""
+        until = time.monotonic() + LOCK_SECONDS
+        while True:
+            done = subprocess.run(
+                argv,
+                env={**os.environ, **ENVIRONMENT},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            if not done.returncode:
+                return
+            if time.monotonic() > until or not any(words in done.stdout for words in LOCKED):
+                message = f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout}"
+                raise RuntimeError(message)
+            time.sleep(0.5)
 
     @staticmethod
     def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
