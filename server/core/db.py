@@ -10,6 +10,7 @@ import aiopg
 import orjson
 import psycopg2
 import psycopg2.errors
+import psycopg2.extensions
 import psycopg2.extras
 
 from server.core.log import get_log
@@ -22,6 +23,8 @@ log = get_log(__name__)
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
+_UUID: Final = psycopg2.extensions.new_type((2950,), "uuid", psycopg2.STRING)
+_UUIDS: Final = psycopg2.extensions.new_array_type((2951,), "uuid[]", _UUID)
 _ATTEMPTS: Final = 4
 _BACKOFF_SECONDS: Final = 0.025
 _BACKOFF_LIMIT_SECONDS: Final = 0.5
@@ -119,7 +122,7 @@ class Database(Queries):
             except psycopg2.OperationalError as error:
                 reason = str(error).strip().splitlines()[0]
                 if attempt == tries:
-                    message = f"database: {reason}"
+                    message = f"database: {_address(dsn)}: connect: {reason[:1].lower()}{reason[1:]}"
                     raise DatabaseDown(message) from error
                 log.warning("database_not_ready", attempt=attempt, of=tries, reason=reason)
                 await asyncio.sleep(pause_seconds)
@@ -152,7 +155,15 @@ class Database(Queries):
                 raise
 
 
+def _address(dsn: str) -> str:
+    parts = psycopg2.extensions.parse_dsn(dsn)
+    return f"{parts.get('host', 'localhost')}:{parts.get('port', '5432')}"
+
+
 async def _prepare(connection: aiopg.Connection) -> None:
+    # Ids are text outside the database; aiopg would make UUID objects of them.
+    psycopg2.extensions.register_type(_UUID, connection.raw)
+    psycopg2.extensions.register_type(_UUIDS, connection.raw)
     psycopg2.extras.register_default_jsonb(connection.raw, loads=orjson.loads)
 
 

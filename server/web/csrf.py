@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from server.core.errors import Refused
-from server.web.routing import Handler, call, gate_of, world
+from server.web.routing import FORM_COOKIE, Handler, call, gate_of, world
 
 COOKIE: Final = "patchmon_form"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -26,14 +26,14 @@ def token(request: web.Request) -> str:
 
 def _subject(request: web.Request) -> str:
     # Signed in: the session; before that: a random cookie, so that the sign-in form is protected as well.
-    return call(request).actor.via or request.get("form_cookie") or request.cookies.get(COOKIE, "")
+    return call(request).actor.via or request.get(FORM_COOKIE) or request.cookies.get(COOKIE, "")
 
 
 @web.middleware
 async def csrf(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Demand the token on every change asked for by a browser; programs with credentials in headers are exempt."""
     if COOKIE not in request.cookies:
-        request["form_cookie"] = secrets.token_urlsafe(24)
+        request[FORM_COOKIE] = secrets.token_urlsafe(24)
     if request.method not in _SAFE and await _needs_token(request):
         given = request.headers.get("X-CSRF-Token") or str((await request.post()).get("csrf", ""))
         if not world(request).box.signed("csrf:" + _subject(request), given):

@@ -1,6 +1,7 @@
 """Refusals become answers here, and only here: the one place with status numbers."""
 
 from typing import Final
+from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -65,7 +66,7 @@ async def refusal(request: web.Request, problem: Problem) -> web.StreamResponse:
         body = {"message": str(problem), **problem.facts}
         headers["Retry-After"] = str(problem.after_seconds)
     if status == 401 and wants_html(request) and request.method == "GET":  # noqa: PLR2004 (the table above)
-        raise web.HTTPSeeOther(f"/login?next={request.rel_url.path_qs}" if request.path != "/" else "/login")
+        raise web.HTTPSeeOther(f"/login?next={quote(request.path_qs, safe='/')}" if request.path != "/" else "/login")
     return await _answer(request, status, str(problem), body, headers)
 
 

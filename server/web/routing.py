@@ -12,6 +12,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 H = TypeVar("H", bound=Handler)
 
 WORLD: Final = web.AppKey("world", World)
+#: Who asks, when, over what; the request's id; and the value of a form cookie that this answer sets.
+CALL: Final = web.RequestKey("call", Call)
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+FORM_COOKIE: Final = web.RequestKey("form_cookie", str)
 
 GateKind = Literal["permission", "signed_in", "open", "agent"]
 _GATE: Final = "__gate__"
@@ -84,13 +88,13 @@ def world(request: web.Request) -> World:
 
 def call(request: web.Request) -> Call:
     """Return who asks, when, over what: what every use case takes."""
-    found: Call | None = request.get("call")
+    found: Call | None = request.get(CALL)
     return found if found is not None else Call(world(request), NOBODY)
 
 
 def set_actor(request: web.Request, actor: Actor) -> None:
     """Record who the doorkeeper found; once per request."""
-    request["call"] = call(request).acting_as(actor)
+    request[CALL] = call(request).acting_as(actor)
 
 
 def path_text(request: web.Request, name: str) -> str:

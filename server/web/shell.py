@@ -12,7 +12,7 @@ from aiohttp.typedefs import Middleware
 from server.core.call import NOBODY, Call
 from server.core.log import get_log, request_id_var
 from server.web import csrf, problems
-from server.web.routing import Handler, world
+from server.web.routing import CALL, FORM_COOKIE, REQUEST_ID, Handler, world
 
 log = get_log(__name__)
 
@@ -45,8 +45,8 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
     given = request.headers.get("X-Request-ID", "")
     identifier = given if _REQUEST_ID.match(given) else secrets.token_hex(16)
     request_id_var.set(identifier)
-    request["call"] = Call(world(request), NOBODY, request_id=identifier)
-    request["request_id"] = identifier
+    request[CALL] = Call(world(request), NOBODY, request_id=identifier)
+    request[REQUEST_ID] = identifier
     response = await handler(request)
     log.debug("request", method=request.method, path=request.path, status=response.status)
     return response
@@ -67,11 +67,11 @@ async def deadline(request: web.Request, handler: Handler) -> web.StreamResponse
 
 async def headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what every answer carries; a signal, because streams send their headers before the handler returns."""
-    if "request_id" in request:
-        response.headers["X-Request-ID"] = request["request_id"]
+    if REQUEST_ID in request:
+        response.headers["X-Request-ID"] = request[REQUEST_ID]
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if world(request).env.hsts:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-    if "form_cookie" in request and not request.path.startswith("/api/") and not response.prepared:
-        response.set_cookie(csrf.COOKIE, request["form_cookie"], httponly=True, samesite="Lax", secure=request.secure)
+    if FORM_COOKIE in request and not request.path.startswith("/api/") and not response.prepared:
+        response.set_cookie(csrf.COOKIE, request[FORM_COOKIE], httponly=True, samesite="Lax", secure=request.secure)
