@@ -1,17 +1,22 @@
 """What automation announces."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from server.core.bus import Event
 
 
 @dataclass(frozen=True, slots=True)
 class JobsQueued(Event):
-    """Job hosts wait for these hosts' links; whoever holds one claims them. No hosts named: everyone looks."""
+    """Job hosts wait for these hosts' links; whoever holds one claims them. A sweep also wants unanswered offers repeated."""
 
     name: ClassVar[str] = "jobs_queued"
     host_ids: tuple[int, ...] = ()
+    sweep: bool = False
+
+    def news(self) -> dict[str, Any]:
+        """Return what hearing it would bring."""
+        return {"event": self.name, "host_ids": self.host_ids, "sweep": self.sweep}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class JobChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobHostsEnded(Event):
-    """Job hosts reached their end; ``changed`` names the job UUIDs whose last host this was."""
+    """Job hosts reached their end; ``finished_jobs`` are those whose last host this was."""
 
     name: ClassVar[str] = "job_hosts_ended"
     job_hosts: tuple[str, ...] = ()

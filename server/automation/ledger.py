@@ -12,7 +12,6 @@ from server.automation.models import SOURCE_NUMBERS, Batch, Ending, Note, Sighti
 from server.automation.queries import events as event_rows
 from server.automation.queries import library, life
 from server.core.bus import announce
-from server.core.call import Call
 from server.core.db import Tx
 from server.core.ids import JobHostId, JobId
 
@@ -127,7 +126,7 @@ class Ledger:
                 for r in ended.results
             ]
 
-    async def write(self, tx: Tx, call: Call) -> None:
+    async def write(self, tx: Tx) -> None:
         """Write everything and ring afterwards."""
         if self._batches:
             await event_rows.insert_events(tx, self._batches)

@@ -223,6 +223,11 @@ class Claimed:
     secrets_sealed: str | None
     request_id: str
 
+    def number(self, option: str, default: int) -> int:
+        """Return an option that is a whole number."""
+        value = self.options.get(option, default)
+        return value if isinstance(value, int) else default
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -342,15 +347,3 @@ class EventRow:
     stdout: str | None
     message: str | None
     has_result: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a follower has not seen yet; ``position`` is what it remembers next."""
-
-    job: Job
-    hosts: tuple[JobHost, ...]
-    events: tuple[EventRow, ...]
-    lines: tuple[EventLine, ...]
-    position: int
-    over: bool

@@ -38,7 +38,7 @@ async def claim(call: Call, rooms: list[dict[str, int]], executor: str) -> list[
             mine = [
                 i for i in waiting if ledger.move(i, Status.DISPATCHED, "", dispatched_at=call.now, executor=executor)
             ]
-            await ledger.write(tx, call)
+            await ledger.write(tx)
         return mine
 
     return await life.list_claimed(call.db, await retried(attempt))
@@ -71,7 +71,7 @@ async def greet(call: Call, host_id: HostId, hello: Hello) -> tuple[rules.Verdic
                 ledger.move(row.id, Status.LOST, "the host no longer knows this job")
             for row in verdicts.running:
                 ledger.move(row.id, Status.RUNNING)
-            await ledger.write(tx, call)
+            await ledger.write(tx)
         return verdicts
 
     verdicts = await retried(attempt)
@@ -87,7 +87,7 @@ async def note(call: Call, notes: list[Note]) -> list[Stored]:
             ledger = Ledger(await life.lock_standings(tx, sorted({n.job_host_id for n in notes})), call.now)
             for one in notes:
                 ledger.take(one)
-            await ledger.write(tx, call)
+            await ledger.write(tx)
         return ledger.outcome()
 
     return await retried(attempt)
@@ -105,7 +105,7 @@ async def decline(call: Call, job_host_id: JobHostId, code: str, reason: str) ->
                 ledger.move(row.id, Status.QUEUED, reason or "the host is busy", retry_at=call.now + rules.BUSY_PAUSE)
             else:
                 ledger.move(row.id, Status.FAILED, f"refused by the host ({code}): {reason}")
-        await ledger.write(tx, call)
+        await ledger.write(tx)
 
 
 async def refuse(call: Call, host_ids: list[HostId], reason: str) -> None:
@@ -122,7 +122,7 @@ async def _end(call: Call, ids: list[JobHostId], status: Status, reason: str) ->
         for row in standings:
             gone = "the host was deleted" if row.host_id is None else reason
             ledger.move(row.id, status, gone)
-        await ledger.write(tx, call)
+        await ledger.write(tx)
 
 
 async def sweep(call: Call) -> None:
@@ -135,7 +135,7 @@ async def sweep(call: Call) -> None:
         await _end(call, silent, Status.LOST, "the host did not come back after the job's time was over")
     hosts = tuple(await life.list_hosts_to_ring(call.db, call.now - rules.OFFER_PATIENCE, call.now))
     if hosts:
-        await announce(JobsQueued(hosts))(call.world)
+        await announce(JobsQueued(hosts, sweep=True))(call.world)
         await announce(JobStopAsked(hosts))(call.world)
 
 

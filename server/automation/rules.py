@@ -90,6 +90,7 @@ class Verdicts:
 
     Attributes:
         welcome: per job that goes on, what is stored; everything else the host forgets.
+        known: the rows behind ``welcome``.
         again: was never taken: queued again.
         lost: was running, and the host does not know it any more.
         cancelled: was never taken and is to be stopped anyway.
@@ -99,6 +100,7 @@ class Verdicts:
     """
 
     welcome: tuple[JobPosition, ...] = ()
+    known: tuple[Standing, ...] = ()
     again: tuple[Standing, ...] = ()
     lost: tuple[Standing, ...] = ()
     cancelled: tuple[Standing, ...] = ()
@@ -113,7 +115,9 @@ def judge_hello(rows: Iterable[Standing], announced: Iterable[JobPosition]) -> V
     ``rows`` are the host's job hosts that are on it as far as we know, and every announced one that is ours.
     """
     said = {position.job: position for position in announced}
-    found: dict[str, list[Standing]] = {name: [] for name in ("again", "lost", "cancelled", "running", "offer", "stop")}
+    found: dict[str, list[Standing]] = {
+        name: [] for name in ("known", "again", "lost", "cancelled", "running", "offer", "stop")
+    }
     welcome = []
     for row in rows:
         position = said.get(row.uuid)
@@ -121,6 +125,7 @@ def judge_hello(rows: Iterable[Standing], announced: Iterable[JobPosition]) -> V
             _judge_unknown(row, found)
         elif row.status in ON_HOST or row.status == S.LOST:
             welcome.append(JobPosition(row.uuid, position.state, row.runner_counter, row.live_counter))
+            found["known"].append(row)
             _judge_known(row, position, found)
     return Verdicts(tuple(welcome), **{name: tuple(standings) for name, standings in found.items()})
 

@@ -218,7 +218,7 @@ async def stop(call: Call, job: str, hosts: list[str] | None = None) -> Job:
                 ledger.move(row.id, Status.CANCELLED, f"stopped by {call.actor.name or call.actor.id}")
             else:
                 ledger.ask_stop(row.id)
-        await ledger.write(tx, call)
+        await ledger.write(tx)
         await audit.record(
             tx,
             call,

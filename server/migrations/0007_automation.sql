@@ -66,7 +66,6 @@ create table job_hosts (
     started_at       timestamptz,
     finished_at      timestamptz,
     rc               integer,
-    boot_id          text not null default '',
     runner_counter   integer not null default 0,
     live_counter     integer not null default 0,
     final_runner     integer,
@@ -78,7 +77,7 @@ create table job_hosts (
     position         bigint not null default 0
 ) with (fillfactor = 70);
 
-create index job_hosts_job on job_hosts (job_id);
+create index job_hosts_job on job_hosts (job_id, position);
 create index job_hosts_host on job_hosts (host_id, id desc);
 create index job_hosts_open on job_hosts (host_id, id)
     where status in ('queued', 'scheduled', 'awaiting_approval', 'dispatched', 'running', 'rebooting');

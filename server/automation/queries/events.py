@@ -33,8 +33,11 @@ async def insert_events(tx: Tx, batches: list[dict[str, Any]]) -> None:
     )
 
 
+#: No position is larger.
+LAST: Final = 2**62
+
 _WHERE: Final = """
-     where e.job_date = %(job_date)s and e.job_id = %(job_id)s and e.position > %(after)s
+     where e.job_date = %(job_date)s and e.job_id = %(job_id)s and e.position > %(after)s and e.position <= %(until)s
        and (%(job_host_id)s::bigint is null or e.job_host_id = %(job_host_id)s)
      order by e.position
      limit %(limit)s
@@ -47,6 +50,7 @@ async def list_lines(
     job_id: JobId,
     *,
     after: int = 0,
+    until: int = LAST,
     limit: int = 1000,
     job_host_id: JobHostId | None = None,
 ) -> list[EventLine]:
@@ -67,6 +71,7 @@ async def list_lines(
         job_date=job_date,
         job_id=job_id,
         after=after,
+        until=until,
         limit=limit,
         job_host_id=job_host_id,
     )
@@ -78,6 +83,7 @@ async def list_rows(
     job_id: JobId,
     *,
     after: int = 0,
+    until: int = LAST,
     limit: int = 1000,
     job_host_id: JobHostId | None = None,
 ) -> list[EventRow]:
@@ -95,6 +101,7 @@ async def list_rows(
         job_date=job_date,
         job_id=job_id,
         after=after,
+        until=until,
         limit=limit,
         job_host_id=job_host_id,
     )

@@ -203,13 +203,15 @@ async def list_host_jobs(db: Queries, host_id: HostId, limit: int) -> list[Job]:
     )
 
 
-async def list_job_hosts(db: Queries, job_id: JobId, *, after: int = 0) -> list[JobHost]:
-    """Return a job's hosts that changed after a position, by name."""
+async def list_job_hosts(db: Queries, job_id: JobId, *, after: int = 0, until: int = 2**62) -> list[JobHost]:
+    """Return a job's hosts that changed between two positions, by name."""
     return await db.all(
-        _JOB_HOST + """ where h.job_id = %(job_id)s and h.position > %(after)s order by h.host_name, h.id""",
+        _JOB_HOST
+        + """ where h.job_id = %(job_id)s and h.position > %(after)s and h.position <= %(until)s order by h.host_name, h.id""",
         JobHost,
         job_id=job_id,
         after=after,
+        until=until,
     )
 
 

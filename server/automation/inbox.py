@@ -1,0 +1,21 @@
+"""The door for what agents say about jobs."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from server.automation import service
+from server.automation.dispatch import dispatcher
+from server.core.call import Call, system
+from server.web.routing import AGENT_INBOXES, WORLD
+
+
+def set_up(app: web.Application) -> None:
+    """Take the messages of the job channel."""
+    app[AGENT_INBOXES].append(dispatcher)
+
+
+async def resources(app: web.Application) -> AsyncIterator[None]:
+    """Make the built-in playbooks launchable before anyone asks."""
+    await service.publish_builtin(Call(app[WORLD], system("start")))
+    yield

@@ -1,0 +1,25 @@
+"""Background work of automation."""
+
+from typing import Final
+
+from server.automation import progress
+from server.core.call import Call
+from server.core.queue import Task
+
+SWEEP_SECONDS: Final = 15
+
+
+async def sweep(call: Call) -> None:
+    """Find what a lost bell left behind."""
+    await progress.sweep(call)
+
+
+async def tidy(call: Call) -> None:
+    """Look after partitions and files."""
+    await progress.tidy(call)
+
+
+TASKS: Final = (
+    Task("automation.sweep", sweep, every_seconds=SWEEP_SECONDS),
+    Task("automation.tidy", tidy, every_seconds=6 * 3600),
+)
