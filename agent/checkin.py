@@ -51,7 +51,7 @@ class Server:
         try:
             self._checked("POST /hosts/update", self.http.post("/hosts/update", as_body(report.partial(sections))))
         except (Unreachable, BadAnswer) as error:
-            self.log.warn("Partial report failed, sending everything", error=str(error))
+            self.log.warning("Partial report failed, sending everything", error=str(error))
             self.send_report(report)
 
     def send_report(self, report: Report) -> None:
@@ -79,9 +79,11 @@ class Server:
             Unreachable: no answer; there is no point in asking for more now.
         """
         try:
-            answer = self._checked("GET /settings/update-interval", self.http.get("/settings/update-interval", attempts=1))
+            answer = self._checked(
+                "GET /settings/update-interval", self.http.get("/settings/update-interval", attempts=1)
+            )
         except BadAnswer as error:
-            self.log.warn("Reporting interval could not be fetched", error=str(error))
+            self.log.warning("Reporting interval could not be fetched", error=str(error))
             return config
         minutes = answer.fields().get("updateInterval")
         return with_interval(config, minutes, self.log)
@@ -95,7 +97,7 @@ class Server:
         try:
             answer = self._checked("GET /hosts/integrations", self.http.get("/hosts/integrations", attempts=1)).fields()
         except BadAnswer as error:
-            self.log.warn("Integrations could not be fetched", error=str(error))
+            self.log.warning("Integrations could not be fetched", error=str(error))
             return config
         changes = integration_changes(config, answer)
         if not changes:
@@ -105,7 +107,11 @@ class Server:
 
     def integration_status(self, config: Config) -> None:
         """Say how ready the integrations that are on are; failures do not matter."""
-        names = [name for name, on in (("docker", config.integrations.docker), ("compliance", config.integrations.compliance)) if on]
+        names = [
+            name
+            for name, on in (("docker", config.integrations.docker), ("compliance", config.integrations.compliance))
+            if on
+        ]
         for name in names:
             body = {
                 "integration": name,
@@ -117,7 +123,7 @@ class Server:
             try:
                 self.http.post("/hosts/integration-status", as_body(body), attempts=1)
             except Unreachable as error:
-                self.log.warn("Integration status could not be sent", integration=name, error=str(error))
+                self.log.warning("Integration status could not be sent", integration=name, error=str(error))
 
     def upload_result(self, digest: str, content: bytes) -> Answer:
         """Put a module's result under its digest.
@@ -208,7 +214,7 @@ def _mode(value: object) -> object:
 
 
 def report_offset(api_id: str, interval_minutes: int) -> int:
-    """Return how many seconds after each interval's start this host reports: the same for the same id, spread over all."""
+    """Return how many seconds into each interval this host reports: always the same for the same id."""
     number = 0xCBF29CE484222325
     for byte in api_id.encode():
         number = (number ^ byte) * 0x100000001B3 % _HASH_MODULUS

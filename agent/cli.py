@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from agent.report import Report
     from agent.system.log import Log
 
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 (its only name)
+
 DEFAULT_CONFIG = "/etc/patchmon/config.yml"
 _OPEN_COMMANDS = ("version", "config show")
 _OK, _FAILED, _USAGE = 0, 1, 2
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Run one command and return the exit code: 0 for success, 1 for every failure, 2 for arguments nobody understands."""
+    """Run one command and return its exit code: 0 success, 1 any failure, 2 arguments nobody understands."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a mark must not cost the exit code.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
@@ -131,8 +133,8 @@ def config_set_api(options: argparse.Namespace) -> int:
 
 def check_version(options: argparse.Namespace) -> int:
     """Ask the server for the newest version."""
-    from agent.link.http import BadAnswer, Http, Unreachable, expect_ok
     from agent.config import load, load_credentials, read_environment
+    from agent.link.http import BadAnswer, Http, Unreachable, expect_ok
 
     config = load(_config_file(options))
     http = Http(config, read_environment(), load_credentials(config))
@@ -165,9 +167,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(log_level=None, name="")
     commands = parser.add_subparsers(metavar="COMMAND")
 
-    def add(into: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, work: Callable[..., int], text: Optional[str]) -> argparse.ArgumentParser:
-        extra = {"help": text} if text else {}
-        made = into.add_parser(name.split()[-1], parents=[flags], description=text, **extra)
+    def add(
+        into: _Commands, name: str, work: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        made = into.add_parser(name.rpartition(" ")[2], parents=[flags], description=text, help=text)
         made.set_defaults(command=work, name=name)
         return made
 
@@ -175,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     add(commands, "report", report, "send a full report now").add_argument(
         "--json", action="store_true", help="print the report and send nothing"
     )
-    add(commands, "check-in", check_in, None)
+    add(commands, "check-in", check_in, "send what changed, as the service does on time")
     add(commands, "ping", ping, "test connection and credentials")
     add(commands, "diagnostics", diagnostics, "print what is needed to find a fault")
     add(commands, "check-version", check_version, "ask the server for the newest version")
@@ -234,7 +237,7 @@ def _composed(config: Config, log: Log) -> Report:
     log.info("Detecting operating system...")
     found = reports.compose()
     for note in found.notes:
-        log.warn("Collector failed", collector=note.collector, error=note.text)
+        log.warning("Collector failed", collector=note.collector, error=note.text)
     log.info("Detected OS", osType=found.fields["osType"], osVersion=found.fields["osVersion"])
     log.info("Found packages", count=len(found.packages))
     return found

@@ -56,8 +56,8 @@ class Config:
     file: Path
     patchmon_server: str = ""
     api_version: str = "v1"
-    credentials_file: Path = DEFAULT_FILE.with_name("credentials.yml")
-    log_file: Path = DEFAULT_FILE.parent / "logs" / "patchmon-agent.log"
+    credentials_file: Path = Path("/etc/patchmon/credentials.yml")
+    log_file: Path = Path("/etc/patchmon/logs/patchmon-agent.log")
     log_level: str = "info"
     skip_ssl_verify: bool = False
     update_interval: int = DEFAULT_INTERVAL_MINUTES
@@ -144,7 +144,7 @@ class Environment:
 def read_environment() -> Environment:
     """Read the environment."""
     return Environment(
-        proxies=tuple(sorted(urllib.request.getproxies_environment().items())),  # type: ignore[attr-defined]
+        proxies=tuple(sorted(urllib.request.getproxies_environment().items())),
         skip_ssl_verify=os.environ.get("PATCHMON_SKIP_SSL_VERIFY", "").lower() in ("true", "1"),
         production=os.environ.get("PATCHMON_ENV", "").lower() == "production",
         journal="JOURNAL_STREAM" in os.environ,
@@ -179,7 +179,9 @@ def load_credentials(config: Config) -> Credentials:
     if not found.api_id or not found.api_key:
         raise CredentialsError(f"API credentials are missing in {file}")
     if any(not character.isprintable() or character == " " for character in found.api_id + found.api_key):
-        raise CredentialsError(f"failed to load credentials: {file}: api_id or api_key holds a blank or control character")
+        raise CredentialsError(
+            f"failed to load credentials: {file}: api_id or api_key holds a blank or control character"
+        )
     return found
 
 
@@ -239,7 +241,9 @@ def _content(file: Path) -> Content:
     except IsADirectoryError as error:
         raise ConfigError(f"{file} is a folder") from error
     if stat.S_IMODE(mode) & stat.S_IWOTH:
-        raise ConfigError(f"{file} can be written by everybody on this host: refusing to use it (run: chmod 600 {file})")
+        raise ConfigError(
+            f"{file} can be written by everybody on this host: refusing to use it (run: chmod 600 {file})"
+        )
     try:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:

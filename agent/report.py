@@ -135,7 +135,7 @@ def refresh_package_lists(config: Config, log: Log) -> None:
             return
         manager.refresh(lambda text: log.debug("Refreshing package lists", line=text), _REFRESH_LOCK_SECONDS)
     except package.PackageManagerError as error:
-        log.warn("Package lists could not be refreshed", error=str(error))
+        log.warning("Package lists could not be refreshed", error=str(error))
 
 
 def _cleaned(value: Any) -> Any:

@@ -10,14 +10,29 @@ from .base import Collector, Fields, Host
 
 _GIB = 1024**3
 _TYPES = frozenset(
-    ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "vfat", "exfat", "ntfs", "ntfs3", "bcachefs"),
+    (
+        "ext2",
+        "ext3",
+        "ext4",
+        "xfs",
+        "btrfs",
+        "zfs",
+        "f2fs",
+        "jfs",
+        "reiserfs",
+        "vfat",
+        "exfat",
+        "ntfs",
+        "ntfs3",
+        "bcachefs",
+    ),
 )
 #: The root of a container; only there does it stand for a disk.
 _ROOT_TYPES = frozenset(("overlay", "aufs", "fuse-overlayfs", "tmpfs", "9p", "virtiofs"))
 
 
 def collect(host: Host) -> Fields:
-    """Return every local file system once, the shortest mount point of each; network ones could hang and are left out."""
+    """Return every local file system once, at its shortest mount point; network ones could hang and are left out."""
     return {"diskDetails": [row for row in map(_row, _mounts(host)) if row]}
 
 

@@ -25,7 +25,7 @@ def _installed(host: Host) -> str:
     for name in _LINKS:
         link = host.path(name)
         if link.is_symlink():
-            target = os.readlink(link).rpartition("/")[2]
+            target = os.readlink(link).rpartition("/")[2]  # noqa: PTH115 (Path.readlink came with 3.9, its text is what is wanted)
             if target.startswith(_PREFIX) and host.path(f"/boot/{target}").is_file():
                 return target[len(_PREFIX) :]
     boot = host.path("/boot")

@@ -172,5 +172,3 @@ def expect_ok(answer: Answer) -> Answer:
 def as_body(fields: Mapping[str, object]) -> bytes:
     """Return the compact JSON of a request."""
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-
-

@@ -39,7 +39,7 @@ class Log:
         """Key events and summaries."""
         self._write("info", message, fields)
 
-    def warn(self, message: str, **fields: object) -> None:
+    def warning(self, message: str, **fields: object) -> None:
         """Retries and what is degraded."""
         self._write("warn", message, fields)
 
@@ -108,7 +108,7 @@ def _line(level: str, message: str, fields: Dict[str, object]) -> str:
 
 def _value(value: object) -> str:
     text = str(value)
-    plain = text and not any(character in text for character in " \"=\\") and text.isprintable()
+    plain = text and not any(character in text for character in ' "=\\') and text.isprintable()
     return text if plain else _quoted(text)
 
 

@@ -48,7 +48,7 @@ def read_output(command: Sequence[str], deadline_seconds: float = 10.0) -> str:
 
 
 def own_command(*arguments: str) -> List[str]:
-    """Return the command line that runs this very agent program with other arguments, isolated from its surroundings."""
+    """Return the command line that runs this very program with other arguments, isolated from its surroundings."""
     import json  # noqa: PLC0415 (the daemon alone needs it here)
 
     own = str(Path(__file__).resolve().parents[2])

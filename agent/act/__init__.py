@@ -1,0 +1,1 @@
+"""What the agent does because it was asked to."""
