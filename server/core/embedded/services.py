@@ -21,7 +21,7 @@ from server.core.loop import Keeper, in_thread
 log = get_log(__name__)
 
 _LOCK: Final = "server.lock"
-_FORMER_SERVER_SECONDS: Final = 5.0
+_FORMER_SERVER_SECONDS: Final = 3.0
 _READY_PAUSE_SECONDS: Final = 0.01
 _SAY_AFTER_SECONDS: Final = 5.0
 _BACKOFF_SECONDS: Final = 0.2
