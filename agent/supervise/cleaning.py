@@ -12,8 +12,8 @@ from agent.protocol.messages import EVENT_BYTES
 MASK = "********"
 #: Shorter values are no secrets, and masking them would blacken every second word.
 SHORTEST_SECRET = 3
-#: A key of many lines is printed line by line; its short lines say nothing.
-_SHORTEST_LINE = 8
+#: A key of many lines is printed line by line, a phrase on a command line word by word; their short pieces say nothing.
+_SHORTEST_PIECE = 6
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _DEEPEST = 64
@@ -115,8 +115,8 @@ def _size(item: Dict[str, object]) -> int:
 def _pattern(secret_values: Sequence[str]) -> Pattern[str] | None:
     forms: Dict[str, None] = {}
     for secret in secret_values:
-        lines = [line for line in secret.splitlines() if len(line.strip()) >= _SHORTEST_LINE]
-        for piece in (secret, *lines):
+        pieces = [piece for piece in (*secret.splitlines(), *secret.split()) if len(piece.strip()) >= _SHORTEST_PIECE]
+        for piece in (secret, *pieces):
             if len(piece.strip()) >= SHORTEST_SECRET:
                 forms.update(dict.fromkeys(_forms(piece)))
     if not forms:

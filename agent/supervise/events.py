@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
-from typing import Dict, Mapping
+from typing import Dict, List, Mapping
 
 Item = Dict[str, object]
 
@@ -13,6 +14,9 @@ VITAL = frozenset(("playbook_on_stats", *_FAILURES))
 _STATS = ("processed", "ok", "changed", "failures", "dark", "skipped", "ignored", "rescued")
 _OUTPUTS = ("stderr", "module_stderr", "stdout", "module_stdout")
 _MESSAGE_LENGTH = 500
+_EXEC_WITH_ENVIRONMENT = re.compile(r"> EXEC .*? -c .*?\b[A-Za-z_][A-Za-z0-9_]*=")
+_EXCERPT_LINE = re.compile(r"^(\d+\s.*|\d+|\^ column \d+)$")
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def to_item(event: Mapping[str, object]) -> Item | None:
@@ -25,7 +29,7 @@ def to_item(event: Mapping[str, object]) -> Item | None:
     stdout = str(event.get("stdout") or "").replace("\r\n", "\n")
     if not isinstance(kind, str) or "env" in event or "command" in event:
         return None
-    if kind == "verbose" and not stdout.strip():
+    if kind == "verbose" and (not plain(stdout) or _EXEC_WITH_ENVIRONMENT.search(stdout)):
         return None
     data = event.get("event_data")
     data = data if isinstance(data, dict) else {}
@@ -42,11 +46,12 @@ def to_item(event: Mapping[str, object]) -> Item | None:
         "role": data.get("role"),
         "host": data.get("host"),
         "duration": data.get("duration"),
-        "stdout": stdout,
+        "stdout": without_excerpt(stdout) if "Origin: " in stdout else stdout,
     }
     if result is not None:
         item["result"] = result
-        item["changed"] = bool(result.get("changed"))
+        # A hidden result does not say it, the line on the terminal does.
+        item["changed"] = bool(result.get("changed", plain(stdout).startswith("changed:")))
     if kind in _FAILURES:
         item["ignored"] = bool(data.get("ignore_errors"))
         item["message"] = failure_message(result or {})
@@ -81,6 +86,26 @@ def _line(output: object) -> str:
     """Return the last line that says something; that is where programs say why they failed."""
     lines = [line.strip() for line in output.splitlines() if line.strip()] if isinstance(output, str) else []
     return lines[-1] if lines else ""
+
+
+def plain(text: str) -> str:
+    """Return terminal text without colours and carriage returns, stripped."""
+    return _ANSI.sub("", text).replace("\r", "").strip()
+
+
+def without_excerpt(stdout: str) -> str:
+    """Return an error's text without the lines of the playbook around it.
+
+    Ansible shows them although the task, or its neighbour, is to be kept out of every log (no_log).
+    """
+    kept: List[str] = []
+    inside = False
+    for line in stdout.split("\n"):
+        if inside and (_EXCERPT_LINE.match(plain(line)) or not plain(line)):
+            continue
+        inside = plain(line).startswith("Origin: ")
+        kept.append(line)
+    return "\n".join(kept)
 
 
 def moment(created: object) -> str:

@@ -159,7 +159,7 @@ class Job:
     def _take_down(self, play: Play, spool: Spool, cause: Cause) -> Cause:
         ending = Ending(cause)
         while not ending.step() or play.is_alive():
-            if cause.status != "cancelled" and self.stop_wanted():
+            if self.stop_wanted():
                 ending.hurry(self._wish().grace_seconds)
             spool.sync()
             time.sleep(_WATCH_SECONDS)
@@ -216,7 +216,7 @@ class Job:
         if spool.dropped:
             self._log(f"past the cap {spool.dropped} events were not recorded")
         status = "succeeded" if play.rc == 0 else "failed"
-        reason = "" if play.rc == 0 else self._outcome.reason(play.rc)
+        reason = "" if play.rc == 0 else self._outcome.reason(play.rc).replace(f"{self._run}/project/", "")
         if cause:
             status, reason = cause.status, self.cleaner.text(cause.reason)
         self._end(status, play.rc, reason)

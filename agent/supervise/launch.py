@@ -46,7 +46,8 @@ def start(job_dir: Path, run_dir: Path) -> int:
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
-        setsigmask=[],
+        # A stop that arrives before the child can listen waits for it.
+        setsigmask=[signal.SIGTERM],
         setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD],
     )
     _record(job_dir, pid)

@@ -109,6 +109,7 @@ deprecation_warnings = false
 localhost_warning = false
 inject_facts_as_vars = true
 gathering = implicit
+module_strict_utf8_response = false
 
 [inventory]
 enable_plugins = ansible.builtin.yaml

@@ -13,6 +13,7 @@ from pathlib import Path
 from . import process
 from .job import Job
 from .launch import record_supervisor
+from .layout import clear
 
 _LOG_BYTES = 256 * 1024
 _POLL_SECONDS = 0.01
@@ -31,6 +32,7 @@ class Supervisor:
     def supervise(self) -> None:
         """Do all of it; every way out leaves either the job's last word or nothing at all."""
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._job.terminate())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         try:
             self._job.warm_up()
             if self._wait():
@@ -68,13 +70,18 @@ def main() -> int:
     """Run as the child that ``launch.start`` spawned: arguments are import paths, job folder and run folder."""
     job_dir, run_dir = Path(sys.argv[2]), Path(sys.argv[3])
     detach()
-    lock = claim(job_dir)
-    if lock is None or (job_dir / "started").exists() or (job_dir / "ended.json").exists():
+    try:
+        lock = claim(job_dir)
+        if lock is None or (job_dir / "started").exists() or (job_dir / "ended.json").exists():
+            return 0
+        found = process.find(os.getpid())
+        if found is None:
+            raise ProcessLookupError(os.getpid())
+        record_supervisor(job_dir, found)
+    except FileNotFoundError:
+        # The offer died before this process had begun.
+        clear(run_dir)
         return 0
-    found = process.find(os.getpid())
-    if found is None:
-        raise ProcessLookupError(os.getpid())
-    record_supervisor(job_dir, found)
     Supervisor(job_dir, run_dir).supervise()
     return 0
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Dict, Mapping
 
-from .events import Item
+from .events import Item, plain
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ERROR_MARKS = ("[ERROR]", "ERROR!")
 _REASON_LENGTH = 500
 _COUNTERS = {
     "ok": "ok",
@@ -37,8 +36,8 @@ class Outcome:
             self.task_uuid = str(item.get("task_uuid") or item.get("uuid") or "") or None
         elif kind in ("runner_on_failed", "runner_on_unreachable", "runner_on_async_failed"):
             self._failed(item)
-        elif kind == "error" and not self._error:
-            self._error = plain(str(item.get("stdout") or ""))
+        elif kind in ("error", "verbose"):
+            self._said(plain(str(item.get("stdout") or "")))
         elif kind == "playbook_on_stats":
             stats = item.get("stats")
             self.counters = sums(stats if isinstance(stats, dict) else {})
@@ -50,17 +49,18 @@ class Outcome:
         text = failure or self._error or f"ansible-playbook ended with {rc}"
         return text if len(text) <= _REASON_LENGTH else f"{text[: _REASON_LENGTH - 1]}…"
 
+    def _said(self, text: str) -> None:
+        """Keep the first error that Ansible prints outside of any task, with the place it names."""
+        if not self._error and text.startswith(_ERROR_MARKS):
+            self._error = " ".join(text.split("\n\n", maxsplit=1)[0].split())
+        elif self._error and text.startswith("Origin:") and "Origin:" not in self._error:
+            self._error = f"{self._error} {text.splitlines()[0]}"
+
     def _failed(self, item: Item) -> None:
         if item.get("ignored"):
             return
         self._last_failure = f"{item.get('task') or 'task'}: {item.get('message') or 'failed'}"
         self._failure = self._failure or self._last_failure
-
-
-def plain(text: str) -> str:
-    """Return what terminal text says up to its first blank line, as one line without colours."""
-    said = _ANSI.sub("", text).replace("\r", "").strip().split("\n\n")[0]
-    return " ".join(said.split())
 
 
 def sums(stats: Mapping[str, object]) -> Dict[str, int]:

@@ -45,7 +45,7 @@ class HostJob:
         return pid
 
     def ended(self, within: float = 30) -> dict[str, object]:
-        wait_for(lambda: (self.folder / "ended.json").exists(), within, self.log)
+        wait_for((self.folder / "ended.json").exists, within, self.log)
         wait_for(lambda: not supervise.alive(self.folder), 5, self.log)
         return dict(json.loads((self.folder / "ended.json").read_text()))
 
@@ -92,17 +92,17 @@ class Jobs:
 
     def make(
         self,
-        playbook: str,
+        text: str,
         *,
         files: Mapping[str, str] | None = None,
         state: Path | None = None,
         grace_seconds: int = 5,
         **spec: object,
     ) -> HostJob:
-        """A complete job whose playbook is this text; ``spec`` overrides fields of its description."""
+        """A complete job whose play.yml is this text; ``spec`` overrides fields of its description."""
         run = Path(tempfile.mkdtemp(prefix="pm-", dir=_memory()))
         made = HostJob(state or self.state, run)
-        content = {"play.yml": playbook, **(files or {})}
+        content = {"play.yml": text, **(files or {})}
         project = archive.pack({name: text.encode() for name, text in content.items()})
         digest = archive.digest(project)
         (made.state / "projects").mkdir(parents=True, exist_ok=True)
@@ -142,5 +142,5 @@ def jobs(state: Path) -> Iterator[Jobs]:
 
 
 def _memory() -> Path | None:
-    memory = Path("/dev/shm")  # noqa: S108 (the run directory belongs on memory)
+    memory = Path("/dev/shm")
     return memory if memory.is_dir() else None
