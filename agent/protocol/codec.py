@@ -25,8 +25,18 @@ class BadMessage(ValueError):
 def encode(message: Message) -> str:
     """Return the compact JSON text of a message."""
     body: Dict[str, Any] = {"type": message.type}
-    body.update(dataclasses.asdict(message))
+    # Not asdict: it copies every event of a batch, leaf by leaf.
+    for field in dataclasses.fields(message):
+        body[field.name] = _plain(getattr(message, field.name))
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 def decode(body: Any) -> Message | None:

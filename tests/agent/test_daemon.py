@@ -1,0 +1,182 @@
+"""The service: its start, its commands, its end, and what it survives."""
+
+import asyncio
+import signal
+
+import pytest
+
+from agent import schedule
+from tests.agent.conftest import Agent
+from tests.stand_ins.agent_server import API_ID, API_KEY, AgentServer, running
+
+
+@pytest.mark.proves("AGENT-RUN-01", "AGENT-REP-04", "AGENT-LOG-08", "AGENT-RUN-16")
+async def test_the_start(agent: Agent, server: AgentServer) -> None:
+    server.interval = 30
+    server.integrations = {"docker": True, "compliance": False}
+    await agent.serve()
+    link = await server.link()
+    report = (await server.until(lambda: server.seen("/hosts/update")))[0]
+    paths = [request.path for request in server.requests]
+    assert paths[:3] == ["/settings/update-interval", "/hosts/integrations", "/hosts/ping"]
+    assert server.requests[2].body == b""
+    assert link.headers["X-API-ID"] == API_ID
+    assert link.headers["X-API-KEY"] == API_KEY
+    assert link.received[0]["type"] == "hello"
+    assert link.received[0]["automation"] == "builtin"
+    assert "sections" not in report.json
+    assert agent.config["update_interval"] == 30
+    assert agent.config["report_offset"] == schedule_offset(30)
+    assert agent.config["integrations"]["docker"] is True
+    assert agent.config["integrations"]["compliance"]["enabled"] is False
+    assert agent.log.count("WebSocket connected") == 1
+    status = await server.until(lambda: server.seen("/hosts/integration-status"))
+    assert status[0].json["integration"] == "docker"
+
+
+def schedule_offset(minutes: int) -> int:
+    number = 0xCBF29CE484222325
+    for byte in API_ID.encode():
+        number = ((number ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return number % 60 * 60 if minutes >= 60 else number % (minutes * 60)
+
+
+@pytest.mark.proves("AGENT-WS-01", "AGENT-WS-02", "AGENT-WS-09", "AGENT-REP-02")
+async def test_commands(agent: Agent, server: AgentServer) -> None:
+    await agent.serve()
+    link = await server.link()
+    await server.until(lambda: server.seen("/hosts/update"))
+    await link.say({"type": "report_now"})
+    await server.until(lambda: len(server.seen("/hosts/update")) == 2)
+    await link.say({"type": "settings_update", "update_interval": 15, "package_cache_refresh_mode": "never"})
+    await server.until(lambda: agent.config["update_interval"] == 15)
+    await server.until(lambda: agent.config["report_offset"] == 290)
+    assert agent.config["package_cache_refresh_mode"] == "never"
+    before = len(server.seen("/hosts/integration-status"))
+    await link.say({"type": "refresh_integration_status"})
+    await server.until(lambda: len(server.seen("/hosts/integration-status")) > before)
+    await link.say({"type": "update_agent"})
+    await server.until(lambda: "not available in this version" in agent.log)
+    # Whatever else arrives, the connection stays.
+    await link.socket.send_str("not json")
+    await link.say({"type": "job_offer", "job": 7})
+    await link.say({"type": "connected"})
+    await link.say({"type": "run_patch", "patch_run_id": "x"})
+    await server.until(lambda: "run_patch" in agent.log)
+    assert not link.socket.closed
+
+
+@pytest.mark.proves("AGENT-CFG-11", "AGENT-CFG-12", "AGENT-CFG-15", "AGENT-WS-03")
+async def test_what_the_server_may_not_change(agent: Agent, server: AgentServer) -> None:
+    agent.configure(server.url, automation="any", integrations={"ssh-proxy-enabled": True})
+    await agent.serve()
+    link = await server.link()
+    pushed = {"docker": True, "ssh-proxy-enabled": False, "rdp-proxy-enabled": True, "automation": "off"}
+    await link.say({"type": "apply_config", "config": {**pushed, "compliance": {"enabled": "on-demand"}}})
+    await server.until(lambda: agent.config["integrations"]["docker"] is True)
+    assert agent.config["integrations"]["ssh-proxy-enabled"] is True
+    assert agent.config["integrations"]["rdp-proxy-enabled"] is False
+    assert agent.config["automation"] == "any"
+    assert agent.config["integrations"]["compliance"]["enabled"] == "on-demand"
+
+
+async def test_sigterm_ends_it_within_two_seconds(agent: Agent, server: AgentServer) -> None:
+    process = await agent.serve()
+    await server.link()
+    assert await agent.stop(process) < 2
+    assert process.returncode == 0
+
+
+@pytest.mark.proves("AGENT-RUN-14")
+async def test_only_one_runs_on_a_host(agent: Agent, server: AgentServer) -> None:
+    await agent.serve()
+    await server.link()
+    second = await agent.run("serve")
+    assert second.code == 1
+    assert "already running" in second.err
+
+
+@pytest.mark.proves("AGENT-RUN-06", "AGENT-EXIT-03")
+async def test_refused_credentials_end_it_at_the_start(agent: Agent, server: AgentServer) -> None:
+    agent.configure(server.url, api_key="b2" * 32)
+    done = await agent.run("serve")
+    assert done.code == 1
+    assert "invalid API credentials" in agent.log
+
+
+@pytest.mark.proves("AGENT-RUN-06", "AGENT-EXIT-03")
+async def test_an_unreadable_configuration_ends_it(agent: Agent) -> None:
+    agent.file.write_text("patchmon_server: [")
+    done = await agent.run("serve")
+    assert done.code == 1
+    assert "failed to parse" in done.err
+
+
+@pytest.mark.proves("AGENT-RUN-08")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "credentials file not found"), ("api_id: [", "failed to load credentials"), ("api_id: x", "API credentials are missing")],
+)
+async def test_missing_credentials_are_named(agent: Agent, content: str | None, words: str) -> None:
+    file = agent.folder / "credentials.yml"
+    if content is None:
+        file.unlink()
+    else:
+        file.write_text(content)
+    done = await agent.run("serve")
+    assert done.code == 1
+    assert words in done.err
+    assert words in agent.log
+
+
+@pytest.mark.proves("AGENT-RUN-04", "AGENT-RUN-05", "AGENT-RUN-13")
+async def test_it_waits_for_the_server_and_returns_to_it(agent: Agent, server: AgentServer) -> None:
+    other = AgentServer()
+    async with running(other):
+        port = int(other.url.rpartition(":")[2])
+    agent.configure(other.url)
+    process = await agent.serve()
+    await server.until(lambda: "connection refused" in agent.log)
+    assert process.returncode is None
+    async with running(other, port):
+        await other.link()
+        # The report that could not be sent at the start is made up for.
+        await other.until(lambda: other.seen("/hosts/update"))
+        await other.links[0].socket.close()
+        await other.link(2)
+    assert process.returncode is None
+
+
+@pytest.mark.proves("AGENT-RUN-13")
+async def test_a_refused_upgrade_is_named(agent: Agent, server: AgentServer) -> None:
+    server.link_status = 401
+    await agent.serve()
+    await server.until(lambda: "bad handshake: server returned 401" in agent.log)
+
+
+async def test_a_killed_agent_leaves_the_lock_to_the_next(agent: Agent, server: AgentServer) -> None:
+    first = await agent.serve()
+    await server.link()
+    await agent.stop(first, signal.SIGKILL)
+    await agent.serve()
+    await server.link(2)
+
+
+@pytest.mark.parametrize(
+    ("now", "minutes", "offset", "due"),
+    [(0, 60, 1860, 1860), (1860, 60, 1860, 5460), (1859, 60, 1860, 1860), (100000, 15, 290, 100190)],
+)
+def test_check_ins_are_due_at_the_offset_of_each_interval(now: float, minutes: int, offset: int, due: float) -> None:
+    assert schedule.next_at(now, minutes, offset) == due
+
+
+def test_every_24th_check_in_is_full() -> None:
+    assert [tick for tick in range(1, 73) if schedule.is_full(tick)] == [24, 48, 72]
+
+
+async def test_nothing_is_left_running(agent: Agent, server: AgentServer) -> None:
+    process = await agent.serve()
+    await server.until(lambda: server.seen("/hosts/ping"))
+    await asyncio.sleep(0.1)
+    # In the middle of the first report: its process ends with the service.
+    assert await agent.stop(process) < 2
