@@ -11,7 +11,7 @@ from server.channel.switchboard import Switchboard, switchboard
 from server.core.ids import HostId
 from server.core.loop import Keeper
 from server.hosts import service as hosts
-from server.web.routing import AGENT_INBOXES, WORLD, Routes, agent_only, call
+from server.web.routing import AGENT_INBOXES, CALL, WORLD, Routes, agent_only, call
 
 routes = Routes()
 _BOARD: Final = web.AppKey("switchboard", Switchboard)
@@ -48,7 +48,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
     link = AgentLink(ws, transport, request.app[_KEEPER], HostId(agent.id), agent.name, secure=secure)
     # What the request brought along would otherwise stay in memory as long as the link.
     del agent
-    request.pop("call", None)
+    request.pop(CALL, None)
     await _converse(request.app[_BOARD], link)
     return ws
 

@@ -39,7 +39,7 @@ export class Follower {
   deliver(name, event) {
     const position = Number(event.lastEventId || 0);
     // After a reconnect the server may repeat what is already shown.
-    if (position && position <= this.after && name !== "end") return;
+    if (position && position < this.after && name !== "end") return;
     if (position) this.after = position;
     this.handlers[name](event.data ? JSON.parse(event.data) : {}, position);
     if (name === "end") this.stop();
