@@ -15,7 +15,7 @@ import orjson
 
 from server.core.call import World
 from server.core.log import get_log
-from server.core.loop import Keeper
+from server.core.loop import Keeper, being_cancelled
 from server.core.redis import Redis, RedisError, key
 
 log = get_log(__name__)
@@ -114,7 +114,7 @@ class Bus:
         await self._pubsub.subscribe(key("bell", topic))
 
     async def _listen(self) -> None:
-        while True:
+        while not being_cancelled():
             if not self._bells or self._pubsub is None:
                 self._changed.clear()
                 await self._changed.wait()

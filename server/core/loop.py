@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from server.core.log import get_log
 
 log = get_log(__name__)
+_CLOSE_SECONDS: Final = 5.0
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -30,13 +32,26 @@ class Keeper:
             log.error("task_failed", task=task.get_name(), exc_info=error)
 
     async def close(self) -> None:
-        """Cancel what is left and wait for it."""
+        """Cancel what is left and wait for it; a task that ignores this is named in the log, not waited for."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if not tasks:
+            return
+        _, stuck = await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
+        for task in stuck:
+            log.error("task_stuck", task=task.get_name(), at=repr(task.get_stack(limit=1)))
 
 
 async def in_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run blocking work (files, hashing, waiting for processes) without stopping the loop."""
     return await asyncio.to_thread(work, *args, **kwargs)
+
+
+def being_cancelled() -> bool:
+    """Tell whether the running task was told to end.
+
+    For endless loops around drivers: a driver may turn the cancellation into an error of its own.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -17,12 +17,13 @@ from taskiq_redis import RedisStreamBroker
 
 from server.core.call import Call, World, system
 from server.core.log import get_log, request_id_var
-from server.core.loop import Keeper
+from server.core.loop import Keeper, being_cancelled
 from server.core.redis import RedisError, key
 
 log = get_log(__name__)
 _PAUSE_SECONDS: Final = 1.0
 _IDLE_MILLISECONDS: Final = 60_000
+_KEPT_MESSAGES: Final = 100_000
 
 Work = Callable[..., Awaitable[None]]
 
@@ -47,7 +48,13 @@ class Queue:
 
     def __init__(self, redis_url: str) -> None:
         self._broker: AsyncBroker = RedisStreamBroker(
-            url=redis_url, queue_name=key("tasks"), consumer_group_name="workers", idle_timeout=_IDLE_MILLISECONDS
+            url=redis_url,
+            queue_name=key("tasks"),
+            consumer_group_name="workers",
+            # From the beginning: what was queued before the first worker came must be seen too.
+            consumer_id="0",
+            idle_timeout=_IDLE_MILLISECONDS,
+            maxlen=_KEPT_MESSAGES,
         )
 
     @property
@@ -113,7 +120,7 @@ class Worker:
 
     async def _listen(self) -> None:
         broker = self._world.queue.broker
-        while True:
+        while not being_cancelled():
             try:
                 broker.is_worker_process = True
                 await broker.startup()

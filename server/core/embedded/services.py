@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from server.core.embedded import ground as grounds
 from server.core.embedded import places, postgres, valkey
-from server.core.embedded.errors import AlreadyRunning, EmbeddedFailure, ServiceFailed
+from server.core.embedded.errors import AlreadyRunning, EmbeddedFailure, PlaceRefused, ServiceFailed
 from server.core.embedded.ground import Ground, Say
 from server.core.embedded.processes import Child, Launch, finished, hold_lock
 from server.core.embedded.secret_file import DATABASE_PASSWORD, load_or_create_secrets
@@ -167,6 +167,13 @@ class Services:
                 raise result
 
     def _prepare(self) -> tuple[Ground, str]:
+        try:
+            return self._prepared()
+        except OSError as error:
+            # A full disk, a read-only or closed directory: a sentence, not a trace.
+            raise _refused(self._data_dir, error) from error
+
+    def _prepared(self) -> tuple[Ground, str]:
         data_dir = places.make_data_dir(self._data_dir)
         self._lock = hold_lock(data_dir / _LOCK, within_seconds=_FORMER_SERVER_SECONDS)
         if self._lock is None:
@@ -191,9 +198,13 @@ class Services:
 
 def running_endpoints(data_dir: Path) -> Endpoints | None:
     """Return where the services of another process listen, or ``None`` when none runs on this data directory."""
-    if not (data_dir / _LOCK).is_file():
-        return None
-    if (descriptor := hold_lock(data_dir / _LOCK, within_seconds=0)) is not None:
+    try:
+        if not (data_dir / _LOCK).is_file():
+            return None
+        descriptor = hold_lock(data_dir / _LOCK, within_seconds=0)
+    except OSError as error:
+        raise _refused(data_dir, error) from error
+    if descriptor is not None:
         os.close(descriptor)
         return None
     runtime_dir = _note(data_dir).get("runtime_dir")
@@ -215,6 +226,10 @@ async def opened(data_dir: Path, *, say: Say = _silent) -> AsyncIterator[Endpoin
         yield endpoints
     finally:
         await services.stop()
+
+
+def _refused(data_dir: Path, error: OSError) -> PlaceRefused:
+    return PlaceRefused(path=error.filename or data_dir, reason=error.strerror or str(error))
 
 
 def _note(data_dir: Path) -> dict[str, object]:
