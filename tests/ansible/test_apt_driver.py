@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -224,6 +224,7 @@ def hold(path: Path, seconds: float) -> "subprocess.Popen[str]":
         ("var/lib/dpkg/lock-frontend", lambda driver, lines, limit: driver.upgrade("all", (), lines, limit)),
         ("var/lib/apt/lists/lock", lambda driver, lines, limit: driver.refresh(lines, limit)),
     ],
+    ids=["package database", "package lists"],
 )
 class TestSomebodyElseHoldsTheLock:
     def test_the_run_waits_and_says_for_whom(
@@ -289,17 +290,30 @@ except PackageManagerError as problem:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_lets_the_package_at_hand_finish_and_is_told(root: AptRepository, number: signal.Signals) -> None:
+def descendants(pid: int) -> list[int]:
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    return [*children, *(below for child in children for below in descendants(child))]
+
+
+@pytest.mark.parametrize(
+    ("number", "everybody"),
+    [
+        pytest.param(signal.SIGTERM, False, id="SIGTERM to the module"),
+        pytest.param(signal.SIGINT, True, id="SIGINT to every descendant"),
+    ],
+)
+def test_a_stop_lets_the_package_at_hand_finish_and_is_told(
+    root: AptRepository, number: signal.Signals, everybody: bool
+) -> None:
     root.add_version("2.0", postinst="echo configuring; sleep 1.5; echo configured")
     root.refresh()
-    script = textwrap.dedent(STOPPED_RUN)
-    argv = [sys.executable, "-c", script, str(COLLECTIONS), str(root.root)]
+    argv = [sys.executable, "-c", STOPPED_RUN, str(COLLECTIONS), str(root.root)]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
         if line == "configuring\n":
-            os.kill(process.pid, number)
+            for pid in [process.pid, *(descendants(process.pid) if everybody else [])]:
+                os.kill(pid, number)
             break
 
     rest = process.stdout.read()
@@ -309,4 +323,24 @@ def test_a_stop_lets_the_package_at_hand_finish_and_is_told(root: AptRepository,
     assert "configured" in rest
     assert "ERROR Stopped on request" in rest
     assert PACKAGE in rest.partition("DONE")[2]
+    assert root.installed_version() == "2.0"
+
+
+def test_a_stop_to_every_process_leaves_no_package_half_unpacked(root: AptRepository) -> None:
+    root.add_version("2.0", filler_mib=40)
+    root.refresh()
+    argv = [sys.executable, "-c", STOPPED_RUN, str(COLLECTIONS), str(root.root)]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Unpacking"):
+            for pid in [process.pid, *descendants(process.pid)]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGINT)
+            break
+
+    rest = process.stdout.read()
+
+    process.wait()
+    assert "ERROR Stopped on request" in rest
     assert root.installed_version() == "2.0"

@@ -96,8 +96,12 @@ class AptRepository:
         depends: str = "",
         postinst: str = "",
         conffile: str | None = None,
+        filler_mib: int = 0,
     ) -> Path:
-        """Build one version and shelve it; `postinst` is shell, `conffile` the text of a configuration file."""
+        """Build one version and shelve it; `postinst` is shell, `conffile` the text of a configuration file.
+
+        `filler_mib` makes unpacking take a moment.
+        """
         name = package or self.package
         tree = self._build / f"{name}-{version}"
         self._write(tree / "usr/share/doc" / name / "version", f"{version}\n")
@@ -118,6 +122,10 @@ class AptRepository:
         if conffile is not None:
             self._write(tree / "etc" / f"{name}.conf", conffile)
             self._write(tree / "DEBIAN/conffiles", f"/etc/{name}.conf\n")
+        for number in range(filler_mib * 32):
+            path = tree / "usr/share" / name / f"filler-{number}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bytes(32 * 1024))
         target = self.folder / "pool" / f"{name}_{version}_all.deb"
         target.parent.mkdir(exist_ok=True)
         self._run("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(target))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from .base import Line
+from .dpkg_shield import shielded_dpkg
 from .locks import wait_until_free
 from .processes import environment, failure, look, stream
 
@@ -69,9 +71,10 @@ class AptTools:
 
     def change(self, arguments: Sequence[str], line: Line, lock_timeout_seconds: int) -> None:
         """Let apt-get do it; existing configuration files win, nobody is asked anything."""
-        argv = ["apt-get", "-q", "-y", *self._options((*_QUIET, *_UNATTENDED)), *arguments]
         shown = " ".join(["apt-get -y", *arguments])
-        self._locked(argv, shown, _DATABASE_LOCKS, line, lock_timeout_seconds)
+        with shielded_dpkg() as shield:
+            argv = ["apt-get", "-q", "-y", *self._options((*_QUIET, *_UNATTENDED, *shield)), *arguments]
+            self._locked(argv, shown, _DATABASE_LOCKS, line, lock_timeout_seconds)
 
     def configure_all(self, line: Line, lock_timeout_seconds: int) -> None:
         """Finish what was unpacked but not configured."""
@@ -94,7 +97,7 @@ class AptTools:
     @contextlib.contextmanager
     def shared_cache(self) -> Iterator[None]:
         """Let several calls share one binary cache where the system keeps none: building it is most of their time."""
-        if self._cache or self.scratch or self.path("var/cache/apt/pkgcache.bin").exists():
+        if self._cache or self.scratch or self._system_keeps_a_cache():
             yield
             return
         with tempfile.TemporaryDirectory(prefix="patchmon-apt-") as folder:
@@ -103,6 +106,18 @@ class AptTools:
                 yield
             finally:
                 self._cache = ""
+
+    def _system_keeps_a_cache(self) -> bool:
+        """Tell whether apt has its own cache and may renew it, or need not; container images often switch it off."""
+        said = look(["apt-config", *self._options(()), "shell", "CACHE", "Dir::Cache::pkgcache/f"], self.variables)
+        place = said.partition("=")[2].strip().strip("'")
+        if not place:
+            return False
+        if os.access(os.path.dirname(place), os.W_OK):
+            return True
+        behind = (self.path("var/lib/dpkg/status"), self.path("var/lib/apt/lists"))
+        newest = max((path.stat().st_mtime for path in behind if path.exists()), default=0.0)
+        return os.path.exists(place) and os.stat(place).st_mtime >= newest
 
     def _locked(self, argv: Sequence[str], shown: str, locks: Sequence[str], line: Line, timeout_seconds: int) -> None:
         """Wait for the locks, run, and wait again should somebody else have been quicker."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from .base import Line, PackageManagerError
 
 TAIL_LINES = 40
 LOOK_TIMEOUT_SECONDS = 300
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
@@ -62,7 +64,8 @@ def stream(argv: Sequence[str], variables: Mapping[str, str], line: Line, shown:
     The first line is `shown`, the command without the options that are the same every time.
 
     A stop (SIGINT or SIGTERM to this process) is passed on as SIGINT, once, and then waited for: the package manager
-    ends at the next safe point. What it printed and changed until then is still told.
+    ends at the next safe point. What it printed and changed until then is still told. User names and passwords in
+    addresses are left out.
     """
     line(f"$ {shown}")
     tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -115,7 +118,7 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
     for raw in process.stdout:
         for text in _text(raw).rstrip("\r\n").split("\r"):
             if text.strip():
-                yield text.rstrip()
+                yield _USERINFO.sub("", text.rstrip())
 
 
 def _text(raw: bytes) -> str:
