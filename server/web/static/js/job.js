@@ -32,12 +32,16 @@ class Page {
     this.hostId = detail.dataset.host;
     this.console = detail.querySelector(".console-text");
     this.tree = detail.querySelector("#tree");
+    this.shown = Number(detail.dataset.position);
     this.waiting = [];
     this.frame = null;
   }
 
-  output({ host, source, text }) {
+  output({ host, source, text, position }) {
     if (host !== this.hostId) return;
+    // Whoever was cut off within one event hears all of it again.
+    if (position && position <= this.shown) return;
+    this.shown = position ?? this.shown;
     if (source === "live") this.showLiveLine(text);
     if (!this.console) return;
     const chunk = document.createElement("span");

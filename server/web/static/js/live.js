@@ -7,7 +7,7 @@ export class Follower {
   /**
    * @param {string} url the stream
    * @param {number} after the last position that the page already shows
-   * @param {Record<string, (data: object, position: number) => void>} handlers by event name
+   * @param {Record<string, (data: object) => void>} handlers by event name
    */
   constructor(url, after, handlers) {
     this.url = url;
