@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent.system.log import Log
 
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 (its only name)
+    _Command = Callable[[argparse.Namespace], int]
 
 DEFAULT_CONFIG = "/etc/patchmon/config.yml"
 _OPEN_COMMANDS = ("version", "config show")

@@ -101,7 +101,7 @@ class Jobs:
         if await in_thread(lambda: folder.alive):
             await in_thread(supervise_no_more, folder)
             until = time.monotonic() + _LEAVE_SECONDS
-            while await in_thread(lambda: folder.alive) and time.monotonic() < until:
+            while await in_thread(lambda: folder.alive) and time.monotonic() < until:  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(_LOOK_SECONDS)
         await in_thread(self.folders.remove, folder)
         self._reported.discard(folder.job)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from agent import supervise
 from tests.stand_ins.agent_server import API_ID, API_KEY, AgentServer, running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,3 +110,6 @@ async def agent(tmp_path: Path, server: AgentServer) -> AsyncIterator[Agent]:
         if process.returncode is None:
             process.kill()
             await process.communicate()
+    # Jobs outlive the agent on purpose; tests leave nothing behind.
+    for folder in one.state.glob("jobs/*"):
+        await asyncio.to_thread(supervise.stop, folder, 0)

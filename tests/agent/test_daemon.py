@@ -115,7 +115,11 @@ async def test_an_unreadable_configuration_ends_it(agent: Agent) -> None:
 @pytest.mark.proves("AGENT-RUN-08")
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "credentials file not found"), ("api_id: [", "failed to load credentials"), ("api_id: x", "API credentials are missing")],
+    [
+        (None, "credentials file not found"),
+        ("api_id: [", "failed to load credentials"),
+        ("api_id: x", "API credentials are missing"),
+    ],
 )
 async def test_missing_credentials_are_named(agent: Agent, content: str | None, words: str) -> None:
     file = agent.folder / "credentials.yml"

@@ -43,39 +43,6 @@ class Request:
 
 
 @dataclass
-class AgentServer:
-    """What a test sets before and looks at afterwards."""
-
-    url: str = ""
-    hash_gate: bool = True
-    request_full: list[str] = field(default_factory=list)
-    interval: int = 60
-    integrations: dict[str, Any] = field(default_factory=lambda: {"docker": False, "compliance": True})
-    statuses: dict[str, int] = field(default_factory=dict)
-    latest_version: dict[str, Any] = field(default_factory=dict)
-    requests: list[Request] = field(default_factory=list)
-    links: list["ServerLink"] = field(default_factory=list)
-    store: "JobStore" = field(default_factory=lambda: JobStore())
-    results: dict[str, bytes] = field(default_factory=dict)
-    link_status: int = 101
-
-    def seen(self, path: str) -> list[Request]:
-        return [request for request in self.requests if request.path.startswith(path)]
-
-    async def until(self, condition: Callable[[], Any], seconds: float = 20) -> Any:
-        """Wait until a condition holds and return what it gave."""
-        async with asyncio.timeout(seconds):
-            while not (found := condition()):
-                await asyncio.sleep(0.02)
-        return found
-
-    async def link(self, number: int = 1) -> "ServerLink":
-        """Wait for the n-th connection and its hello."""
-        await self.until(lambda: len(self.links) >= number and self.links[number - 1].session.hello)
-        return self.links[number - 1]
-
-
-@dataclass
 class JobStore:
     """What a server's database would hold: events by job and source, last words, refusals."""
 
@@ -105,6 +72,39 @@ class JobStore:
 
     def text(self, job: str) -> str:
         return "".join(str(item.get("stdout") or "") for kept in self.events[job].values() for item in kept.values())
+
+
+@dataclass
+class AgentServer:
+    """What a test sets before and looks at afterwards."""
+
+    url: str = ""
+    hash_gate: bool = True
+    request_full: list[str] = field(default_factory=list)
+    interval: int = 60
+    integrations: dict[str, Any] = field(default_factory=lambda: {"docker": False, "compliance": True})
+    statuses: dict[str, int] = field(default_factory=dict)
+    latest_version: dict[str, Any] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    links: list["ServerLink"] = field(default_factory=list)
+    store: JobStore = field(default_factory=JobStore)
+    results: dict[str, bytes] = field(default_factory=dict)
+    link_status: int = 101
+
+    def seen(self, path: str) -> list[Request]:
+        return [request for request in self.requests if request.path.startswith(path)]
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 20) -> Any:
+        """Wait until a condition holds and return what it gave."""
+        async with asyncio.timeout(seconds):
+            while not (found := condition()):  # noqa: ASYNC110 (conditions are plain looks at what arrived)
+                await asyncio.sleep(0.02)
+        return found
+
+    async def link(self, number: int = 1) -> "ServerLink":
+        """Wait for the n-th connection and its hello."""
+        await self.until(lambda: len(self.links) >= number and self.links[number - 1].session.hello)
+        return self.links[number - 1]
 
 
 class ServerLink:
@@ -209,7 +209,7 @@ async def _answer(request: web.Request) -> web.Response:
     return web.json_response(_content(server, path, body))
 
 
-def _content(server: AgentServer, path: str, body: bytes) -> dict[str, Any]:
+def _content(server: AgentServer, path: str, body: bytes) -> dict[str, Any]:  # noqa: PLR0911 (one per path)
     if path == "/hosts/ping":
         answer: dict[str, Any] = {"message": "Ping successful", "agentStartup": True}
         if server.hash_gate:
