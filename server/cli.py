@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import hashlib
+import os
 import sys
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -16,6 +18,7 @@ from server.core import log
 from server.core.env import BadEnvironment, Env
 from server.core.errors import Problem
 
+_SECRETS: Final = "secrets.json"
 _OK: Final = 0
 _FAILED: Final = 1
 _USAGE: Final = 2
@@ -38,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _local(options: argparse.Namespace) -> int:
     try:
-        env = environment.read()
+        env = environment.read(defaults=_defaults(options.command))
     except BadEnvironment as error:
         for complaint in error.complaints:
             print(complaint, file=sys.stderr)
@@ -53,6 +56,25 @@ def _local(options: argparse.Namespace) -> int:
         return _FAILED
 
 
+def _defaults(command: str) -> dict[str, str]:
+    # The quick start of a checkout must not touch what an installed server keeps.
+    if command != "quickstart":
+        return {}
+    checkout = Path(__file__).resolve().parent.parent
+    mark = hashlib.sha256(str(checkout).encode()).hexdigest()[:8]
+    folder = Path("/var/lib/patchmon") / f"dev-{mark}" if os.geteuid() == 0 else checkout / "data"
+    return {"PATCHMON_DATA_DIR": str(folder), "AGENT_BINARIES_DIR": str(checkout / "dist")}
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _secrets_file(env: Env) -> Path | None:
+    # With external services the secrets are in the operator's environment, not in a file of ours.
+    return env.data_dir / _SECRETS if env.embedded else None
+
+
 def _run(work: Coroutine[Any, Any, int | None]) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work) or _OK
@@ -65,10 +87,10 @@ async def _serve(env: Env, _options: argparse.Namespace) -> None:
 
 
 async def _work(env: Env, _options: argparse.Namespace) -> None:
-    from server.serve import equipped  # noqa: PLC0415
+    from server.serve import borrowed  # noqa: PLC0415
     from server.worker import work  # noqa: PLC0415
 
-    async with equipped(env, print) as ready:
+    async with borrowed(env, _say) as ready:
         await work(ready)
 
 
@@ -81,9 +103,9 @@ async def _quickstart(env: Env, options: argparse.Namespace) -> int:
 async def _migrate(env: Env, options: argparse.Namespace) -> int:
     from server.core.db import Database  # noqa: PLC0415
     from server.core.migrate import MigrationFailed, force, migrate, version  # noqa: PLC0415
-    from server.serve import equipped  # noqa: PLC0415
+    from server.serve import borrowed  # noqa: PLC0415
 
-    async with equipped(env, print) as ready:
+    async with borrowed(env, _say) as ready:
         db = await Database.open(ready.database_url.reveal(), size=2)
         try:
             if options.action == "force":
@@ -102,38 +124,36 @@ async def _migrate(env: Env, options: argparse.Namespace) -> int:
 
 async def _backup(env: Env, options: argparse.Namespace) -> None:
     from server.core.backup import backup  # noqa: PLC0415
-    from server.core.embedded import secrets_file  # noqa: PLC0415
-    from server.serve import equipped  # noqa: PLC0415
+    from server.serve import borrowed  # noqa: PLC0415
 
-    async with equipped(env, print) as ready:
-        await backup(ready.database_url.reveal(), secrets_file(env.data_dir), options.file)
+    async with borrowed(env, _say) as ready:
+        await backup(ready.database_url.reveal(), _secrets_file(env), options.file)
     print(f"Backed up to {options.file}. It holds every secret: keep it as safe as the server.")
 
 
 async def _restore(env: Env, options: argparse.Namespace) -> None:
     from server.core.backup import restore  # noqa: PLC0415
-    from server.core.embedded import secrets_file  # noqa: PLC0415
-    from server.serve import equipped  # noqa: PLC0415
+    from server.serve import borrowed  # noqa: PLC0415
 
-    async with equipped(env, print) as ready:
-        await restore(ready.database_url.reveal(), secrets_file(env.data_dir), options.file, force=options.force)
+    async with borrowed(env, _say) as ready:
+        await restore(ready.database_url.reveal(), _secrets_file(env), options.file, force=options.force)
     print(f"Restored from {options.file}.")
 
 
-async def _create_admin(env: Env, options: argparse.Namespace) -> None:
-    from server.identity.service import create_first_admin_link  # noqa: PLC0415
+async def _setup_link(env: Env, options: argparse.Namespace) -> None:
+    from server.identity.service import setup_link  # noqa: PLC0415
     from server.serve import serving  # noqa: PLC0415
 
     async with serving(replace(env, worker_inside=False)) as running:
-        print(await create_first_admin_link(running.world, options.url) or "An administrator exists already.")
+        print(await setup_link(running.world, options.url) or "An administrator exists already.")
 
 
 async def _create_token(env: Env, options: argparse.Namespace) -> None:
     from server.app import opened  # noqa: PLC0415
     from server.identity.service import create_token  # noqa: PLC0415
-    from server.serve import equipped  # noqa: PLC0415
+    from server.serve import borrowed  # noqa: PLC0415
 
-    async with equipped(env, print) as ready, opened(ready) as (world, _keeper):
+    async with borrowed(env, _say) as ready, opened(ready) as (world, _keeper):
         print(await create_token(world, options.username, options.name, options.days))
 
 
@@ -144,7 +164,7 @@ _COMMANDS: Final = {
     "migrate": _migrate,
     "backup": _backup,
     "restore": _restore,
-    "setup-link": _create_admin,
+    "setup-link": _setup_link,
     "tokens": _create_token,
 }
 

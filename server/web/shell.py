@@ -3,6 +3,7 @@
 import asyncio
 import re
 import secrets
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from aiohttp.typedefs import Middleware
 from server.core.call import NOBODY, Call
 from server.core.log import get_log, request_id_var
 from server.web import csrf, problems
+from server.web.proxy import origin
 from server.web.routing import CALL, FORM_COOKIE, REQUEST_ID, Handler, world
 
 log = get_log(__name__)
@@ -73,5 +75,14 @@ async def headers(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.setdefault(name, value)
     if world(request).env.hsts:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-    if FORM_COOKIE in request and not request.path.startswith("/api/") and not response.prepared:
-        response.set_cookie(csrf.COOKIE, request[FORM_COOKIE], httponly=True, samesite="Lax", secure=request.secure)
+    if FORM_COOKIE in request and response.content_type == "text/html":
+        response.headers.add("Set-Cookie", _form_cookie(request))
+
+
+def _form_cookie(request: web.Request) -> str:
+    # As a header: by now the answer's own cookies are already written.
+    cookie: SimpleCookie = SimpleCookie({csrf.COOKIE: request[FORM_COOKIE]})
+    morsel = cookie[csrf.COOKIE]
+    morsel["path"], morsel["samesite"] = "/", "Lax"
+    morsel["httponly"], morsel["secure"] = True, origin(request).secure
+    return morsel.OutputString()
