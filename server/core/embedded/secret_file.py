@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from server.core.embedded import places
 from server.core.embedded.errors import PlaceRefused, SecretsMissing
 from server.core.log import get_log
 
@@ -21,12 +22,25 @@ _SIZE_BYTES: Final = 32
 _OTHERS_MAY_READ: Final = 0o077
 
 
+def secrets_file(data_dir: Path) -> Path | None:
+    """Return where the secrets of this data directory are, or ``None`` when it has none (all come from outside)."""
+    path = data_dir / FILE_NAME
+    return path if path.is_file() else None
+
+
 def load_or_create_secrets(data_dir: Path) -> dict[str, str]:
     """Return ``master_key``, ``jwt_secret``, ``session_secret`` and ``database_password``, each 64 hex digits.
 
     They are generated when the data directory is new. Beside an existing database missing ones are an error: new
     ones could neither open it nor what is sealed in it.
     """
+    try:
+        return _loaded_or_created(places.make_data_dir(data_dir))
+    except OSError as error:
+        raise PlaceRefused(path=error.filename or data_dir, reason=error.strerror or str(error)) from error
+
+
+def _loaded_or_created(data_dir: Path) -> dict[str, str]:
     path = data_dir / FILE_NAME
     found = read(path) if path.exists() else {}
     missing = [name for name in _NAMES if not found.get(name)]
@@ -35,7 +49,6 @@ def load_or_create_secrets(data_dir: Path) -> dict[str, str]:
     cluster = data_dir / CLUSTER_NAME
     if cluster.exists():
         raise SecretsMissing(path=path, directory=cluster)
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     write(path, found | {name: secrets.token_hex(_SIZE_BYTES) for name in missing}, replace=bool(found))
     # What is in the file counts: another process may have been first.
     return read(path)

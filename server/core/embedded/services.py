@@ -220,6 +220,13 @@ async def opened(data_dir: Path, *, say: Say = _silent) -> AsyncIterator[Endpoin
     if (running := await in_thread(running_endpoints, data_dir)) is not None:
         yield running
         return
+    async with owned(data_dir, say=say) as endpoints:
+        yield endpoints
+
+
+@asynccontextmanager
+async def owned(data_dir: Path, *, say: Say = _silent) -> AsyncIterator[Endpoints]:
+    """Start the services for as long as the block lasts; ``AlreadyRunning`` if another process has them."""
     services = Services(data_dir, say=say)
     endpoints = await services.start()
     try:

@@ -129,3 +129,14 @@ def python_of_nobody() -> Python | None:
         if found.returncode == 0:
             return python
     return None
+
+
+def kill_after(data_dir: Path, seconds: float) -> None:
+    """Start a server and SIGKILL it after that time, whatever it is doing then."""
+    process = subprocess.Popen(
+        [sys.executable, str(PARENT), str(data_dir)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=ROOT,
+        env=Python(sys.executable, str(ROOT)).environment,
+    )  # fmt: skip
+    time.sleep(seconds)
+    process.kill()
+    process.communicate()

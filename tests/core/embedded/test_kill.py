@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.embedded.processes import Parent, Python, left_in, nothing_left_within, python_of_nobody
+from tests.core.embedded.processes import Parent, Python, kill_after, left_in, nothing_left_within, python_of_nobody
 
 ROWS_BEFORE_EACH_KILL = 25
 KILLS = 5
@@ -72,6 +72,16 @@ def test_a_clean_stop_leaves_no_process_and_no_socket(data_dir: Path) -> None:
     assert server.end() == 0
     assert left_in(data_dir) == []
     assert not Path(server.hello["runtime_dir"]).exists()
+
+
+@pytest.mark.real
+def test_a_first_start_killed_at_any_moment_does_not_spoil_the_directory(empty_dir: Path) -> None:
+    for milliseconds in range(150, 2000, 150):
+        kill_after(empty_dir, milliseconds / 1000)
+    assert nothing_left_within(empty_dir, 10)
+    server = Parent(empty_dir)
+    server.wait_for_rows(3)
+    assert server.end() == 0
 
 
 @pytest.mark.real

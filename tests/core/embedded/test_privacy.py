@@ -194,3 +194,10 @@ def test_an_unreadable_secrets_file_is_never_replaced(empty_dir: Path, content: 
     with pytest.raises(EmbeddedFailure, match=r"secrets\.json"):
         load_or_create_secrets(empty_dir)
     assert (empty_dir / "secrets.json").read_text() == content
+
+
+@pytest.mark.usefixtures("as_root")
+async def test_a_place_that_cannot_be_written_is_refused_with_a_sentence() -> None:
+    for place in ("/proc/nowhere/data", "/dev/null/data"):
+        with pytest.raises(PlaceRefused, match="cannot be used"):
+            await Services(Path(place)).start()
