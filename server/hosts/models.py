@@ -315,10 +315,51 @@ class HostHead:
     awaiting_report: bool
     last_seen_at: datetime | None
     last_report_at: datetime | None
-    groups: list[Group]
+    groups: list[str]
     notes: str
     agent_version: str
     executor_word: str
+    packages_total: int
+    repositories_total: int
+    updates: int
+    security: int
+
+    @property
+    def url(self) -> str:
+        """Where its pages begin."""
+        return f"/hosts/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A tab of the host's pages."""
+
+    name: str
+    title: str
+    url: str
+    active: bool
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person may do with the host; ``confirm`` is the question asked before, empty for none."""
+
+    title: str
+    method: str
+    url: str
+    kind: str
+    confirm: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A line of the host's history, for people."""
+
+    at: datetime
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +370,7 @@ class Listed:
     sort: str = "name"
     direction: str = "asc"
     group: str = ""
-    filter: str = ""
+    state: str = ""
     page: int = 1
     size: int = 50
 
@@ -356,16 +397,28 @@ class HostRow:
     groups: list[str]
     last_seen_at: datetime | None
     agent_version: str
-    ip: str = ""
+    ip: str
+
+    @property
+    def url(self) -> str:
+        """Where its pages begin."""
+        return f"/hosts/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many hosts there are, and how many of them are connected."""
+    """How many hosts there are, connected or not, and how many need something."""
 
-    online: int
-    offline: int
-    total: int
+    total: int = 0
+    online: int = 0
+    updates: int = 0
+    security: int = 0
+    reboot: int = 0
+
+    @property
+    def offline(self) -> int:
+        """How many are not connected."""
+        return self.total - self.online
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,13 +46,32 @@ def reported_ip(primary: str | None, interfaces: Iterable[Interface], told: str)
     return told
 
 
-def state_of(status: str, last_seen_at: datetime | None, now: datetime, interval_minutes: int) -> tuple[str, str]:
+def state_of(
+    status: str, last_seen_at: datetime | None, now: datetime, interval_minutes: int, *, online: bool
+) -> tuple[str, str]:
     """Return the word for a host's state and its colour (good, attention, bad, neutral)."""
+    if online:
+        return ("Connected", "good") if status == "active" else ("Connecting", "neutral")
     if status == "pending" or last_seen_at is None:
         return "Pending", "neutral"
     if now - last_seen_at > timedelta(minutes=INACTIVE_INTERVALS * interval_minutes):
-        return "Inactive", "attention"
-    return "Active", "good"
+        return "Inactive", "bad"
+    return "Offline", "attention"
+
+
+def is_online(connected_at: datetime | None, disconnected_at: datetime | None) -> bool:
+    """Tell whether the last that was heard of a host's link is that it opened."""
+    return connected_at is not None and (disconnected_at is None or connected_at > disconnected_at)
+
+
+def executor_word(hello: dict[str, object] | None, agent_version: str) -> str:
+    """Return in words how playbooks run on a host."""
+    executors = hello.get("executors") if hello else None
+    if isinstance(executors, list) and "on_host" in executors:
+        return "on the host"
+    if isinstance(executors, list) and executors:
+        return "through the server (its Python is older than 3.11)"
+    return "not by this agent" if agent_version else "not known yet"
 
 
 def system_of(asked: str, expected_platform: str, os_type: str) -> Platform:

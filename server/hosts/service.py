@@ -11,10 +11,9 @@ from server.core.call import Call
 from server.core.db import IntegrityError, Tx, violates
 from server.core.ids import is_uuid, random_hex
 from server.core.secretbox import Secret
-from server.hosts.agent_auth import authenticate as authenticate
-from server.hosts.check_ins import CheckIns as CheckIns
-from server.hosts.check_ins import LinkNotes as LinkNotes
-from server.hosts.enrolment import exchange as exchange
+from server.hosts.agent_auth import authenticate
+from server.hosts.check_ins import CheckIns, LinkNotes
+from server.hosts.enrolment import exchange
 from server.hosts.errors import CredentialsNeeded, GroupMissing, GroupNameTaken, HostGone, HostMissing, NoSuchGroup
 from server.hosts.events import HostCreated, HostDeleted, HostKeysChanged
 from server.hosts.models import (
@@ -28,6 +27,20 @@ from server.hosts.models import (
     NewHost,
 )
 from server.hosts.queries import agents, groups, keepers, links
+from server.hosts.showing import (
+    actions,
+    all_as_json,
+    counts,
+    details,
+    head,
+    history,
+    link_states,
+    list_hosts,
+    one_as_json,
+    options,
+    page_as_json,
+    tabs,
+)
 
 _ACTIVITY_DAYS: Final = 30
 
@@ -221,24 +234,36 @@ async def prune_activity(call: Call) -> int:
 __all__ = [
     "CheckIns",
     "LinkNotes",
+    "actions",
     "agent_of",
+    "all_as_json",
     "authenticate",
     "await_reports",
+    "counts",
     "create",
     "create_group",
     "delete",
+    "details",
     "exchange",
     "fetch_group",
     "forget_seals",
+    "head",
+    "history",
+    "link_states",
     "list_groups",
+    "list_hosts",
     "note_connected",
     "note_disconnected",
     "note_hello",
     "note_integration",
     "note_refusal",
     "note_report",
+    "one_as_json",
+    "options",
+    "page_as_json",
     "prune_activity",
     "reconcile_links",
     "regenerate",
     "set_groups",
+    "tabs",
 ]

@@ -168,6 +168,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     agent_execution_ms: int = 0
 
 
+_NO_BEAT: Final = Beat()
 _BEAT: Final = msgspec.json.Decoder(Beat)
 _REPORT: Final = msgspec.json.Decoder(Report)
 _PACKAGES: Final = msgspec.json.Decoder(list[ReportedPackage])
@@ -195,7 +196,9 @@ def beat(body: bytes) -> Beat | None:
     """Return a check-in; ``None`` for an empty body, the heartbeat of old agents and of the installer."""
     if not body.strip():
         return None
-    return _patiently(_BEAT.decode, body)
+    found = _patiently(_BEAT.decode, body)
+    # Nothing understood: perhaps it only spells its names differently.
+    return _BEAT.decode(_tidy(body)) if found == _NO_BEAT else found
 
 
 def check_in(body: bytes) -> tuple[Facts, Hashes, int] | None:

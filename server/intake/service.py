@@ -76,7 +76,7 @@ async def accept(call: Call, check_ins: CheckIns, host: AgentHost, parcel: Parce
     opened = _open(host, parcel)
     check_in = _check_in(call, host, parcel, opened, delivery)
     if opened.changed:
-        return await retried(lambda: _store(call, host, parcel, opened, check_in))
+        return await retried(lambda: _store(call, host, opened, check_in))
     await check_ins.note(check_in)
     return _receipt(opened.packages_seal)
 
@@ -150,7 +150,7 @@ def _check_in(call: Call, host: AgentHost, parcel: Parcel, opened: _Opened, deli
     return CheckIn(host.id, call.now, activity, facts, accepted)
 
 
-async def _store(call: Call, host: AgentHost, parcel: Parcel, opened: _Opened, check_in: CheckIn) -> Receipt:
+async def _store(call: Call, host: AgentHost, opened: _Opened, check_in: CheckIn) -> Receipt:
     seal = opened.packages_seal
     async with call.transaction() as tx:
         counts = await packages.store_inventory(tx, call, host.id, opened.packages, opened.repositories)

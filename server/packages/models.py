@@ -117,6 +117,6 @@ class RepositoryRow(NamedTuple):
     url: str
     distribution: str
     components: str
-    type: str
+    repo_type: str
     enabled: bool
     secure: bool

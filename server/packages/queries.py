@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from server.core.db import Database, Tx, as_json
-from server.packages.models import Counts, ReportedRepository, Row, Stored, StoredRepository
+from server.packages.models import Counts, ReportedRepository, RepositoryRow, Row, Stored, StoredRepository
 
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -186,24 +186,35 @@ async def list_host_repositories(tx: Tx, host_id: int) -> list[StoredRepository]
     )
 
 
-async def list_packages(
-    db: Database, host_id: int, search: str, only: str, size: int, offset: int
-) -> list[dict[str, Any]]:
-    """Return one page of a host's packages: security updates first, then updates, then by name; each row has the total."""
-    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return await db.all(
-        """
+#: Orders a person may choose, as clauses over a host's packages.
+_ORDERS: Final = {
+    ("name", "asc"): "p.name",
+    ("name", "desc"): "p.name desc",
+    ("state", "asc"): "(h.needs_update and h.is_security_update) desc, h.needs_update desc, p.name",
+    ("state", "desc"): "(h.needs_update and h.is_security_update), h.needs_update, p.name",
+}
+
+_PACKAGES_OF_HOST: Final = """
         select p.name, h.current_version, h.available_version, h.needs_update, h.is_security_update as security,
                h.source_repository as repository, p.description, count(*) over () as total
           from host_packages h
           join packages p on p.id = h.package_id
          where h.host_id = %(host_id)s
            and (%(search)s = '' or p.name ilike %(like)s or p.description ilike %(like)s)
-           and (%(only)s not in ('outdated', 'security') or h.needs_update)
+           and (%(only)s not in ('updates', 'security') or h.needs_update)
            and (%(only)s <> 'security' or h.is_security_update)
-         order by h.needs_update and h.is_security_update desc, h.needs_update desc, p.name
+         order by {order}
          limit %(size)s offset %(offset)s
-        """,
+"""
+
+
+async def list_packages(
+    db: Database, host_id: int, search: str, only: str, order: tuple[str, str], size: int, offset: int
+) -> list[dict[str, Any]]:
+    """Return one page of a host's packages; each row has the total."""
+    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return await db.all(
+        _PACKAGES_OF_HOST.replace("{order}", _ORDERS[order]),
         host_id=host_id,
         search=search,
         like=f"%{escaped}%",
@@ -213,15 +224,16 @@ async def list_packages(
     )
 
 
-async def list_repositories(db: Database, host_id: int) -> list[dict[str, Any]]:
+async def list_repositories(db: Database, host_id: int) -> list[RepositoryRow]:
     """Return a host's repositories by name."""
     return await db.all(
         """
-        select r.name, r.url, r.distribution, r.components, r.repo_type as type, h.is_enabled as enabled, r.is_secure as secure
+        select r.name, r.url, r.distribution, r.components, r.repo_type, h.is_enabled as enabled, r.is_secure as secure
           from host_repositories h
           join repositories r on r.id = h.repository_id
          where h.host_id = %(host_id)s
          order by lower(r.name), r.url, r.distribution, r.components
         """,
+        RepositoryRow,
         host_id=host_id,
     )

@@ -7,8 +7,7 @@ from server.core.db import Tx
 from server.core.paging import Page, Window
 from server.packages import queries, rules
 from server.packages.models import Counts, PackageRow, ReportedPackage, ReportedRepository, RepositoryRow
-from server.packages.rules import packages_hash as packages_hash
-from server.packages.rules import repositories_hash as repositories_hash
+from server.packages.rules import packages_hash, repositories_hash
 
 __all__ = ["list_packages", "list_repositories", "packages_hash", "repositories_hash", "store_inventory"]
 
@@ -41,15 +40,15 @@ async def store_inventory(
     return counts
 
 
-async def list_packages(call: Call, host_id: int, search: str, only: str, window: Window) -> Page[PackageRow]:
-    """Return one page of a host's packages; ``only`` is outdated, security or empty."""
-    rows = await queries.list_packages(call.db, host_id, search, only, window.size, window.offset)
-    total = rows[0].pop("total") if rows else 0
-    for row in rows[1:]:
-        del row["total"]
-    return Page([PackageRow(**row) for row in rows], total, window)
+async def list_packages(
+    call: Call, host_id: int, search: str, only: str, order: tuple[str, str], window: Window
+) -> Page[PackageRow]:
+    """Return one page of a host's packages; ``only`` is updates, security or empty."""
+    rows = await queries.list_packages(call.db, host_id, search, only, order, window.size, window.offset)
+    total = rows[0]["total"] if rows else 0
+    return Page([PackageRow(*(row[name] for name in PackageRow._fields)) for row in rows], total, window)
 
 
 async def list_repositories(call: Call, host_id: int) -> list[RepositoryRow]:
     """Return a host's repositories."""
-    return [RepositoryRow(**row) for row in await queries.list_repositories(call.db, host_id)]
+    return await queries.list_repositories(call.db, host_id)

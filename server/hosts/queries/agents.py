@@ -169,7 +169,9 @@ async def mark_awaiting_report(tx: Tx, host_ids: Sequence[int]) -> None:
 async def store_hello(db: Database | Tx, host_id: int, hello: dict[str, Any]) -> None:
     """Keep the last greeting of a host's agent."""
     await db.execute(
-        "update hosts set agent_hello = %(hello)s::jsonb where id = %(host_id)s", host_id=host_id, hello=hostile_json(hello)
+        "update hosts set agent_hello = %(hello)s::jsonb where id = %(host_id)s",
+        host_id=host_id,
+        hello=hostile_json(hello),
     )
 
 

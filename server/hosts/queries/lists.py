@@ -5,20 +5,27 @@ from datetime import datetime
 from typing import Any, Final
 
 from server.core.db import Database, as_json
-from server.hosts.models import LinkState, Listed
+from server.hosts.models import Counts, LinkState, Listed
 
 #: Orders a person may choose, as clauses over the list's columns.
 ORDERS: Final = {
     ("name", "asc"): "lower(h.friendly_name), h.id",
     ("name", "desc"): "lower(h.friendly_name) desc, h.id",
+    ("state", "asc"): "h.status, coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'), false),"
+    " lower(h.friendly_name)",
+    (
+        "state",
+        "desc",
+    ): "h.status desc, coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'), false) desc,"
+    " lower(h.friendly_name)",
     ("os", "asc"): "h.os_type, h.os_version, lower(h.friendly_name)",
     ("os", "desc"): "h.os_type desc, h.os_version desc, lower(h.friendly_name)",
     ("updates", "asc"): "coalesce(i.updates, 0), lower(h.friendly_name)",
     ("updates", "desc"): "coalesce(i.updates, 0) desc, lower(h.friendly_name)",
     ("security", "asc"): "coalesce(i.security_updates, 0), lower(h.friendly_name)",
     ("security", "desc"): "coalesce(i.security_updates, 0) desc, lower(h.friendly_name)",
-    ("seen", "asc"): "h.last_update nulls first, lower(h.friendly_name)",
-    ("seen", "desc"): "h.last_update desc nulls last, lower(h.friendly_name)",
+    ("last_seen", "asc"): "h.last_update nulls first, lower(h.friendly_name)",
+    ("last_seen", "desc"): "h.last_update desc nulls last, lower(h.friendly_name)",
     ("agent", "asc"): "h.agent_version, lower(h.friendly_name)",
     ("agent", "desc"): "h.agent_version desc, lower(h.friendly_name)",
 }
@@ -38,11 +45,11 @@ _LIST: Final = """
             or h.os_type ilike %(like)s)
        and (%(group)s = '' or exists (select from host_group_members m join host_groups g on g.id = m.host_group_id
                                        where m.host_id = h.id and (g.uuid::text = %(group)s or lower(g.name) = lower(%(group)s))))
-       and (%(filter)s not in ('updates', 'needsUpdates') or i.updates > 0)
-       and (%(filter)s <> 'security' or i.security_updates > 0)
-       and (%(filter)s <> 'reboot' or h.needs_reboot)
-       and (%(filter)s not in ('online', 'offline')
-            or (%(filter)s = 'online') = coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'), false))
+       and (%(state)s <> 'updates' or i.updates > 0)
+       and (%(state)s <> 'security' or i.security_updates > 0)
+       and (%(state)s <> 'reboot' or h.needs_reboot)
+       and (%(state)s not in ('online', 'offline')
+            or (%(state)s = 'online') = coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'), false))
      order by {order}
      limit %(size)s offset %(offset)s
 """
@@ -57,22 +64,27 @@ async def list_hosts(db: Database, asked: Listed) -> list[dict[str, Any]]:
         search=asked.search,
         like=f"%{escaped}%",
         group=asked.group,
-        filter=asked.filter,
+        state=asked.state,
         size=asked.size,
         offset=(asked.page - 1) * asked.size,
     )
 
 
-async def counts(db: Database) -> tuple[int, int]:
-    """Return how many hosts there are and how many are connected."""
-    row = await db.one(
+async def counts(db: Database) -> Counts:
+    """Return how many hosts there are and how many of them need something."""
+    found = await db.one(
         """
         select count(*) as total,
-               count(*) filter (where last_connected_at > coalesce(last_disconnected_at, '-infinity')) as online
-          from hosts
-        """
+               count(*) filter (where h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity')) as online,
+               count(*) filter (where i.updates > 0) as updates,
+               count(*) filter (where i.security_updates > 0) as security,
+               count(*) filter (where h.needs_reboot) as reboot
+          from hosts h
+          left join host_inventory i on i.host_id = h.id
+        """,
+        Counts,
     )
-    return (row["total"], row["online"]) if row else (0, 0)
+    return found or Counts()
 
 
 async def find_head(db: Database, uuid: str) -> dict[str, Any] | None:
@@ -81,8 +93,14 @@ async def find_head(db: Database, uuid: str) -> dict[str, Any] | None:
         """
         select h.id as key, h.uuid as id, h.friendly_name, h.hostname, h.api_id, h.os_type, h.os_version, h.ip, h.status,
                h.needs_reboot, h.reboot_reason, h.awaiting_report, h.last_update, h.last_full_report_at, h.notes,
-               h.agent_version, h.agent_hello, h.link_secure, h.last_connected_at, h.last_disconnected_at
+               h.agent_version, h.agent_hello, h.link_secure, h.last_connected_at, h.last_disconnected_at,
+               coalesce(i.packages, 0) as packages_total, coalesce(i.repositories, 0) as repositories_total,
+               coalesce(i.updates, 0) as updates, coalesce(i.security_updates, 0) as security,
+               (select coalesce(array_agg(g.name order by lower(g.name)), '{}')
+                  from host_group_members m join host_groups g on g.id = m.host_group_id
+                 where m.host_id = h.id) as groups
           from hosts h
+          left join host_inventory i on i.host_id = h.id
          where h.uuid = %(uuid)s
         """,
         uuid=uuid,
@@ -116,13 +134,6 @@ async def list_activity(db: Database, key: int, limit: int) -> list[dict[str, An
         """,
         key=key,
         limit=limit,
-    )
-
-
-async def fetch_inventory(db: Database, key: int) -> dict[str, Any] | None:
-    """Return a host's counts of packages and repositories."""
-    return await db.one(
-        "select packages, updates, security_updates, repositories from host_inventory where host_id = %(key)s", key=key
     )
 
 

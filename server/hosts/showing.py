@@ -1,0 +1,187 @@
+"""What pages show of hosts: heads, lists, history, facts."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from server.core.call import Actor, Call
+from server.core.ids import is_uuid
+from server.core.paging import Page, Window
+from server.hosts import rules
+from server.hosts.errors import HostMissing
+from server.hosts.models import Action, Counts, Happening, HostHead, HostRow, LinkState, Listed, Tab
+from server.hosts.queries import lists
+from server.settings import service as settings
+
+
+async def head(call: Call, uuid: str) -> HostHead:
+    """Return the top of a host's pages."""
+    row = await lists.find_head(call.db, uuid) if is_uuid(uuid) else None
+    if row is None:
+        raise HostMissing
+    interval = (await settings.effective(call)).update_interval
+    online = rules.is_online(row.pop("last_connected_at"), row.pop("last_disconnected_at"))
+    seen = row.pop("last_update")
+    word, state = rules.state_of(row["status"], seen, call.now, interval, online=online)
+    agent_version = row["agent_version"]
+    return HostHead(
+        **{name: row[name] for name in _HEAD_COLUMNS},
+        name=row["friendly_name"],
+        os=system_name(row["os_type"], row["os_version"]),
+        state_word=word,
+        state=state,
+        online=online,
+        secure=row["link_secure"],
+        last_seen_at=seen,
+        last_report_at=row["last_full_report_at"],
+        executor_word=rules.executor_word(row["agent_hello"], agent_version),
+    )
+
+
+_HEAD_COLUMNS = (
+    "key",
+    "id",
+    "hostname",
+    "api_id",
+    "ip",
+    "status",
+    "needs_reboot",
+    "reboot_reason",
+    "awaiting_report",
+    "groups",
+    "notes",
+    "agent_version",
+    "packages_total",
+    "repositories_total",
+    "updates",
+    "security",
+)
+
+
+def system_name(os_type: str, os_version: str) -> str:
+    """Return what people call an operating system."""
+    return f"{os_type} {os_version}".strip()
+
+
+def tabs(host: HostHead, names: Sequence[tuple[str, str]], active: str) -> list[Tab]:
+    """Return the tabs of a host's pages, given as (name, title) in their order; the first is the host's own page."""
+    counted = {"packages": host.packages_total, "repositories": host.repositories_total}
+    return [
+        Tab(name, title, host.url if name == "summary" else f"{host.url}/{name}", name == active, counted.get(name))
+        for name, title in names
+    ]
+
+
+def actions(host: HostHead, actor: Actor) -> list[Action]:
+    """Return what this person may do with the host."""
+    found = []
+    if actor.may("can_manage_patching") or actor.may("can_manage_automation"):
+        found.append(Action("Patch", "get", f"/playbooks/patch/launch?hosts={host.id}", "primary", "", "package"))
+    if actor.may("can_manage_automation"):
+        found.append(Action("Run playbook", "get", f"/playbooks?host={host.id}", "", "", "player-play"))
+    if actor.may("can_manage_hosts"):
+        again = (
+            f"Makes a new key for {host.name}. The agent on it is refused until it is installed again with the new one."
+        )
+        gone = f"Deletes {host.name} with its packages and history. The agent on it is refused from then on."
+        found.append(Action("New key", "post", f"{host.url}/credentials", "", again, "key"))
+        found.append(Action("Delete", "post", f"{host.url}/delete", "danger", gone, "trash"))
+    return found
+
+
+async def list_hosts(call: Call, asked: Listed) -> Page[HostRow]:
+    """Return one page of hosts."""
+    interval = (await settings.effective(call)).update_interval
+    rows = await lists.list_hosts(call.db, asked)
+    total = rows[0]["total"] if rows else 0
+    return Page([_row(row, call.now, interval) for row in rows], total, Window(asked.page, asked.size))
+
+
+def _row(row: dict[str, Any], now: datetime, interval: int) -> HostRow:
+    online = rules.is_online(row["last_connected_at"], row["last_disconnected_at"])
+    word, state = rules.state_of(row["status"], row["last_update"], now, interval, online=online)
+    return HostRow(
+        id=row["id"],
+        name=row["friendly_name"],
+        hostname=row["hostname"],
+        api_id=row["api_id"],
+        os=system_name(row["os_type"], row["os_version"]),
+        status=row["status"],
+        state_word=word,
+        state=state,
+        online=online,
+        secure=row["link_secure"],
+        updates=row["updates"],
+        security=row["security"],
+        packages=row["packages"],
+        needs_reboot=row["needs_reboot"],
+        reboot_reason=row["reboot_reason"],
+        groups=row["groups"],
+        last_seen_at=row["last_update"],
+        agent_version=row["agent_version"],
+        ip=row["ip"],
+    )
+
+
+async def counts(call: Call) -> Counts:
+    """Return how many hosts there are and how many need something."""
+    return await lists.counts(call.db)
+
+
+async def details(call: Call, host: HostHead) -> dict[str, Any]:
+    """Return everything a host said about its system and network."""
+    row = await lists.fetch_details(call.db, host.key)
+    if row is None:
+        raise HostMissing
+    return row
+
+
+async def history(call: Call, host: HostHead, limit: int = 20) -> list[Happening]:
+    """Return the newest lines of a host's history, in words."""
+    rows = await lists.list_activity(call.db, host.key, limit)
+    return [Happening(row["at"], row["kind"], _told(row)) for row in rows]
+
+
+def _told(row: dict[str, Any]) -> str:
+    if row["kind"] == "error":
+        return f"Refused: {row['error']}"
+    if row["kind"] == "ping":
+        return "Checked in" if row["sections_sent"] else "Heartbeat"
+    size = f"{row['payload_kb']:.0f} KiB in {row['server_ms']} ms"
+    if row["packages"] is None:
+        return f"Reported {', '.join(row['sections_sent'])} ({size})"
+    what = "Full report" if row["kind"] == "full" else "Partial report"
+    return f"{what}: {row['packages']} packages, {row['updates']} updates, {row['security_updates']} of them security ({size})"
+
+
+async def link_states(call: Call, api_ids: Sequence[str]) -> dict[str, LinkState]:
+    """Return the connections of hosts; unknown ids are left out."""
+    return {state.api_id: state for state in await lists.link_states(call.db, api_ids)}
+
+
+async def all_as_json(call: Call) -> str:
+    """Return every host as one JSON text."""
+    return await lists.all_as_json(call.db, await _inactive_before(call))
+
+
+async def page_as_json(call: Call, size: int, offset: int) -> str:
+    """Return a part of the hosts as JSON text."""
+    return await lists.page_as_json(call.db, await _inactive_before(call), size, offset)
+
+
+async def one_as_json(call: Call, uuid: str) -> str:
+    """Return one host as JSON text."""
+    found = await lists.one_as_json(call.db, uuid, await _inactive_before(call)) if is_uuid(uuid) else None
+    if found is None:
+        raise HostMissing
+    return found
+
+
+async def options(call: Call, search: str, limit: int) -> list[dict[str, Any]]:
+    """Return hosts for a pick list."""
+    return await lists.options(call.db, search, limit)
+
+
+async def _inactive_before(call: Call) -> datetime:
+    minutes = (await settings.effective(call)).update_interval
+    return call.now - timedelta(minutes=rules.INACTIVE_INTERVALS * minutes)
