@@ -113,7 +113,7 @@ async def _happenings(news: AsyncIterator[stream.Progress[EventLine] | None]) ->
         if progress is None:
             yield None
             continue
-        # States come first and without a number: a reader cut off after them asks from further back and hears them again.
+        # States come first and without a number: a reader cut off after them hears them again.
         for host in progress.hosts:
             yield Happening("host", schemas.host_view(host))
         for line in progress.events:

@@ -1,4 +1,4 @@
-"""Playbooks on disk and the variables they declare; checking what someone wants to set. Pure but for reading the library."""
+"""Playbooks on disk, the variables they declare, and checking what someone wants to set."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The jobs of the links in this process: claimed, offered, transferred, stopped; what hosts say goes into the intake."""
+"""The jobs of the links in this process: claimed, offered, transferred, stopped; what hosts say goes to the intake."""
 
 import asyncio
 import time

@@ -8,7 +8,7 @@ from server.core.bus import Event
 
 @dataclass(frozen=True, slots=True)
 class JobsQueued(Event):
-    """Job hosts wait for these hosts' links; whoever holds one claims them. A sweep also wants unanswered offers repeated."""
+    """Job hosts wait for these hosts' links; whoever holds one claims them. A sweep also repeats unanswered offers."""
 
     name: ClassVar[str] = "jobs_queued"
     host_ids: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""Events of all links on their way into the database: collected for a moment, stored together, acknowledged after the commit."""
+"""Events on their way into the database: collected for a moment, stored together, acknowledged after the commit."""
 
 import asyncio
 import itertools

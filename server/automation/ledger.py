@@ -1,4 +1,4 @@
-"""What one transaction changes on job hosts under lock: states by the table, events in order, positions without gaps in sight."""
+"""What one transaction changes on locked job hosts: states by the table, events in order, positions handed out."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class _Entry:
 
 
 class Ledger:
-    """Collects decisions; ``write`` puts them into the database with as many statements as there are kinds of change."""
+    """Collects decisions; ``write`` puts them into the database, one statement per kind of change."""
 
     def __init__(self, standings: Iterable[Standing], now: datetime) -> None:
         self._now = now

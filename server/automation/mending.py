@@ -17,7 +17,7 @@ _REPLACEMENT: Final = "\ufffd"
 
 
 def refuses_value(error: BaseException) -> bool:
-    """Tell whether what was sent was refused (no JSON, data exception, limit, constraint), rather than the database being away."""
+    """Tell whether the values were refused (no JSON, data exception, limit, constraint), not the database away."""
     if isinstance(error, TypeError):
         return True
     code = getattr(error, "pgcode", None) or ""

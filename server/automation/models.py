@@ -149,6 +149,14 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """What a launch form offers: hosts as (UUID, name, online), groups as (UUID, name, number of hosts)."""
+
+    hosts: list[tuple[str, str, bool]]
+    groups: list[tuple[str, str, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One execution of a playbook on one or more hosts."""
 

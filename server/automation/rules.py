@@ -71,7 +71,7 @@ def shown(status: Status) -> ShownState:
         return "good"
     if status in {S.FAILED, S.LOST, S.TIMED_OUT, S.UNREACHABLE}:
         return "bad"
-    return "neutral" if status in {S.CANCELLED, S.QUEUED, S.SCHEDULED} else "attention"
+    return "attention" if status == S.AWAITING_APPROVAL else "neutral"
 
 
 def exit_code(status: Status) -> int:

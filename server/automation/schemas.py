@@ -123,9 +123,14 @@ def playbook_view(playbook: Playbook) -> dict[str, Any]:
         "digest": playbook.project_digest,
         "variables": [
             {
-                "name": field.name, "type": field.type, "help": field.help, "default": None if field.secret else field.default,
-                "choices": list(field.choices), "required": field.required, "secret": field.secret,
+                "name": field.name,
+                "type": field.type,
+                "help": field.help,
+                "default": None if field.secret else field.default,
+                "choices": list(field.choices),
+                "required": field.required,
+                "secret": field.secret,
             }
             for field in playbook.fields
         ],
-    }  # fmt: skip
+    }

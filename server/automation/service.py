@@ -23,6 +23,7 @@ from server.automation.events import JobListChanged, JobsQueued, JobStopAsked
 from server.automation.ledger import Ledger
 from server.automation.models import (
     Blob,
+    Choices,
     EventLine,
     EventRow,
     Job,
@@ -39,6 +40,7 @@ from server.automation.queries import events as event_rows
 from server.automation.queries import jobs as job_rows
 from server.automation.queries import library as library_rows
 from server.automation.queries import life
+from server.channel import service as channel
 from server.core.bus import announce
 from server.core.call import Call
 from server.core.db import Tx, as_json
@@ -204,7 +206,7 @@ def options_of(job: Job) -> Options:
 
 
 async def stop(call: Call, job: str, hosts: list[str] | None = None) -> Job:
-    """End a job, or some of its hosts: what waits is cancelled at once, what runs is interrupted and keeps its output."""
+    """End a job or some of its hosts: what waits is cancelled at once, what runs is interrupted."""
     before = await fetch(call, job)
     _demand_launch(call, before.playbook)
     async with call.transaction() as tx:
@@ -269,6 +271,21 @@ async def host_of(call: Call, job: Job, name: str) -> JobHost:
     return found
 
 
+async def last_jobs(call: Call) -> dict[str, Job]:
+    """Return the newest job of each playbook."""
+    return {job.playbook: job for job in await job_rows.list_last_jobs(call.db)}
+
+
+async def choices(call: Call) -> Choices:
+    """Return the hosts and groups that a launch form offers."""
+    rows = await job_rows.list_all_targets(call.db)
+    online = await channel.online(call, [row.id for row in rows])
+    groups = await job_rows.list_groups(call.db)
+    return Choices(
+        [(row.uuid, row.name, row.id in online) for row in rows], [(g["uuid"], g["name"], g["count"]) for g in groups]
+    )
+
+
 async def event_lines(
     call: Call, job: Job, *, after: int = 0, limit: int = 1000, host: JobHost | None = None
 ) -> list[EventLine]:
@@ -285,6 +302,16 @@ async def events(
     return await event_rows.list_rows(
         call.db, job.job_date, job.id, after=after, limit=limit, job_host_id=host.id if host else None
     )
+
+
+async def runner_events(call: Call, job: Job, host: JobHost, *, until: int, limit: int) -> list[EventRow]:
+    """Return the play's own events of one host up to a position, without what its modules printed meanwhile."""
+    return await event_rows.list_runner_rows(call.db, job.job_date, job.id, host.id, until=until, limit=limit)
+
+
+async def last_output(call: Call, job: Job, host: JobHost, *, until: int, limit: int) -> list[EventRow]:
+    """Return the last events of one host that printed something, in order."""
+    return await event_rows.list_last_output(call.db, job.job_date, job.id, host.id, until=until, limit=limit)
 
 
 async def event_result(call: Call, job: Job, position: int) -> Mapping[str, Any]:

@@ -68,8 +68,8 @@ def follow_rows(
 async def _follow(
     call: Call, job: Job, after: int, job_host_id: JobHostId | None, read: _Read[Seen]
 ) -> AsyncIterator[Progress[Seen] | None]:
-    # Positions become visible in the order they were handed out: everything up to the job's own position is committed when
-    # that position can be read. So one number is all a follower remembers, and ``None`` now and then says that it still waits.
+    # Positions become visible in the order they were handed out: everything up to the job's own position is committed
+    # when that position can be read. So one number is all a follower remembers. ``None`` says that it still waits.
     seen = after
     async with call.world.bus.following(job_topic(job.uuid)) as bell:
         while True:

@@ -12,7 +12,9 @@ async def test_a_job_runs_on_a_connected_host_and_everything_it_says_is_stored(a
     assert held.spec["playbook"] == "ping.yml"
     assert held.spec["host"] == "web-01"
     assert held.spec["check"] is True
-    await agent.tell(held, {"event": "playbook_on_play_start", "play": "Ping"}, {"task": "Ping", "stdout": "ok: [web-01]"})
+    await agent.tell(
+        held, {"event": "playbook_on_play_start", "play": "Ping"}, {"task": "Ping", "stdout": "ok: [web-01]"}
+    )
     await agent.tell(held, {"event": "live", "stdout": "one line\n"}, source="live")
     await agent.end(held)
     await agent.dropped(held)

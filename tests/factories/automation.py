@@ -66,7 +66,9 @@ class Api:
         found: dict[str, Any] = await self.ask("GET", f"/jobs/{job['id']}")
         return found
 
-    async def until(self, job: dict[str, Any], condition: Callable[[dict[str, Any]], Any], seconds: float = 10) -> dict[str, Any]:
+    async def until(
+        self, job: dict[str, Any], condition: Callable[[dict[str, Any]], Any], seconds: float = 10
+    ) -> dict[str, Any]:
         """Ask until something is true of the job."""
         async with asyncio.timeout(seconds):
             while not condition(found := await self.show(job)):
@@ -81,7 +83,9 @@ class Api:
         return list(body["events"])
 
     @asynccontextmanager
-    async def following(self, job: dict[str, Any], after: int = 0) -> AsyncIterator[AsyncIterator[tuple[str, int, Any]]]:
+    async def following(
+        self, job: dict[str, Any], after: int = 0
+    ) -> AsyncIterator[AsyncIterator[tuple[str, int, Any]]]:
         """Read the job's stream as (name, id, data)."""
         headers = {**self.headers, **({"Last-Event-ID": str(after)} if after else {})}
         async with self.session.get(f"{self.url}/api/v1/jobs/{job['id']}/stream", headers=headers) as answer:

@@ -10,7 +10,8 @@ from server.core.ids import HostId, JobId
 from server.core.paging import Window
 
 _JOB: Final = """
-    select j.id, j.uuid, j.playbook, j.playbook_file, j.title, j.project_digest, j.check_mode, j.variables, j.secret_names, j.options,
+    select j.id, j.uuid, j.playbook, j.playbook_file, j.title, j.project_digest, j.check_mode, j.variables,
+           j.secret_names, j.options,
            j.launched_by, j.launched_by_id, j.position, j.job_date, j.created_at, j.deadline_at, j.finished_at,
            h.started_at, coalesce(h.counts, '{}') as counts
       from jobs j
@@ -22,8 +23,10 @@ _JOB: Final = """
 """
 
 _JOB_HOST: Final = """
-    select h.id, h.uuid, h.job_id, h.host_id, t.uuid as host_uuid, h.host_name, h.status, h.reason, h.executor, h.changing, h.stop_asked_at,
-           h.dispatched_at, h.started_at, h.finished_at, h.rc, h.runner_counter, h.live_counter, h.events, h.bytes, h.counters,
+    select h.id, h.uuid, h.job_id, h.host_id, t.uuid as host_uuid, h.host_name, h.status, h.reason, h.executor,
+           h.changing, h.stop_asked_at,
+           h.dispatched_at, h.started_at, h.finished_at, h.rc, h.runner_counter, h.live_counter, h.events, h.bytes,
+               h.counters,
            h.position
       from job_hosts h
       left join hosts t on t.id = h.host_id
@@ -42,9 +45,11 @@ async def insert_job(
     """Write a job without hosts; nothing when the actor's idempotency key is taken."""
     return await tx.one(
         """
-        insert into jobs (playbook, playbook_file, title, project_digest, check_mode, variables, secret_names, options, launched_by,
+        insert into jobs (playbook, playbook_file, title, project_digest, check_mode, variables, secret_names,
+                          options, launched_by,
                           launched_by_id, idempotency_key, position, job_date, created_at, deadline_at, request_id)
-        values (%(playbook)s, %(file)s, %(title)s, %(digest)s, %(check)s, %(variables)s::jsonb, %(secret_names)s, %(options)s::jsonb,
+        values (%(playbook)s, %(file)s, %(title)s, %(digest)s, %(check)s, %(variables)s::jsonb, %(secret_names)s,
+               %(options)s::jsonb,
                 %(by)s, %(by_id)s, %(key)s, 1, %(now)s::date, %(now)s, %(deadline_at)s, %(request_id)s)
             on conflict (launched_by_id, idempotency_key) where idempotency_key is not null do nothing
         returning id, uuid
@@ -115,7 +120,8 @@ async def list_targets(tx: Queries, names: tuple[str, ...], groups: tuple[str, .
                array(select g.word
                        from host_group_members m
                        join (select k.id, w.word from host_groups k
-                               join unnest(%(groups)s::text[]) w(word) on w.word in (k.uuid::text, k.name)) g on g.id = m.host_group_id
+                               join unnest(%(groups)s::text[]) w(word) on w.word in (k.uuid::text, k.name)) g
+                                    on g.id = m.host_group_id
                       where m.host_id = h.id
                      union all
                      select 'all' where 'all' = any(%(groups)s::text[])) as group_answers
@@ -125,7 +131,8 @@ async def list_targets(tx: Queries, names: tuple[str, ...], groups: tuple[str, .
             or 'all' = any(%(groups)s::text[])
             or exists (select from host_group_members m
                          join host_groups k on k.id = m.host_group_id
-                        where m.host_id = h.id and (k.uuid::text = any(%(groups)s::text[]) or k.name = any(%(groups)s::text[])))
+                        where m.host_id = h.id and (k.uuid::text = any(%(groups)s::text[])
+                              or k.name = any(%(groups)s::text[])))
          order by h.friendly_name, h.id
         """,
         names=list(names),
@@ -168,14 +175,18 @@ async def list_jobs(db: Queries, window: Window, *, playbook: str = "", search: 
 
 async def count_jobs(db: Queries, *, playbook: str = "", search: str = "", only: str = "") -> int:
     """Return how many jobs the filters leave."""
-    return cast(
-        "int", await db.value("""select count(*) from jobs j""" + _FILTER, playbook=playbook, search=search, only=only)
-    )
+    return cast("int", await db.value(_COUNT + _FILTER, playbook=playbook, search=search, only=only))
 
+
+_COUNT: Final = """select count(*) from jobs j"""
+
+_NEWEST: Final = """ where j.id in (select max(l.id) from jobs l group by l.playbook)"""
 
 _FILTER: Final = """
      where (%(playbook)s = '' or j.playbook = %(playbook)s)
-       and (%(search)s = '' or j.title ilike '%%' || %(search)s || '%%' or j.launched_by ilike '%%' || %(search)s || '%%'
+       and (%(search)s = ''
+            or j.title ilike '%%' || %(search)s || '%%'
+            or j.launched_by ilike '%%' || %(search)s || '%%'
             or exists (select from job_hosts f where f.job_id = j.id and f.host_name ilike '%%' || %(search)s || '%%'))
        and (%(only)s = ''
             or %(only)s = 'open' and j.finished_at is null
@@ -188,7 +199,8 @@ async def list_host_jobs(db: Queries, host_id: HostId, limit: int) -> list[Job]:
     """Return the last jobs that ran on a host; their counts are this host's."""
     return await db.all(
         """
-        select j.id, j.uuid, j.playbook, j.playbook_file, j.title, j.project_digest, j.check_mode, j.variables, j.secret_names, j.options,
+        select j.id, j.uuid, j.playbook, j.playbook_file, j.title, j.project_digest, j.check_mode, j.variables,
+               j.secret_names, j.options,
                j.launched_by, j.launched_by_id, j.position, j.job_date, j.created_at, j.deadline_at, h.finished_at,
                h.started_at, jsonb_build_object(h.status, 1) as counts
           from job_hosts h
@@ -207,7 +219,10 @@ async def list_job_hosts(db: Queries, job_id: JobId, *, after: int = 0, until: i
     """Return a job's hosts that changed between two positions, by name."""
     return await db.all(
         _JOB_HOST
-        + """ where h.job_id = %(job_id)s and h.position > %(after)s and h.position <= %(until)s order by h.host_name, h.id""",
+        + """
+         where h.job_id = %(job_id)s and h.position > %(after)s and h.position <= %(until)s
+         order by h.host_name, h.id
+        """,
         JobHost,
         job_id=job_id,
         after=after,
@@ -227,4 +242,29 @@ async def find_job_host(db: Queries, job_id: JobId, name: str) -> JobHost | None
         JobHost,
         job_id=job_id,
         name=name,
+    )
+
+
+async def list_last_jobs(db: Queries) -> list[Job]:
+    """Return the newest job of each playbook."""
+    return await db.all(_JOB + _NEWEST, Job)
+
+
+async def list_all_targets(db: Queries) -> list[Target]:
+    """Return every host by name."""
+    return await db.all(
+        """select id, uuid, friendly_name as name from hosts order by lower(friendly_name), id""", Target
+    )
+
+
+async def list_groups(db: Queries) -> list[dict[str, Any]]:
+    """Return the host groups that have hosts, and how many."""
+    return await db.all(
+        """
+        select g.uuid, g.name, count(*) as count
+          from host_groups g
+          join host_group_members m on m.host_group_id = g.id
+         group by g.id
+         order by lower(g.name)
+        """
     )

@@ -50,10 +50,13 @@ async def upsert_playbooks(tx: Tx, playbooks: tuple[Playbook, ...]) -> None:
                as p(name text, file text, title text, description text, digest text, fields jsonb, origin text)
             on conflict (name) do update
            set file = excluded.file, title = excluded.title, description = excluded.description,
-               project_digest = excluded.project_digest, fields = excluded.fields, origin = excluded.origin, updated_at = now()
-         where (playbooks.file, playbooks.title, playbooks.description, playbooks.project_digest, playbooks.fields, playbooks.origin)
+               project_digest = excluded.project_digest, fields = excluded.fields, origin = excluded.origin,
+                   updated_at = now()
+         where (playbooks.file, playbooks.title, playbooks.description, playbooks.project_digest, playbooks.fields,
+                playbooks.origin)
                is distinct from
-               (excluded.file, excluded.title, excluded.description, excluded.project_digest, excluded.fields, excluded.origin)
+               (excluded.file, excluded.title, excluded.description, excluded.project_digest, excluded.fields,
+                excluded.origin)
         """,
         rows=as_json(rows),
     )

@@ -1,21 +1,26 @@
 """Statements that move job hosts; every one that touches both locks jobs first, in the order of their ids."""
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from server.automation.models import Claimed, Standing
 from server.core.db import Database, Queries, Tx, as_json
 from server.core.ids import HostId, JobHostId, JobId
 
+# ``no key``: new rows that refer to a job need not wait for its events.
+_STANDING: Final = """
+    select h.id, h.uuid, h.job_id, j.uuid as job_uuid, j.job_date, j.position as job_position, h.host_id, h.status,
+           h.stop_asked_at, h.runner_counter, h.live_counter
+      from jobs j
+      join job_hosts h on h.job_id = j.id
+"""
+
 
 async def lock_standings(tx: Tx, ids: list[JobHostId]) -> list[Standing]:
     """Lock job hosts and their jobs."""
     return await tx.all(
-        """
-        select h.id, h.uuid, h.job_id, j.uuid as job_uuid, j.job_date, j.position as job_position, h.host_id, h.status, h.stop_asked_at,
-               h.runner_counter, h.live_counter
-          from jobs j
-          join job_hosts h on h.job_id = j.id
+        _STANDING
+        + """
          where h.id = any(%(ids)s)
          order by j.id, h.id
            for no key update of j, h
@@ -28,11 +33,8 @@ async def lock_standings(tx: Tx, ids: list[JobHostId]) -> list[Standing]:
 async def lock_host_standings(tx: Tx, host_id: HostId, announced: list[str]) -> list[Standing]:
     """Lock what is on a host as far as we know, and what the host says is on it."""
     return await tx.all(
-        """
-        select h.id, h.uuid, h.job_id, j.uuid as job_uuid, j.job_date, j.position as job_position, h.host_id, h.status, h.stop_asked_at,
-               h.runner_counter, h.live_counter
-          from jobs j
-          join job_hosts h on h.job_id = j.id
+        _STANDING
+        + """
          where h.host_id = %(host_id)s
            and (h.status in ('dispatched', 'running', 'rebooting') or h.uuid = any(%(announced)s::uuid[]))
          order by j.id, h.id
@@ -47,11 +49,8 @@ async def lock_host_standings(tx: Tx, host_id: HostId, announced: list[str]) -> 
 async def lock_job_standings(tx: Tx, job: str, hosts: list[str] | None) -> list[Standing]:
     """Lock a job's hosts, or those named by their own UUID, their host's or the name."""
     return await tx.all(
-        """
-        select h.id, h.uuid, h.job_id, j.uuid as job_uuid, j.job_date, j.position as job_position, h.host_id, h.status, h.stop_asked_at,
-               h.runner_counter, h.live_counter
-          from jobs j
-          join job_hosts h on h.job_id = j.id
+        _STANDING
+        + """
           left join hosts t on t.id = h.host_id
          where j.uuid = %(job)s
            and (%(hosts)s::text[] is null or array[h.uuid::text, t.uuid::text, h.host_name] && %(hosts)s::text[])
@@ -79,7 +78,8 @@ async def update_standings(tx: Tx, moves: list[dict[str, Any]]) -> None:
                position = coalesce(m.position, h.position),
                retry_at = case when m.status is null then h.retry_at else m.retry_at end,
                stop_asked_at = coalesce(m.stop_asked_at, h.stop_asked_at),
-               dispatched_at = case when m.status = 'queued' then null else coalesce(m.dispatched_at, h.dispatched_at) end,
+               dispatched_at = case when m.status = 'queued' then null
+                                    else coalesce(m.dispatched_at, h.dispatched_at) end,
                started_at = coalesce(h.started_at, m.started_at),
                finished_at = case when m.status is null then h.finished_at else m.finished_at end,
                rc = coalesce(m.rc, h.rc),
@@ -88,9 +88,10 @@ async def update_standings(tx: Tx, moves: list[dict[str, Any]]) -> None:
                final_live = coalesce(m.final_live, h.final_live),
                secrets_sealed = case when m.finished_at is null then h.secrets_sealed end
           from jsonb_to_recordset(%(moves)s::jsonb)
-               as m(id bigint, status text, reason text, executor text, runner integer, live integer, events integer, bytes bigint,
-                    position bigint, retry_at timestamptz, stop_asked_at timestamptz, dispatched_at timestamptz, started_at timestamptz,
-                    finished_at timestamptz, rc integer, counters jsonb, final_runner integer, final_live integer)
+               as m(id bigint, status text, reason text, executor text, runner integer, live integer, events integer,
+                    bytes bigint, position bigint, retry_at timestamptz, stop_asked_at timestamptz,
+                    dispatched_at timestamptz, started_at timestamptz, finished_at timestamptz, rc integer,
+                    counters jsonb, final_runner integer, final_live integer)
          where h.id = m.id
         """,
         moves=as_json(moves),
@@ -105,16 +106,19 @@ async def update_jobs(tx: Tx, positions: list[dict[str, Any]], now: datetime) ->
             """
             with before as (
                 select j.id, j.finished_at, p.position, p.moved,
-                       p.moved and not exists (select from job_hosts h
-                                                where h.job_id = j.id
-                                                  and h.status in ('queued', 'scheduled', 'awaiting_approval', 'dispatched', 'running',
-                                                                   'rebooting')) as over
+                       p.moved and not exists (
+                           select from job_hosts h
+                            where h.job_id = j.id
+                              and h.status in ('queued', 'scheduled', 'awaiting_approval', 'dispatched', 'running',
+                                               'rebooting')) as over
                   from jsonb_to_recordset(%(positions)s::jsonb) as p(id integer, position bigint, moved boolean)
                   join jobs j on j.id = p.id
             ), written as (
                 update jobs j
                    set position = b.position,
-                       finished_at = case when b.over then coalesce(b.finished_at, %(now)s) when b.moved then null else b.finished_at end
+                       finished_at = case when b.over then coalesce(b.finished_at, %(now)s)
+                                          when b.moved then null
+                                          else b.finished_at end
                   from before b
                  where j.id = b.id
                 returning j.uuid, b.over and b.finished_at is null as ended
@@ -134,17 +138,20 @@ async def list_claimable(db: Queries, rooms: list[dict[str, int]], now: datetime
         await db.column(
             """
             with room as (
-                select r.host_id, r.changing - count(h.id) filter (where h.changing and h.status <> 'queued') as changing,
+                select r.host_id,
+                       r.changing - count(h.id) filter (where h.changing and h.status <> 'queued') as changing,
                        r.checking - count(h.id) filter (where not h.changing and h.status <> 'queued') as checking
                   from jsonb_to_recordset(%(rooms)s::jsonb) as r(host_id integer, changing integer, checking integer)
-                  join job_hosts h on h.host_id = r.host_id and h.status in ('queued', 'dispatched', 'running', 'rebooting')
+                  join job_hosts h on h.host_id = r.host_id
+                                  and h.status in ('queued', 'dispatched', 'running', 'rebooting')
                  group by r.host_id, r.changing, r.checking
                 having bool_or(h.status = 'queued')
             ), waiting as (
                 select h.id, h.job_id, h.changing, room.changing as changing_room, room.checking as checking_room,
                        row_number() over (partition by h.host_id, h.changing order by h.id) as place
                   from room
-                  join job_hosts h on h.host_id = room.host_id and h.status = 'queued' and (h.retry_at is null or h.retry_at <= %(now)s)
+                  join job_hosts h on h.host_id = room.host_id
+                                  and h.status = 'queued' and (h.retry_at is null or h.retry_at <= %(now)s)
             )
             select id from waiting
              where place <= case when changing then changing_room else checking_room end
@@ -157,9 +164,9 @@ async def list_claimable(db: Queries, rooms: list[dict[str, int]], now: datetime
 
 
 _CLAIMED = """
-    select h.id, h.uuid, h.job_id, j.uuid as job_uuid, h.host_id, h.host_name, h.changing, h.runner_counter, h.live_counter,
-           j.playbook, j.playbook_file, j.project_digest, p.size as project_size, j.check_mode, j.variables, j.options,
-           h.secrets_sealed, j.request_id
+    select h.id, h.uuid, h.job_id, j.uuid as job_uuid, h.host_id, h.host_name, h.changing, h.runner_counter,
+           h.live_counter, j.playbook, j.playbook_file, j.project_digest, p.size as project_size, j.check_mode,
+           j.variables, j.options, h.secrets_sealed, j.request_id
       from job_hosts h
       join jobs j on j.id = h.job_id
       join projects p on p.digest = j.project_digest
@@ -192,7 +199,8 @@ async def list_stopping(db: Queries, host_ids: list[HostId]) -> list[dict[str, A
         select h.host_id, h.uuid, coalesce((j.options ->> 'grace_seconds')::integer, 30) as grace_seconds
           from job_hosts h
           join jobs j on j.id = h.job_id
-         where h.host_id = any(%(host_ids)s) and h.status in ('dispatched', 'running', 'rebooting') and h.stop_asked_at is not null
+         where h.host_id = any(%(host_ids)s) and h.status in ('dispatched', 'running', 'rebooting')
+               and h.stop_asked_at is not null
          order by h.id
         """,
         host_ids=host_ids,
@@ -241,7 +249,8 @@ async def list_past_deadline(db: Database, now: datetime) -> list[JobHostId]:
             select h.id
               from job_hosts h
               join jobs j on j.id = h.job_id
-             where h.status in ('queued', 'scheduled', 'awaiting_approval') and (j.deadline_at <= %(now)s or h.host_id is null)
+             where h.status in ('queued', 'scheduled', 'awaiting_approval') and (j.deadline_at <= %(now)s
+                   or h.host_id is null)
              limit 5000
             """,
             now=now,
@@ -262,7 +271,8 @@ async def list_given_up(db: Database, now: datetime, patience_seconds: float) ->
                and (greatest(coalesce(h.started_at, h.dispatched_at),
                              case when h.started_at is null then j.deadline_at else h.started_at end)
                     + make_interval(secs => coalesce((j.options ->> 'timeout_seconds')::integer, 3600)
-                                            + coalesce((j.options ->> 'grace_seconds')::integer, 30) + %(patience)s) <= %(now)s
+                                            + coalesce((j.options ->> 'grace_seconds')::integer,
+                                                        30) + %(patience)s) <= %(now)s
                     or h.host_id is null)
              limit 5000
             """,
