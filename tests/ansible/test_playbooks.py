@@ -1,5 +1,6 @@
 """The built-in playbooks, run by the real ansible-playbook as an agent runs them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,4 @@ def test_every_variable_of_a_role_has_a_type_a_description_and_the_default_of_it
         assert option.startswith(f"{name}_")
         assert value["type"]
         assert value["description"]
+        assert not re.search(r"\b[A-Z]\(", str(value["description"])), "the launch form shows it as it is"
