@@ -31,7 +31,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
-    if getattr(options, "version", False):
+    if getattr(options, "version", False) or options.name == "version":
+        # Before anything else is imported: scripts ask this often.
         return version(options)
     command: Optional[Callable[[argparse.Namespace], int]] = getattr(options, "command", None)
     if command is None:
