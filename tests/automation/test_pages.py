@@ -1,6 +1,7 @@
 """The pages of jobs, without scripts."""
 
 import re
+from typing import Any
 
 from aiohttp.test_utils import TestClient
 
@@ -8,7 +9,7 @@ from tests.factories.automation import Api, Fleet
 from tests.factories.people import HTML, form_token
 
 
-async def _page(browser: TestClient, url: str) -> str:
+async def _page(browser: TestClient[Any, Any], url: str) -> str:
     answer = await browser.get(url, headers=HTML)
     text = await answer.text()
     assert answer.status == 200, text
@@ -16,7 +17,7 @@ async def _page(browser: TestClient, url: str) -> str:
 
 
 async def test_a_person_launches_from_the_form_and_reads_the_finished_job(
-    as_admin: TestClient, api: Api, fleet: Fleet
+    as_admin: TestClient[Any, Any], api: Api, fleet: Fleet
 ) -> None:
     agent = await fleet.online("web-01")
     host = fleet.ids["web-01"]
@@ -65,7 +66,7 @@ async def test_a_person_launches_from_the_form_and_reads_the_finished_job(
     assert "Patch" in await _page(as_admin, f"/hosts/{host}/jobs")
 
 
-async def test_a_refused_form_comes_back_with_what_was_typed(as_admin: TestClient, fleet: Fleet) -> None:
+async def test_a_refused_form_comes_back_with_what_was_typed(as_admin: TestClient[Any, Any], fleet: Fleet) -> None:
     await fleet.enrol("web-01")
     token = await form_token(as_admin, "/playbooks/patch/launch")
     answer = await as_admin.post(
