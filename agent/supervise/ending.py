@@ -23,10 +23,14 @@ class Cause:
 
 
 class Ending:
-    """One attempt to end everything below this process; call ``step`` again and again until it says True."""
+    """One attempt to end everything below this process; call ``step`` again and again until it says True.
 
-    def __init__(self, cause: Cause) -> None:
+    ``helper`` is a process of ours that waits for the others; it is killed as soon as it is alone.
+    """
+
+    def __init__(self, cause: Cause, helper: int = 0) -> None:
         self.cause = cause
+        self._helper = helper
         self._begun_at = time.monotonic()
         self._kill_at = self._begun_at + cause.grace_seconds
         self._first_kill_at = self._kill_at
@@ -47,7 +51,7 @@ class Ending:
             self._quiet_looks += 1
             return self._quiet_looks >= _LOOKS_TO_BE_SURE
         self._quiet_looks = 0
-        if time.monotonic() >= self._deadline(living):
+        if time.monotonic() >= self._deadline(living) or all(process.pid == self._helper for process in living):
             for process in living:
                 _send(process, signal.SIGKILL)
         else:

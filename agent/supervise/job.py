@@ -19,6 +19,7 @@ from .outcome import Outcome
 from .play import Play, warm_up
 from .record import read_object, write_durably, write_once
 from .spool import Spool
+from .warm import WarmProcess
 
 _RESERVE_BYTES = 64 * 1024
 _GRACE_SECONDS = 30
@@ -43,12 +44,14 @@ class Job:
         self._outcome = Outcome()
         self._runner_counter = 0
         self._spool: Spool | None = None
+        self._warm: WarmProcess | None = None
 
     # ------------------------------------------------------------ before
 
     def warm_up(self) -> None:
         """Do everything slow that does not need the job's parts."""
         layout.prepare(self._run)
+        self._warm = WarmProcess(self._run, agent_environment())
         _reserve(self._dir / "reserve")
         warm_up()
 
@@ -81,13 +84,15 @@ class Job:
         """End whatever runs and make ``reason`` the last word, unless there is one already."""
         if (self._dir / "ended.json").exists() or not self._dir.exists():
             return
-        ending = Ending(Cause("failed", reason, 0))
+        ending = Ending(Cause("failed", reason, 0), self._helper())
         while not ending.step():
             time.sleep(_WATCH_SECONDS)
         self._end("failed", 1, self.cleaner.text(reason))
 
     def clear(self) -> None:
-        """Delete the run directory with its secrets."""
+        """Delete the run directory with its secrets, and end the process that was kept warm."""
+        if self._warm:
+            self._warm.close()
         try:
             layout.clear(self._run)
         except OSError as error:
@@ -143,8 +148,10 @@ class Job:
                 collector.collect(process.descendants(os.getpid()), everyone=False)
                 collect_at = now + _COLLECT_SECONDS
             play.join(_WATCH_SECONDS)
-        if play.crash:
-            return self._take_down(play, spool, Cause("failed", play.crash, self._grace()))
+        if play.crash or play.rc < 0:
+            # Its workers may have survived it.
+            reason = play.crash or f"ansible-playbook was killed by signal {-play.rc}"
+            return self._take_down(play, spool, Cause("failed", reason, self._grace()))
         return self._cause(spool, None) if spool.failure else None
 
     def _cause(self, spool: Spool, exceeded_seconds: int | None) -> Cause | None:
@@ -157,13 +164,16 @@ class Job:
         return None
 
     def _take_down(self, play: Play, spool: Spool, cause: Cause) -> Cause:
-        ending = Ending(cause)
+        ending = Ending(cause, self._helper())
         while not ending.step() or play.is_alive():
             if self.stop_wanted():
                 ending.hurry(self._wish().grace_seconds)
             spool.sync()
             time.sleep(_WATCH_SECONDS)
         return cause
+
+    def _helper(self) -> int:
+        return self._warm.pid if self._warm else 0
 
     def _wish(self) -> Cause:
         wish = read_object(self._dir / "stop.json")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Mapping
 
 from .launch import import_paths
+from .warm import warm_socket
 
 Receive = Callable[[Mapping[str, object]], None]
 _NO_RC = 254
@@ -75,4 +76,4 @@ class Play(threading.Thread):
 def command(run: Path) -> List[str]:
     """Return how the launcher is started, up to the arguments of ``ansible-playbook``."""
     launcher = str(Path(__file__).with_name("launcher.py"))
-    return [sys.executable, "-I", launcher, str(run / "warm.sock"), json.dumps(import_paths())]
+    return [sys.executable, "-I", launcher, str(warm_socket(run)), json.dumps(import_paths())]

@@ -45,8 +45,8 @@ def alive(pid: int) -> bool:
 
 def test_a_task_that_honours_the_interruption_ends_within_five_seconds(jobs: Jobs, tmp_path: Path) -> None:
     job = sleeping(jobs, "touch {mark}; sleep 600", tmp_path / "mark", grace_seconds=30)
+    wait_for(lambda: any(one.name == "sleep" for one in living(job)), 5)
     before = living(job)
-    assert any(one.name == "sleep" for one in before)
     asked = time.monotonic()
     supervise.stop(job.folder, 30)
     ended = job.ended(10)
@@ -84,10 +84,11 @@ def test_children_that_ran_away_are_ended_too(jobs: Jobs, tmp_path: Path) -> Non
 
 
 @pytest.mark.real
-def test_a_play_that_takes_too_long_is_timed_out_and_its_output_kept(jobs: Jobs, tmp_path: Path) -> None:
-    job = sleeping(jobs, "touch {mark}; sleep 600", tmp_path / "mark", timeout_seconds=4)
+def test_a_play_that_takes_too_long_is_timed_out_and_its_output_kept(jobs: Jobs) -> None:
+    job = jobs.make(SLEEPY.format(script="sleep 600"), timeout_seconds=6)
+    job.play()
     ended = job.ended(20)
-    assert (ended["status"], ended["reason"]) == ("timed_out", "took longer than 4 s")
+    assert (ended["status"], ended["reason"]) == ("timed_out", "took longer than 6 s")
     assert job.saw("runner_on_ok", task="Before")
 
 

@@ -1,0 +1,155 @@
+"""A process with Ansible imported, waiting to become one play; it stands alone and imports nothing of the agent.
+
+Called as ``zygote.py SOCKET PATHS PARENT``: PATHS is the list of import folders as JSON, PARENT the process without
+which there is nothing to wait for. It serves one launcher (see
+``launcher.py``): forks the play, tells its process id, then how it ended.
+"""
+
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import warnings
+
+#: What a play needs beyond the command itself; one that is missing in some release is simply not warm.
+_NEEDED = (
+    "ansible.cli.playbook",
+    "ansible.executor.playbook_executor",
+    "ansible.executor.task_queue_manager",
+    "ansible.executor.task_executor",
+    "ansible.executor.module_common",
+    "ansible.executor.process.worker",
+    "ansible.plugins.action.normal",
+    "ansible.plugins.action.command",
+    "ansible.plugins.callback.default",
+    "ansible.plugins.connection.local",
+    "ansible.plugins.filter.core",
+    "ansible.plugins.filter.mathstuff",
+    "ansible.plugins.filter.urls",
+    "ansible.plugins.filter.encryption",
+    "ansible.plugins.inventory.yaml",
+    "ansible.plugins.shell.sh",
+    "ansible.plugins.strategy.linear",
+    "ansible.plugins.test.core",
+    "ansible.plugins.test.files",
+    "ansible.plugins.test.mathstuff",
+    "ansible.plugins.test.uri",
+    "ansible.plugins.vars.host_group_vars",
+)
+_MESSAGE_BYTES = 1024 * 1024
+_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 0.02
+
+
+def main() -> None:
+    """Import, wait for the launcher, fork."""
+    # Whoever ends a job signals the play itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    place, paths, parent = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    server.bind(place)
+    server.listen(1)
+    sys.path[:] = paths
+    sys.argv = ["ansible-playbook"]
+    warm_up()
+    connection = wait_for_launcher(server, parent)
+    server.close()
+    message, files, _flags, _address = socket.recv_fds(connection, _MESSAGE_BYTES, 3)
+    wish = json.loads(message)
+    if wish["environment"] != dict(os.environ):  # noqa: TID251 (Ansible has read it already; another one is too late)
+        connection.sendall(b"refused")
+        return
+    # From this word on the launcher never runs the play itself: it runs once.
+    connection.sendall(b"taken")
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        become_play(wish, files)
+    else:
+        for file in files:
+            os.close(file)
+        attend(connection, pid)
+        os._exit(0)  # what Ansible registered for the end is the play's to do
+
+
+def warm_up() -> None:
+    """Import and read everything that takes time: modules, the routing table, the options of plugins."""
+    for name in _NEEDED:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            continue
+    # The command does the same in a moment and would only remark that it was done.
+    warnings.filterwarnings("ignore", message="AnsibleCollectionFinder has already been configured")
+    loader = importlib.import_module("ansible.plugins.loader")
+    loader.init_plugin_loader()
+    importlib.import_module("ansible_collections.ansible.builtin")
+    for kind in (loader.connection_loader, loader.shell_loader, loader.become_loader):
+        list(kind.all(class_only=True))
+    loader.inventory_loader.get("ansible.builtin.yaml")
+    loader.strategy_loader.get("linear", class_only=True)
+    for name in ("awx_display", "default"):
+        loader.callback_loader.get(name, class_only=True)
+    for kind in (loader.filter_loader, loader.test_loader):
+        list(kind.all())
+
+
+def wait_for_launcher(server: socket.socket, parent: int) -> socket.socket:
+    """Accept one connection; end when the supervisor has died."""
+    server.settimeout(_LOOK_SECONDS)
+    while True:
+        try:
+            connection, _ = server.accept()
+        except TimeoutError:
+            if os.getppid() != parent:
+                os._exit(1)
+            continue
+        connection.setblocking(True)
+        return connection
+
+
+def become_play(wish: "dict[str, object]", files: "list[int]") -> None:
+    """Take over the launcher's place: session, terminal, folder, arguments; ends with the play."""
+    os.setsid()
+    for target, file in enumerate(files):
+        os.dup2(file, target)
+        os.close(file)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    os.umask(0o022)
+    os.chdir(str(wish["folder"]))
+    sys.argv = ["ansible-playbook", *list(wish["arguments"])]  # type: ignore[call-overload]
+    importlib.import_module("ansible.cli.playbook").main()
+
+
+def attend(connection: socket.socket, pid: int) -> None:
+    """Tell the launcher the play's process id and later its end; without a launcher the play ends too."""
+    connection.sendall(str(pid).encode())
+    waiting = [connection.fileno()]
+    try:
+        waiting.append(os.pidfd_open(pid))
+        patience = None
+    except OSError:
+        patience = _POLL_SECONDS  # an old kernel
+    while True:
+        ready, _, _ = select.select(waiting, (), (), patience)
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            break
+        if connection.fileno() in ready and not connection.recv(16):
+            waiting.remove(connection.fileno())
+            os.kill(pid, signal.SIGTERM)
+    try:
+        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    except OSError:
+        return
+
+
+if __name__ == "__main__":
+    main()
