@@ -24,6 +24,7 @@ from tests.factories.apt_repository import AptRepository
 
 pytestmark = needs_apt
 PART = f"{PACKAGE}-part"
+DRIVERS = "ansible_collections.patchmon.fleet.plugins.module_utils.package_managers"
 
 
 def apt(repository: AptRepository) -> Apt:
@@ -162,6 +163,32 @@ def test_half_configured_packages_are_finished_first_and_it_says_so(root: AptRep
     assert done.changes == ()
     assert f"An earlier run was interrupted; finishing it first: {PACKAGE}" in lines
     assert "$ dpkg --configure -a" in lines
+
+
+def test_only_root_changes_this_machine() -> None:
+    script = f"import os, sys; sys.path.insert(0, {str(COLLECTIONS)!r}); from {DRIVERS} import detect\n"
+    script += "if os.geteuid() == 0: os.setuid(65534)\n"
+    script += "try: detect().upgrade('packages', ['dpkg'], print, 1)\nexcept Exception as error: print(error)\n"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "Only root can change packages on this host. Nothing was changed.\n", done.stderr
+
+
+def test_caches_of_killed_processes_are_swept_away(
+    root: AptRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, living = tmp_path / f"patchmon-apt-{gone.pid}-x", tmp_path / f"patchmon-apt-{os.getpid()}-x"
+    left.mkdir()
+    living.mkdir()
+
+    assert apt(root).installed()
+
+    kept = sorted(path.name for path in tmp_path.glob("patchmon-apt-*"))
+    assert kept == [living.name]
 
 
 def test_what_was_changed_before_a_failure_is_told(root: AptRepository) -> None:

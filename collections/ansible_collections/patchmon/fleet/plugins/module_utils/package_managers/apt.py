@@ -131,6 +131,7 @@ class Apt(PackageManager):
         """Repair what an earlier run left half done, plan, change, and compare dpkg's database before and after."""
         checked_scope(scope, packages)
         names = checked_names(packages)
+        self._tools.begin(line, lock_timeout_seconds)
         with self._tools.shared_cache():
             self._arguments(self._know(), scope, names)
             self._repair(line, lock_timeout_seconds)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from .base import Line
+from .base import Line, PackageManagerError
 from .dpkg_shield import shielded_dpkg
 from .locks import wait_until_free
 from .processes import environment, failure, look, stream
@@ -35,6 +35,7 @@ _LOCK_REFUSALS = ("Could not get lock", "Unable to lock", "Unable to acquire", "
 _DATABASE_LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock", "var/cache/apt/archives/lock")
 _LISTS_LOCKS = ("var/lib/apt/lists/lock",)
 _RETRY_SECONDS = 1.0
+_CACHE_PREFIX = "patchmon-apt-"
 
 
 class AptTools:
@@ -66,8 +67,16 @@ class AptTools:
 
     def update(self, line: Line, lock_timeout_seconds: int) -> None:
         """Fetch the package lists."""
+        if self.root == "/" and os.geteuid() != 0 and not self.scratch:
+            raise PackageManagerError("Only root can fetch the package lists of this host. Nothing was changed.")
         argv = ["apt-get", "-q", *self._options(_QUIET), "update"]
         self._locked(argv, "apt-get update", () if self.scratch else _LISTS_LOCKS, line, lock_timeout_seconds)
+
+    def begin(self, line: Line, lock_timeout_seconds: int) -> None:
+        """Make sure that this process may change packages, and wait until nobody else does."""
+        if self.root == "/" and os.geteuid() != 0:
+            raise PackageManagerError("Only root can change packages on this host. Nothing was changed.")
+        wait_until_free(self._paths(_DATABASE_LOCKS), line, time.monotonic(), lock_timeout_seconds)
 
     def change(self, arguments: Sequence[str], line: Line, lock_timeout_seconds: int) -> None:
         """Let apt-get do it; existing configuration files win, nobody is asked anything."""
@@ -100,7 +109,8 @@ class AptTools:
         if self._cache or self.scratch or self._system_keeps_a_cache():
             yield
             return
-        with tempfile.TemporaryDirectory(prefix="patchmon-apt-") as folder:
+        _sweep(Path(tempfile.gettempdir()))
+        with tempfile.TemporaryDirectory(prefix=f"{_CACHE_PREFIX}{os.getpid()}-") as folder:
             self._cache = folder
             try:
                 yield
@@ -122,9 +132,8 @@ class AptTools:
     def _locked(self, argv: Sequence[str], shown: str, locks: Sequence[str], line: Line, timeout_seconds: int) -> None:
         """Wait for the locks, run, and wait again should somebody else have been quicker."""
         started = time.monotonic()
-        paths = [str(self.path(lock)) for lock in locks]
         while True:
-            wait_until_free(paths, line, started, timeout_seconds)
+            wait_until_free(self._paths(locks), line, started, timeout_seconds)
             finished = stream(argv, self.variables, line, shown)
             if finished.code == 0 and not finished.stopped:
                 return
@@ -134,6 +143,9 @@ class AptTools:
                 raise failure(argv, finished)
             line(f"Waiting: another program was quicker ({waited:.0f} of at most {timeout_seconds} seconds)")
             time.sleep(_RETRY_SECONDS)
+
+    def _paths(self, locks: Sequence[str]) -> list[str]:
+        return [str(self.path(lock)) for lock in locks]
 
     def _options(self, settings: Sequence[str]) -> list[str]:
         every = [*settings, *self._root_settings(), *self._scratch_settings()]
@@ -162,3 +174,11 @@ class AptTools:
         if self.root == "/":
             return []
         return [f"--root={self.root}", "--force-script-chrootless", "--force-not-root"]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove caches of processes that were killed before they could."""
+    for left in folder.glob(f"{_CACHE_PREFIX}*-*"):
+        owner = left.name[len(_CACHE_PREFIX) :].partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists() and left.lstat().st_uid == os.geteuid():
+            shutil.rmtree(left, ignore_errors=True)

@@ -9,7 +9,7 @@ from .processes import look
 _FIELDS = ("db:Status-Abbrev", "Package", "Version", "Architecture", "Section", "binary:Summary")
 _FORMAT = "\\t".join("${" + field + "}" for field in _FIELDS) + "\\n"
 _ON_DISK = "iWtFUH"
-_UNFINISHED = "WtFU"
+_UNFINISHED = "FU"  # waiting triggers (W, t) are apt's own business
 
 
 class Entry(NamedTuple):
