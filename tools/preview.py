@@ -1,8 +1,8 @@
 """Renders every page with sample data to static HTML, and takes pictures of them for the eye of a designer.
 
-    python tools/preview.py build/preview                 pages only; open them through a web server
-    python tools/preview.py build/preview --shots         pictures too: light, dark, 390 px wide
-    python tools/preview.py build/preview --shots --only job-live --axe
+python tools/preview.py build/preview                 pages only; open them through a web server
+python tools/preview.py build/preview --shots         pictures too: light, dark, 390 px wide
+python tools/preview.py build/preview --shots --only job-live --axe
 """
 
 import argparse
@@ -16,9 +16,12 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jinja2
+
+if TYPE_CHECKING:
+    from playwright.async_api import ConsoleMessage, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -26,14 +29,18 @@ sys.path.insert(0, str(ROOT))
 from server.web.formats import FILTERS, FUNCTIONS  # noqa: E402 (after the path of the checkout)
 from tools.preview_samples import samples  # noqa: E402
 
-POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; object-src 'none'"
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; object-src 'none'"
+)
 LOOKS = (("light", 1440, 900, 1), ("dark", 1440, 900, 1), ("phone", 390, 844, 2))
 
 
 def environment() -> jinja2.Environment:
     """Return templates as the server sets them up."""
     loader = jinja2.FileSystemLoader(ROOT / "templates")
-    result = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    result = jinja2.Environment(
+        loader=loader, undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     result.filters.update(FILTERS)
     result.globals.update(FUNCTIONS)
     return result
@@ -92,13 +99,17 @@ async def shoot(folder: Path, only: str, looks: list[str], *, axe: bool) -> int:
             for look, width, height, scale in LOOKS:
                 if look not in looks:
                     continue
-                context = await browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
+                context = await browser.new_context(
+                    viewport={"width": width, "height": height}, device_scale_factor=scale
+                )
                 for name, _ in render_all(only):
                     page = await context.new_page()
-                    page.on("console", lambda message, n=name: _tell(n, message))
+                    page.on("console", partial(_tell, name))
                     await page.goto(f"{base}/{name}{'.dark' if look == 'dark' else ''}.html")
                     await page.wait_for_load_state("load")
-                    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                    wide = await page.evaluate(
+                        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                    )
                     if wide > 0:
                         problems += 1
                         print(f"{name} {look}: scrolls sideways by {wide} px")
@@ -111,20 +122,20 @@ async def shoot(folder: Path, only: str, looks: list[str], *, axe: bool) -> int:
     return problems
 
 
-def _tell(name: str, message: Any) -> None:
+def _tell(name: str, message: "ConsoleMessage") -> None:
     text = message.text
     if message.type in {"error", "warning"} and "404" not in text and "501" not in text and "EventSource" not in text:
         print(f"{name}: {text}")
 
 
-async def _accessible(page: Any, name: str) -> int:
+async def _accessible(page: "Page", name: str) -> int:
     from axe_playwright_python.async_playwright import Axe  # noqa: PLC0415 (only on request)
 
     results = await Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
     for violation in results.response["violations"]:
         places = [node["target"][0] for node in violation["nodes"]][:4]
         summary = violation["nodes"][0].get("failureSummary", "").replace("\n", " ")[:200]
-        print(f"{name}: {violation['id']} × {len(violation['nodes'])} {json.dumps(places)} {summary}")
+        print(f"{name}: {violation['id']}, {len(violation['nodes'])} {json.dumps(places)} {summary}")
     return len(results.response["violations"])
 
 

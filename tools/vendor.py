@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 def bring(root: Path, *, force: bool = False) -> bool:
     """Fill ``vendor/`` of the checkout; tell whether anything had to be done.
 
-    The folder is built beside its place and exchanged at the end, so a server that runs meanwhile never sees half of it.
+    The folder is built beside its place and exchanged at the end: a server that runs meanwhile never sees half of it.
     """
     target = root / STATIC / "vendor"
     digest = wanted_digest(root)

@@ -94,7 +94,7 @@ def _one(style: Style, code: int) -> Style:
     if code == 0:
         return _PLAIN
     if code in _SWITCHES:
-        return replace(style, **_SWITCHES[code])  # type: ignore[arg-type]
+        return replace(style, **_SWITCHES[code])
     for first, field, bright in ((30, "colour", 0), (40, "ground", 0), (90, "colour", 8), (100, "ground", 8)):
         if first <= code < first + _BASIC_COLOURS:
             return replace(style, **{field: code - first + bright})  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ def _nearest_of_palette(value: int) -> int | None:
 
 
 def _nearest(red: int, green: int, blue: int) -> int:
-    """Return the named colour that looks most like one of the 6 × 6 × 6 cube."""
+    """Return the named colour that looks most like one of the cube with six steps a side."""
     most = max(red, green, blue)
     if most == 0:
         return 8

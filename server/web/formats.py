@@ -93,7 +93,7 @@ def link(path: str, parameters: Mapping[str, Value] | None = None, /, **changes:
     Empty text, ``None`` and ``False`` are left out, so that a page without filters has a plain address.
     """
     merged = {**(parameters or {}), **changes}
-    kept = {key: _query_value(value) for key, value in merged.items() if value not in (None, "", False, [], ())}
+    kept = {key: _query_value(value) for key, value in merged.items() if value or (value == 0 and value is not False)}
     if not kept:
         return path
     return f"{path}{'&' if '?' in path else '?'}{urlencode(kept, doseq=True)}"
