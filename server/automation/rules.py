@@ -38,7 +38,7 @@ OFFER_PATIENCE: Final = timedelta(seconds=20)
 #: Check-mode jobs that may be on one host at a time.
 CHECKS_AT_ONCE: Final = 8
 #: An agent that has not said hello by then is an existing one that cannot run playbooks.
-HELLO_SECONDS: Final = 15.0
+HELLO_SECONDS: Final = 5.0
 
 _WORST_FIRST: Final = (S.FAILED, S.TIMED_OUT, S.LOST, S.UNREACHABLE, S.CANCELLED)
 _MOST_ACTIVE_FIRST: Final = (S.RUNNING, S.REBOOTING, S.DISPATCHED, S.QUEUED, S.AWAITING_APPROVAL, S.SCHEDULED)

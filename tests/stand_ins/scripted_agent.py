@@ -1,4 +1,4 @@
-"""An agent without a host: a real WebSocket client that speaks the agent's end of the protocol as a test tells it to."""
+"""An agent without a host: a real WebSocket client that speaks the agent's end as a test tells it to."""
 
 from __future__ import annotations
 
@@ -63,14 +63,17 @@ class ScriptedAgent:
         self.url = url.replace("http", "ws", 1) + "/api/v1/agents/ws"
         self.headers = {"X-API-ID": api_id, "X-API-KEY": api_key}
         self.hello = {
-            "agent": "3.0.0", "python": "3.11.7", "os": "linux", "arch": "x86_64", "boot_id": "b1", "executors": ("on_host",),
-            **hello,
+            "agent": "3.0.0", "python": "3.11.7", "os": "linux", "arch": "x86_64", "boot_id": "b1",
+            "executors": ("on_host",), **hello,
         }  # fmt: skip
         self.jobs: dict[str, Held] = {}
         self.projects: dict[str, bytes] = {}
         self.heard: list[Message] = []
         self.raw: list[dict[str, Any]] = []
         self.refuse_with: tuple[str, str] | None = None
+        #: Says nothing to offers; pulls the cable after so many bytes of a project.
+        self.silent = False
+        self.deaf_after: int | None = None
         self.on_launch: Callable[[Held], None] | None = None
         self._socket: ClientConnection | None = None
         self._session: AgentSession | None = None
@@ -161,12 +164,16 @@ class ScriptedAgent:
 
     async def _consider(self, offer: JobOffer) -> None:
         assert self._session is not None
+        if self.silent:
+            return None
         if self.refuse_with is not None:
-            return await self._do(self._session.refuse(offer.job, *self.refuse_with))
+            await self._do(self._session.refuse(offer.job, *self.refuse_with))
+            return None
         held = self.jobs.get(offer.job)
         if held is not None and held.state != "receiving":
             position = JobPosition(offer.job, held.state, len(held.spool["runner"]), len(held.spool["live"]))
-            return await self._do(self._session.already(position))
+            await self._do(self._session.already(position))
+            return None
         held = self.jobs.setdefault(offer.job, Held(offer))
         if offer.project.digest in self.projects:
             held.parts["project"][:] = self.projects[offer.project.digest]
@@ -179,6 +186,9 @@ class ScriptedAgent:
             return
         assert len(held.parts[effect.part]) == effect.offset
         held.parts[effect.part] += effect.data
+        if self.deaf_after is not None and effect.part == "project" and len(held.parts["project"]) >= self.deaf_after:
+            await self.drop()
+            return
         await self._do(self._session.kept(effect.job, effect.part, len(held.parts[effect.part])))
 
     def _launch(self, offer: JobOffer) -> None:
@@ -258,6 +268,9 @@ class ScriptedAgent:
     async def dropped(self, held: Held) -> None:
         """Wait until the server let us forget the job."""
         await self.until(lambda: held.offer.job not in self.jobs)
+
+    async def heard_times(self, kind: type[Message], times: int) -> None:
+        await self.until(lambda: len(self.heard_of(kind)) >= times)
 
     def heard_of(self, kind: type[Message]) -> list[Any]:
         return [message for message in self.heard if isinstance(message, kind)]
