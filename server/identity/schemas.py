@@ -2,12 +2,22 @@
 
 from typing import Any
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 
 from server.identity import permissions
 from server.identity.models import NewPerson, Profile, Role, Session, SignedIn, User
 from server.settings.models import Settings
-from server.web.forms import Body
+from server.web.forms import Body as AnyBody
+
+
+class Body(AnyBody):
+    """A body whose texts the database can take: U+0000 is in no name that exists, so it is left out."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def without_nul(cls, value: object) -> object:
+        """Leave out U+0000."""
+        return value.replace("\x00", "") if isinstance(value, str) else value
 
 
 class Login(Body):

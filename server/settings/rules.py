@@ -13,6 +13,7 @@ _ROLE: Final = re.compile(r"^[a-z][a-z0-9_]{1,49}$")
 _DURATION: Final = re.compile(r"^(\d{1,6})([smhd])$")
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DAY_SECONDS: Final = 86400
+_TEXT_MOST: Final = 200
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
 
@@ -105,16 +106,16 @@ def days(value: Any) -> int:
 def words(value: Any) -> tuple[str, ...]:
     """Take a list of words, or one text with commas."""
     parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) and part.isprintable() for part in parts):
         message = "must be a list of words"
         raise ValueError(message)
     return tuple(part.strip() for part in parts if part.strip())
 
 
 def text(value: Any) -> str:
-    """Take a short text."""
-    if not isinstance(value, str) or not 1 <= len(value.strip()) <= 200:  # noqa: PLR2004 (longer is a mistake)
-        message = "must be a text of at most 200 characters"
+    """Take one line of text."""
+    if not isinstance(value, str) or not value.isprintable() or not 1 <= len(value.strip()) <= _TEXT_MOST:
+        message = f"must be one line of at most {_TEXT_MOST} characters"
         raise ValueError(message)
     return value.strip()
 
