@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List
+from typing import TYPE_CHECKING, Dict, List
 
 from agent import __version__
 from agent.config import PUSHED, Config, save
 from agent.link.http import Answer, BadAnswer, Http, Unreachable, as_body, expect_ok
-from agent.report import SECTIONS, Report
 from agent.system.log import Log
+
+if TYPE_CHECKING:
+    # The service only starts the processes that make reports; collectors would cost it memory all day.
+    from agent.report import Report
 
 _HASH_MODULUS = 2**64
 _HOUR_MINUTES = 60
@@ -42,8 +45,7 @@ class Server:
         if answer.get("hashGate") is not True:
             self.send_report(report)
             return
-        wanted = answer.get("requestFull")
-        sections = [name for name in SECTIONS if name in wanted] if isinstance(wanted, list) else []
+        sections = report.known_sections(answer.get("requestFull"))
         if not sections:
             self.log.info("Check-in complete, nothing changed")
             return

@@ -105,7 +105,7 @@ def diagnostics(options: argparse.Namespace) -> int:
     from agent import diagnostics as pages
     from agent.config import read_environment
 
-    pages.show(_config_file(options), read_environment(), options.log_level)
+    pages.show(_config_file(options), read_environment(), _level(options))
     return _OK
 
 
@@ -113,7 +113,7 @@ def config_show(options: argparse.Namespace) -> int:
     """Print the configuration, without the key."""
     from agent import diagnostics as pages
 
-    return pages.show_config(_config_file(options), options.log_level)
+    return pages.show_config(_config_file(options), _level(options))
 
 
 def config_set_api(options: argparse.Namespace) -> int:
@@ -166,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--log-level", choices=("debug", "info", "warn", "error"), help="for this process only")
     flags.add_argument("--version", action="store_true", help="print the version")
     parser = argparse.ArgumentParser(prog="patchmon-agent", parents=[flags], description="The PatchMon agent.")
-    parser.set_defaults(log_level=None, name="")
+    parser.set_defaults(name="")
     commands = parser.add_subparsers(metavar="COMMAND")
 
     def add(
@@ -289,7 +289,7 @@ def _config_file(options: argparse.Namespace) -> Path:
 
 
 def _level(options: argparse.Namespace) -> Optional[str]:
-    level: Optional[str] = options.log_level
+    level: Optional[str] = getattr(options, "log_level", None)
     return level
 
 

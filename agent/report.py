@@ -91,9 +91,14 @@ class Report:
             "agentExecutionMs": self.fields["agentExecutionMs"],
         }
 
+    @staticmethod
+    def known_sections(wanted: object) -> List[str]:
+        """Return which of our sections are in a list of the server's; names of other sections are none of ours."""
+        return [name for name in SECTIONS if name in wanted] if isinstance(wanted, list) else []
+
     def partial(self, sections: Sequence[str]) -> Fields:
         """Return a report of some sections; everything else is there and empty."""
-        claimed = [name for name in SECTIONS if name in sections]
+        claimed = self.known_sections(list(sections))
         keys = {*_ALWAYS, *(key for name in claimed for key in _OF_SECTION[name])}
         return {**_EMPTY, **{key: self.fields[key] for key in keys}, "sections": claimed}
 

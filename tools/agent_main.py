@@ -32,9 +32,19 @@ def main():
             sys.stderr.write("Error: the agent cannot be unpacked into %s: %s\n" % (state, error))
             return 1
     sys.path[:] = [place] + standard_library()
+    if place != OWN:
+        forget_the_file()
     from agent.cli import main as run
 
     return run()
+
+
+def forget_the_file():
+    """Give back what Python keeps in memory about a zip that is not read any more."""
+    import zipimport
+
+    sys.path_importer_cache.pop(OWN, None)
+    getattr(zipimport, "_zip_directory_cache", {}).pop(OWN, None)
 
 
 def standard_library():

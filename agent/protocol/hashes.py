@@ -7,7 +7,6 @@ import json
 import math
 import re
 import unicodedata
-from decimal import Decimal
 from json.encoder import encode_basestring as _quoted
 from operator import itemgetter
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -205,9 +204,15 @@ def _score(value: Any) -> float:
     # Half away from zero, which round() is not.
     rounded = math.copysign(math.floor(abs(number) * 10_000 + 0.5) / 10_000, number)
     whole = int(rounded)
-    if rounded == whole:
-        return int(Decimal(repr(rounded)))
-    return rounded
+    if rounded != whole:
+        return rounded
+    # Past 2**53 the shortest digits that come back as this number, not its exact ones.
+    digits, _, exponent = repr(rounded).partition("e")
+    if not exponent:
+        return whole
+    head, _, tail = digits.partition(".")
+    zeros: int = 10 ** (int(exponent) - len(tail))
+    return int(head + tail) * zeros
 
 
 def _text(value: Any) -> str:

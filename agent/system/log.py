@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import gzip
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -118,6 +116,9 @@ def _quoted(text: str) -> str:
 
 
 def _rotate(path: Path, max_bytes: int) -> None:
+    import gzip  # noqa: PLC0415 (needed once in weeks)
+    import shutil  # noqa: PLC0415 (same)
+
     handle = os.open(path.with_name(f".{path.name}.lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
