@@ -110,7 +110,7 @@ def own() -> dict[str, bytes]:
 
 
 def dependencies() -> dict[str, bytes]:
-    """Return the pure Python parts of the pinned packages, and the licences they come under."""
+    """Return the pure Python parts of the pinned packages, their versions, and the licences they come under."""
     site = installed()
     files: dict[str, bytes] = {}
     for package in PACKAGES:
@@ -120,6 +120,9 @@ def dependencies() -> dict[str, bytes]:
                 files[path] = data
     for folder in sorted(site.glob("*.dist-info")):
         for name, data in tree(folder):
+            if name == "METADATA":
+                # Ansible asks for the versions of its libraries; the long description behind the headers is not needed.
+                files[f"{folder.name}/METADATA"] = data.partition(b"\n\n")[0] + b"\n"
             if re.search(r"(?i)(licen[cs]e|copying|notice)[^/]*$", name):
                 files[f"licenses/{folder.name.partition('-')[0]}/{Path(name).name}"] = data
     return files
