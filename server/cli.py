@@ -26,11 +26,13 @@ _USAGE: Final = 2
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is 0 ok, 1 failed, 2 usage, 3 unreachable or timed out."""
-    from server.automation import jobs_cli  # noqa: PLC0415 (the other commands start faster without it)
-
+    given = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
-    jobs_cli.add_commands(parser.subcommands)
-    options = parser.parse_args(arguments)
+    if not given or given[0] not in _COMMANDS:
+        from server.automation import jobs_cli  # noqa: PLC0415 (the server starts faster without it)
+
+        jobs_cli.add_commands(parser.subcommands)
+    options = parser.parse_args(given)
     if options.command == "jobs":
         return jobs_cli.run(options)
     if options.command == "version":
@@ -48,7 +50,7 @@ def _local(options: argparse.Namespace) -> int:
         return _FAILED
     if getattr(options, "port", None):
         env = replace(env, port=options.port)
-    log.set_up("warning" if options.command == "quickstart" else env.log_level, colours=sys.stderr.isatty())
+    log.set_up("error" if options.command == "quickstart" else env.log_level, colours=sys.stderr.isatty())
     try:
         return _run(_COMMANDS[options.command](env, options))
     except (Problem, ConnectionError, OSError) as error:

@@ -10,8 +10,9 @@ from typing import Final
 from aiohttp import web
 
 from server.app import build, opened, tasks
+from server.core import embedded
 from server.core.call import World
-from server.core.embedded import Services, load_or_create_secrets
+from server.core.embedded import Services
 from server.core.env import Env
 from server.core.errors import Conflict
 from server.core.log import get_log
@@ -51,19 +52,33 @@ async def equipped(env: Env, say: Say) -> AsyncIterator[Env]:
     if not env.embedded:
         yield env
         return
-    secrets = await in_thread(load_or_create_secrets, env.data_dir)
     services = Services(env.data_dir, say=say)
     endpoints = await services.start()
     try:
-        yield replace(
-            env,
-            database_url=Secret(endpoints.database_url),
-            redis_url=Secret(endpoints.redis_url),
-            master_key=Secret(env.master_key.reveal() or secrets["master_key"]),
-            jwt_secret=Secret(env.jwt_secret.reveal() or secrets["jwt_secret"]),
-        )
+        yield await _pointed(env, endpoints)
     finally:
         await services.stop()
+
+
+@asynccontextmanager
+async def borrowed(env: Env, say: Say) -> AsyncIterator[Env]:
+    """Use the embedded services of a running server, or start them for as long as the block lasts (commands do)."""
+    if not env.embedded:
+        yield env
+        return
+    async with embedded.opened(env.data_dir, say=say) as endpoints:
+        yield await _pointed(env, endpoints)
+
+
+async def _pointed(env: Env, endpoints: embedded.Endpoints) -> Env:
+    secrets = await in_thread(embedded.load_or_create_secrets, env.data_dir)
+    return replace(
+        env,
+        database_url=Secret(endpoints.database_url),
+        redis_url=Secret(endpoints.redis_url),
+        master_key=Secret(env.master_key.reveal() or secrets["master_key"]),
+        jwt_secret=Secret(env.jwt_secret.reveal() or secrets["jwt_secret"]),
+    )
 
 
 @asynccontextmanager

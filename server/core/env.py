@@ -65,15 +65,19 @@ class Env:
         return not self.database_url.reveal() and not self.redis_url.reveal()
 
 
-def read(variables: Mapping[str, str] | None = None) -> Env:
-    """Read the process's environment (or the given variables); raises ``BadEnvironment`` with all complaints."""
-    reader = _Reader(os.environ if variables is None else variables)
+def read(variables: Mapping[str, str] | None = None, defaults: Mapping[str, str] | None = None) -> Env:
+    """Read the process's environment (or the given variables); raises ``BadEnvironment`` with all complaints.
+
+    ``defaults`` are a command's own: they count where the operator said nothing.
+    """
+    given = dict(os.environ if variables is None else variables)
+    reader = _Reader({**(defaults or {}), **given})
     env = Env(
         database_url=Secret(reader.text("DATABASE_URL", "")),
         redis_url=Secret(reader.redis_url()),
         master_key=Secret(reader.text("AI_ENCRYPTION_KEY", "") or reader.text("SESSION_SECRET", "")),
         jwt_secret=Secret(reader.text("JWT_SECRET", "")),
-        data_dir=Path(reader.text("PATCHMON_DATA_DIR", "data")),
+        data_dir=Path(reader.text("PATCHMON_DATA_DIR", "/var/lib/patchmon" if os.geteuid() == 0 else "data")),
         host=reader.text("HOST", "0.0.0.0"),  # noqa: S104 (as above)
         port=reader.get("PORT", 3000, _port),
         log_level=reader.get("LOG_LEVEL", "info", _level),
@@ -88,7 +92,7 @@ def read(variables: Mapping[str, str] | None = None) -> Env:
         agents_dir=Path(reader.text("AGENT_BINARIES_DIR", "") or reader.text("AGENTS_DIR", "dist")),
         worker_inside=reader.get("PATCHMON_WORKER_INSIDE", default=True, cast=_truth),
         development=reader.get("PATCHMON_DEVELOPMENT", default=False, cast=_truth),
-        given=Secret(dict(os.environ if variables is None else variables)),
+        given=Secret(given),
     )
     reader.demand_secrets(env)
     if reader.complaints:
