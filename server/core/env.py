@@ -134,7 +134,8 @@ class _Reader:
         credentials = f"{user}:{password}@" if password else ""
         port = self.get("REDIS_PORT", 6379, _port)
         scheme = "rediss" if self.get("REDIS_TLS", default=False, cast=_truth) else "redis"
-        return f"{scheme}://{credentials}{host}:{port}/{self.get('REDIS_DB', 0, _natural)}"
+        database = self.get("REDIS_DB", 0, _natural)
+        return f"{scheme}://{credentials}{host}:{port}/{database}"
 
     def demand_secrets(self, env: Env) -> None:
         if env.embedded:

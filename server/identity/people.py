@@ -4,10 +4,11 @@ from datetime import datetime
 
 from server.audit import service as audit
 from server.audit.models import Subject
+from server.core import passwords
 from server.core.bus import announce
 from server.core.call import Call
 from server.core.db import IntegrityError, Tx
-from server.identity import passwords, queries, rules
+from server.identity import queries, rules
 from server.identity.errors import BadPerson, NameTaken, PersonMissing, PersonsOnly, WeakPassword, WrongPassword
 from server.identity.events import UserCreated
 from server.identity.models import NewPerson, Profile, User

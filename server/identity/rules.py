@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from server.core.passwords import PASSWORD_BYTES
 from server.identity.models import Profile
 from server.settings.models import Settings
 
-#: bcrypt looks at no more than this; a longer password would only seem to be one.
-PASSWORD_BYTES: Final = 72
 _EMAIL: Final = re.compile(r"^[^\s@\"'<>,;]+@[^\s@\"'<>,;]+\.[^\s@\"'<>,;]+$")
 _USERNAME: Final = re.compile(r"^[^\s@/\x00-\x1f\x7f]+$")
 _USERNAME_LEAST: Final = 2

@@ -6,13 +6,14 @@ from typing import Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
+from server.core import passwords
 from server.core.bus import announce
 from server.core.call import Actor, Call
 from server.core.db import Tx
 from server.core.ids import is_uuid, random_hex
 from server.core.log import get_log
 from server.core.redis import RedisError, key
-from server.identity import passwords, permissions, queries, rules
+from server.identity import permissions, queries, rules
 from server.identity.errors import (
     BadToken,
     LockedOut,

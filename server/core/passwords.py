@@ -1,12 +1,13 @@
-"""Passwords of people: bcrypt, in a thread, and as slow for a name that does not exist."""
+"""Slow hashes: bcrypt in a thread, and as slow when there is nothing to compare with; the only importer of bcrypt."""
 
 from typing import Final
 
 import bcrypt
 
 from server.core.loop import in_thread
-from server.identity.rules import PASSWORD_BYTES
 
+#: bcrypt looks at no more than this; a longer password would only seem to be one.
+PASSWORD_BYTES: Final = 72
 _COST: Final = 10
 #: The hash of a password nobody knows; checked when there is none, so that the answer takes as long.
 _NOBODY: Final = "$2b$10$wFAOEUO2di1hcJkDjbztrOPlZXydy.xuQ9qIm45cneCeHid2Z0k3S"
