@@ -7,6 +7,7 @@ import bcrypt
 
 from server.core.call import Call
 from server.core.loop import in_thread
+from server.hosts.check_ins import Directory
 from server.hosts.errors import CredentialsNeeded, CredentialsWrong
 from server.hosts.models import AgentHost
 from server.hosts.queries import agents
@@ -18,17 +19,17 @@ _LONGEST: Final = 256
 _BCRYPT_BYTES: Final = 72
 
 
-async def authenticate(call: Call, api_id: str, api_key: str) -> AgentHost:
+async def authenticate(call: Call, directory: Directory, api_id: str, api_key: str) -> AgentHost:
     """Return the host these credentials belong to.
 
-    One indexed read. Keys imported as bcrypt or plain text verify once and are stored as fast verifiers from then on: ten
+    One indexed read, shared by those who come at the same moment. Keys imported as bcrypt or plain text verify once and are stored as fast verifiers from then on: ten
     thousand agents coming back at once are an hour of bcrypt and a second of HMAC.
     """
     if not api_id or not api_key:
         raise CredentialsNeeded
-    if len(api_id) > _LONGEST or len(api_key) > _LONGEST or "\0" in api_id:
+    if len(api_id) > _LONGEST or len(api_key) > _LONGEST or not (api_id + api_key).isascii():
         raise CredentialsWrong
-    host = await agents.find_agent(call.db, api_id)
+    host = await directory.find(api_id)
     if host is None:
         raise CredentialsWrong
     if host.api_key.startswith(_OURS):

@@ -1,6 +1,8 @@
 """The doors for agents and their installers."""
 
+import functools
 import shlex
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
@@ -9,9 +11,11 @@ from markupsafe import Markup
 from server.core.call import Actor, Call
 from server.core.db import DatabaseError
 from server.core.log import get_log
+from server.core.loop import Keeper
 from server.core.secretbox import Secret
 from server.hosts import enrolment, rules, schemas, service
 from server.hosts.binaries import AgentFile, Shelf
+from server.hosts.check_ins import Directory
 from server.hosts.errors import AgentFileMissing, InstallScriptMissing
 from server.hosts.models import AgentActor, Platform
 from server.settings import service as settings
@@ -19,24 +23,33 @@ from server.web.forms import BadBody, parse, read_json_value
 from server.web.problems import json_answer
 from server.web.proxy import origin
 from server.web.render import fragment
-from server.web.routing import AGENT_VERIFIER, WORLD, Routes, agent_only, call, open_to_all
+from server.web.routing import AGENT_VERIFIER, WORLD, Routes, Verifier, agent_only, call, open_to_all
 
 log = get_log(__name__)
 routes: Final = Routes()
 
+_KEEPER: Final = web.AppKey("hosts_keeper", Keeper)
 SHELF: Final = web.AppKey("shelf", Shelf)
 
 
 def set_up(app: web.Application) -> None:
     """Tell the doorkeeper how hosts are recognised."""
-    app[AGENT_VERIFIER] = verify
+    app[_KEEPER] = Keeper()
+    verifier: Verifier = functools.partial(verify, Directory(app[WORLD], app[_KEEPER]))
+    app[AGENT_VERIFIER] = verifier
     app[SHELF] = Shelf(app[WORLD].env.agents_dir)
 
 
-async def verify(asked: Call, api_id: str, api_key: str) -> Actor:
+async def resources(app: web.Application) -> AsyncIterator[None]:
+    """End what ``set_up`` began."""
+    yield
+    await app[_KEEPER].close()
+
+
+async def verify(directory: Directory, asked: Call, api_id: str, api_key: str) -> Actor:
     """Return the actor behind a host's credentials."""
     try:
-        host = await service.authenticate(asked, api_id, api_key)
+        host = await service.authenticate(asked, directory, api_id, api_key)
     except DatabaseError as error:
         log.exception("host_lookup_failed")
         raise web.HTTPInternalServerError(reason="Failed to look up host: database error") from error

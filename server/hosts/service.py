@@ -12,7 +12,7 @@ from server.core.db import IntegrityError, Tx, violates
 from server.core.ids import is_uuid, random_hex
 from server.core.secretbox import Secret
 from server.hosts.agent_auth import authenticate
-from server.hosts.check_ins import CheckIns, LinkNotes
+from server.hosts.check_ins import CheckIns, Directory, LinkNotes
 from server.hosts.enrolment import exchange
 from server.hosts.errors import CredentialsNeeded, GroupMissing, GroupNameTaken, HostGone, HostMissing, NoSuchGroup
 from server.hosts.events import HostCreated, HostDeleted, HostKeysChanged
@@ -233,6 +233,7 @@ async def prune_activity(call: Call) -> int:
 
 __all__ = [
     "CheckIns",
+    "Directory",
     "LinkNotes",
     "actions",
     "agent_of",

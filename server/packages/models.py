@@ -90,6 +90,14 @@ class Windows(msgspec.Struct, frozen=True, gc=False):
     revision_number: int
 
 
+class Marked(NamedTuple):
+    """A reported package under the name it is stored by, with the repository it comes from."""
+
+    name: str
+    package: ReportedPackage
+    repository_id: int | None
+
+
 class Counts(NamedTuple):
     """A host's counts after duplicates were removed."""
 

@@ -25,31 +25,27 @@ async def lock_inventory(tx: Tx, host_id: int, now: datetime) -> None:
     )
 
 
-async def store_counts(tx: Tx, host_id: int, counts: Counts) -> None:
-    """Store a host's counts of packages."""
-    await tx.execute(
-        """
-        update host_inventory
-           set packages = %(packages)s, updates = %(updates)s, security_updates = %(security)s
-         where host_id = %(host_id)s
-        """,
-        host_id=host_id,
-        packages=counts.packages,
-        updates=counts.updates,
-        security=counts.security,
-    )
+async def take_stock(tx: Tx, host_id: int, counts: Counts) -> Stored:
+    """Store a host's new counts and return what is kept of its packages so far.
 
-
-async def fetch_stored(tx: Tx, host_id: int) -> Stored:
-    """Return what is kept of a host's packages, as one row: thousands of rows would cost more than comparing them."""
+    One row with two arrays: thousands of rows would cost more than comparing them.
+    """
     row = await tx.one(
         """
+        with counted as (
+            update host_inventory
+               set packages = %(packages)s, updates = %(updates)s, security_updates = %(security)s
+             where host_id = %(host_id)s
+        )
         select coalesce(array_agg(package_id), '{}') as package_ids, coalesce(array_agg(fingerprint), '{}') as fingerprints
           from host_packages
          where host_id = %(host_id)s
         """,
         Stored,
         host_id=host_id,
+        packages=counts.packages,
+        updates=counts.updates,
+        security=counts.security,
     )
     return row or Stored([], [])
 
@@ -91,21 +87,25 @@ async def write_packages(tx: Tx, host_id: int, rows: Sequence[Row], gone: Sequen
               from known k
              where p.id = k.id
                and ((p.description = '' and k.d is not null) or (p.category = '' and k.g is not null))
+        ), updated as (
+            update host_packages h
+               set current_version = coalesce(k.c, ''), available_version = coalesce(k.a, ''),
+                   needs_update = coalesce(k.u, false), is_security_update = coalesce(k.s, false),
+                   source_repository = coalesce(k.o, ''), repository_id = k.r, fingerprint = k.f, last_checked = %(now)s,
+                   wua_guid = k.w->>'guid', wua_kb = k.w->>'kb', wua_severity = k.w->>'severity',
+                   wua_categories = k.w->'categories', wua_support_url = k.w->>'support_url',
+                   wua_revision_number = (k.w->>'revision_number')::int
+              from all_of_them k
+             where h.host_id = %(host_id)s and h.package_id = k.id
+            returning h.package_id
         )
-        insert into host_packages as h (host_id, package_id, current_version, available_version, needs_update, is_security_update,
-                                        source_repository, repository_id, fingerprint, last_checked,
-                                        wua_guid, wua_kb, wua_severity, wua_categories, wua_support_url, wua_revision_number)
-        select %(host_id)s, id, coalesce(c, ''), coalesce(a, ''), coalesce(u, false), coalesce(s, false), coalesce(o, ''), r, f, %(now)s,
-               w->>'guid', w->>'kb', w->>'severity', w->'categories', w->>'support_url', (w->>'revision_number')::int
+        insert into host_packages (host_id, package_id, current_version, available_version, needs_update, is_security_update,
+                                   source_repository, repository_id, fingerprint, last_checked,
+                                   wua_guid, wua_kb, wua_severity, wua_categories, wua_support_url, wua_revision_number)
+        select %(host_id)s, id, coalesce(c, ''), coalesce(a, ''), coalesce(u, false), coalesce(s, false), coalesce(o, ''), r, f,
+               %(now)s, w->>'guid', w->>'kb', w->>'severity', w->'categories', w->>'support_url', (w->>'revision_number')::int
           from all_of_them
-            on conflict (host_id, package_id) do update
-           set current_version = excluded.current_version, available_version = excluded.available_version,
-               needs_update = excluded.needs_update, is_security_update = excluded.is_security_update,
-               source_repository = excluded.source_repository, repository_id = excluded.repository_id,
-               fingerprint = excluded.fingerprint, last_checked = excluded.last_checked,
-               wua_guid = excluded.wua_guid, wua_kb = excluded.wua_kb, wua_severity = excluded.wua_severity,
-               wua_categories = excluded.wua_categories, wua_support_url = excluded.wua_support_url,
-               wua_revision_number = excluded.wua_revision_number
+         where id not in (select package_id from updated)
         """,
         host_id=host_id,
         rows=_ENCODER.encode(rows).decode(),

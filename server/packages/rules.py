@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -11,6 +11,7 @@ from agent.protocol import hashes
 from server.packages.models import (
     Change,
     Counts,
+    Marked,
     ReportedPackage,
     ReportedRepository,
     Row,
@@ -133,31 +134,18 @@ class Resolver:
         return found if found is not None else self._by_components.get(source)
 
 
-def rows_of(reported: Sequence[ReportedPackage], resolver: Resolver) -> dict[int, Row]:
-    """Return the rows a host must have, by fingerprint; of packages with the same name the last counts."""
+def marked(reported: Iterable[ReportedPackage], resolver: Resolver) -> dict[int, Marked]:
+    """Return a host's packages by fingerprint; of those with the same name the last counts."""
     chosen: dict[str, ReportedPackage] = {}
     for package in reported:
         if name := clean(package.name, _NAME_BYTES):
             chosen[name] = package
     lines = _ENCODER.encode_lines(chosen.values()).split(b"\n")
     resolve = resolver.repository_of
-    found: dict[int, Row] = {}
+    found = {}
     for (name, package), line in zip(chosen.items(), lines, strict=False):
         repository = resolve(package.source_repository)
-        fingerprint = _fingerprint(line, repository)
-        found[fingerprint] = Row(
-            n=name,
-            f=fingerprint,
-            c=clean(package.current_version, _VERSION_BYTES),
-            a=clean(package.available_version, _VERSION_BYTES),
-            d=clean(package.description),
-            g=clean(package.category, _PART_BYTES),
-            u=package.needs_update,
-            s=package.is_security_update,
-            o=clean(package.source_repository, _PART_BYTES),
-            r=repository,
-            w=_windows(package),
-        )
+        found[_fingerprint(line, repository)] = Marked(name, package, repository)
     return found
 
 
@@ -180,19 +168,33 @@ def _windows(package: ReportedPackage) -> Windows | None:
     )
 
 
-def difference(stored: Stored, wanted: dict[int, Row]) -> Change:
+def difference(stored: Stored, wanted: Mapping[int, Marked]) -> Change:
     """Return what must be written and what must go for the stored rows to be the wanted ones."""
     kept = set(stored.fingerprints)
-    written = [row for fingerprint, row in wanted.items() if fingerprint not in kept]
+    written = [_row(fingerprint, one) for fingerprint, one in wanted.items() if fingerprint not in kept]
     gone = [package for package, fingerprint in zip(*stored, strict=True) if fingerprint not in wanted]
     return Change(written, gone)
 
 
-def counts_of(rows: Iterable[Row]) -> Counts:
+def _row(fingerprint: int, one: Marked) -> Row:
+    package = one.package
+    return Row(
+        n=one.name,
+        f=fingerprint,
+        c=clean(package.current_version, _VERSION_BYTES),
+        a=clean(package.available_version, _VERSION_BYTES),
+        d=clean(package.description),
+        g=clean(package.category, _PART_BYTES),
+        u=package.needs_update,
+        s=package.is_security_update,
+        o=clean(package.source_repository, _PART_BYTES),
+        r=one.repository_id,
+        w=_windows(package),
+    )
+
+
+def counts_of(wanted: Mapping[int, Marked]) -> Counts:
     """Return a host's counts."""
-    packages = updates = security = 0
-    for row in rows:
-        packages += 1
-        updates += row.u
-        security += row.s
-    return Counts(packages, updates, security)
+    updates = sum(one.package.needs_update for one in wanted.values())
+    security = sum(one.package.is_security_update for one in wanted.values())
+    return Counts(len(wanted), updates, security)

@@ -31,12 +31,12 @@ async def store_inventory(
         return None
     if used is None:
         used = await queries.list_host_repositories(tx, host_id)
-    wanted = rules.rows_of(packages, rules.Resolver(used))
-    change = rules.difference(await queries.fetch_stored(tx, host_id), wanted)
+    wanted = rules.marked(packages, rules.Resolver(used))
+    counts = rules.counts_of(wanted)
+    stored = await queries.take_stock(tx, host_id, counts)
+    change = rules.difference(stored, wanted)
     if change.written or change.gone:
         await queries.write_packages(tx, host_id, change.written, change.gone, call.now)
-    counts = rules.counts_of(wanted.values())
-    await queries.store_counts(tx, host_id, counts)
     return counts
 
 

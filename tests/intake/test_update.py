@@ -350,7 +350,7 @@ async def test_the_chosen_interface_decides_the_address(client: Browser, call: C
 async def test_empty_values_never_overwrite(client: Browser, call: Call) -> None:
     agent = await enrolled(call, client)
     await agent.update(full_report([package("a")]))
-    empty = {
+    empty: dict[str, Any] = {
         "osType": "",
         "cpuModel": "",
         "cpuCores": 0,

@@ -10,18 +10,19 @@ from server.hosts.models import Activity, AgentHost, CheckIn
 from server.hosts.queries.texts import hostile_json
 
 
-async def find_agent(db: Database, api_id: str) -> AgentHost | None:
-    """Return everything a check-in needs to know, in one indexed read."""
-    return await db.one(
+async def find_agents(db: Database, api_ids: Sequence[str]) -> list[AgentHost]:
+    """Return everything a check-in needs to know of these hosts, in one indexed read."""
+    return await db.all(
         """
         select id, uuid, friendly_name, hostname, api_id, api_key, status, expected_platform, os_type, auto_update,
-               primary_interface, docker_enabled, compliance_mode, compliance_openscap_enabled, compliance_docker_bench_enabled,
-               packages_hash, repos_hash, interfaces_hash, hostname_hash, docker_hash, compliance_hash, packages_seal, repos_seal
+               primary_interface, docker_enabled, compliance_mode, compliance_openscap_enabled,
+               compliance_docker_bench_enabled, packages_hash, repos_hash, interfaces_hash, hostname_hash, docker_hash,
+               compliance_hash, packages_seal, repos_seal
           from hosts
-         where api_id = %(api_id)s
+         where api_id = any(%(api_ids)s)
         """,
         AgentHost,
-        api_id=api_id,
+        api_ids=list(api_ids),
     )
 
 
