@@ -1,10 +1,12 @@
 """Real PostgreSQL and Valkey, a migrated database per test, the real application, and the marks of the report."""
 
+import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.user_properties.extend(("proves", identifier) for identifier in mark.args)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(300 if item.get_closest_marker("real") else 30))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was skipped and why, and what of it CI does not accept."""
+    skipped = {report.nodeid: reason_of(report) for report in terminalreporter.stats.get("skipped", [])}
+    if not skipped:
+        return
+    terminalreporter.section("skipped")
+    for test, reason in sorted(skipped.items()):
+        terminalreporter.line(f"{'' if allowed(test) else 'NOT ALLOWED IN CI  '}{test}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a CI run that skipped what tests/allowed-skips does not list."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [report.nodeid for report in reporter.stats.get("skipped", [])] if reporter else []
+    if os.environ.get("CI") and not all(map(allowed, skipped)) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def reason_of(report: pytest.TestReport) -> str:
+    """Return why a test was skipped."""
+    return str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
+
+
+def allowed(test: str) -> bool:
+    """Tell whether tests/allowed-skips lists this test."""
+    lines = (ROOT / "tests" / "allowed-skips").read_text(encoding="utf-8").splitlines()
+    patterns = [line.split(maxsplit=1)[0] for line in lines if line.strip() and not line.startswith("#")]
+    return any(fnmatch(test, pattern) for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)

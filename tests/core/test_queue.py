@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from server.core.call import Call, World
@@ -59,10 +60,8 @@ async def test_the_worker_survives_lost_connections(world: World, keeper: Keeper
     await world.redis.client_kill_filter(_type="normal", skipme=True)
     async with asyncio.timeout(15):
         while 2 not in seen:
-            try:
+            with contextlib.suppress(ConnectionError):
                 await world.queue.put("room.verb", 2)
-            except ConnectionError:
-                pass
             await asyncio.sleep(0.3)
 
 

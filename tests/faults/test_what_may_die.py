@@ -19,19 +19,22 @@ from tests.factories.house import AgentProcess, House, ServerProcess
 pytestmark = pytest.mark.real
 
 STEPS = 66  # three events each: with the play's own about two hundred
-PLAY = """
+PLAY = (
+    """
 - name: Many steps
   hosts: all
   gather_facts: false
   tasks:
     - name: Step
       ansible.builtin.command: "sleep 0.5"
-      loop: "{{ range(%d) | list }}"
+      loop: "{{ range(66) | list }}"
     - name: Say so
       ansible.builtin.debug:
         msg: all steps done
-""" % STEPS
-SHORT_PLAY = PLAY.replace(f"range({STEPS})", "range(24)")
+"""
+    % STEPS
+)
+SHORT_PLAY = PLAY.replace("range(66)", "range(24)")
 
 
 async def connected(api: Api, agent: AgentProcess, seconds: float = 30) -> None:
@@ -49,7 +52,7 @@ async def begun(api: Api, job: dict[str, Any], events: int = 5) -> None:
     await api.until(job, lambda found: found["hosts"][0]["events"] >= events, 60)
 
 
-async def stored(api: Api, call: Call, job: dict[str, Any]) -> list[dict[str, Any]]:
+async def stored(call: Call, job: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the events after checking that each counter is there once and that positions follow the counters."""
     rows = await call.db.all(
         """
@@ -61,7 +64,10 @@ async def stored(api: Api, call: Call, job: dict[str, Any]) -> list[dict[str, An
         """,
         job=job["id"],
     )
-    final = await call.db.one("select runner_counter, live_counter from job_hosts h join jobs j on j.id = h.job_id where j.uuid = %(job)s", job=job["id"])
+    final = await call.db.one(
+        "select runner_counter, live_counter from job_hosts h join jobs j on j.id = h.job_id where j.uuid = %(job)s",
+        job=job["id"],
+    )
     assert final is not None
     for source, last in ((0, final["runner_counter"]), (1, final["live_counter"])):
         mine = [row for row in rows if row["source"] == source]
@@ -89,7 +95,9 @@ def processes(mark: str) -> list[int]:
     return found
 
 
-async def test_a_server_killed_ten_times_loses_no_event(house: House, server_process: ServerProcess, api: Api, call: Call) -> None:
+async def test_a_server_killed_ten_times_loses_no_event(
+    house: House, server_process: ServerProcess, api: Api, call: Call
+) -> None:
     await house.playbook("steps", PLAY)
     agent = await house.agent("web-01", server_process.port)
     await agent.start()
@@ -103,7 +111,7 @@ async def test_a_server_killed_ten_times_loses_no_event(house: House, server_pro
         await server_process.start()
     ended = await done(api, job)
     assert ended["status"] == "succeeded", agent.said()[-3000:]
-    rows = await stored(api, call, job)
+    rows = await stored(call, job)
     assert len(rows) > STEPS * 2
     assert items(rows) == list(range(STEPS))
     assert rows[-1]["event"] == "playbook_on_stats" or any(row["event"] == "playbook_on_stats" for row in rows)
@@ -123,7 +131,7 @@ async def test_a_killed_agent_is_followed_by_one_that_adopts_the_play(
     await agent.start()
     ended = await done(api, job)
     assert ended["status"] == "succeeded", agent.said()[-3000:]
-    assert items(await stored(api, call, job)) == list(range(24))
+    assert items(await stored(call, job)) == list(range(24))
 
 
 async def test_a_restart_by_the_units_rules_lets_the_play_finish(
@@ -141,10 +149,12 @@ async def test_a_restart_by_the_units_rules_lets_the_play_finish(
     await agent.start()
     ended = await done(api, job)
     assert ended["status"] == "succeeded", agent.said()[-3000:]
-    assert items(await stored(api, call, job)) == list(range(24))
+    assert items(await stored(call, job)) == list(range(24))
 
 
-async def test_a_cut_of_thirty_seconds_is_resumed(house: House, server_process: ServerProcess, api: Api, call: Call) -> None:
+async def test_a_cut_of_thirty_seconds_is_resumed(
+    house: House, server_process: ServerProcess, api: Api, call: Call
+) -> None:
     await house.playbook("steps", PLAY)
     wire = await house.wire(server_process.port)
     agent = await house.agent("web-01", wire.port)
@@ -158,7 +168,7 @@ async def test_a_cut_of_thirty_seconds_is_resumed(house: House, server_process: 
     wire.mend()
     ended = await done(api, job)
     assert ended["status"] == "succeeded", agent.said()[-3000:]
-    rows = await stored(api, call, job)
+    rows = await stored(call, job)
     assert len(rows) > seen_at_the_cut
     assert items(rows) == list(range(STEPS))
 
@@ -198,7 +208,7 @@ async def test_stop_leaves_no_descendant(
     ended = await done(api, job, 30)
     assert ended["status"] == "cancelled"
     assert took <= within
-    rows = await stored(api, call, job)
+    rows = await stored(call, job)
     assert any("partial output is kept" in str(row["result"]) for row in rows)
 
 
@@ -239,7 +249,9 @@ async def test_a_full_disk_on_the_host_ends_the_job_with_that_reason(
     assert "spool full" in ended["hosts"][0]["reason"] or "room" in ended["hosts"][0]["reason"]
 
 
-async def test_a_launch_variable_stays_literal_text(house: House, server_process: ServerProcess, api: Api, call: Call, tmp_path: Path) -> None:
+async def test_a_launch_variable_stays_literal_text(
+    house: House, server_process: ServerProcess, api: Api, call: Call, tmp_path: Path
+) -> None:
     witness = tmp_path / "ran"
     template = "{{ lookup('pipe', 'touch " + str(witness) + "') }}"
     text = """
@@ -258,7 +270,7 @@ async def test_a_launch_variable_stays_literal_text(house: House, server_process
         agent.uuid, playbook="says", check=False, variables={"text": template, "deep": {"list": [template]}}
     )
     ended = await done(api, job, 60)
-    rows = await stored(api, call, job)
+    rows = await stored(call, job)
     said = next(row["result"]["msg"] for row in rows if row["event"] == "runner_on_ok")
     assert ended["status"] == "succeeded", rows
     assert said == f"said {template} and {template}"
@@ -291,7 +303,7 @@ async def test_an_agent_on_one_server_is_driven_and_watched_from_both(
     assert here == elsewhere == sorted(set(here))
     assert len(here) >= 24
     assert (await api.show(job))["status"] == "succeeded"
-    assert items(await stored(api, call, job)) == list(range(24))
+    assert items(await stored(call, job)) == list(range(24))
     stopped = await there.launch(agent.uuid, playbook="steps", check=False)
     await begun(api, stopped)
     await there.ask("POST", f"/jobs/{stopped['id']}/stop")

@@ -1,0 +1,79 @@
+"""A house to live in, and a real browser that keeps its pictures."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from server.core.call import Call
+from server.core.env import Env
+from tests.factories import house as houses
+from tests.factories.house import ROOT, House, ServerProcess
+
+PICTURES = ROOT / "build" / "screenshots"
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+@pytest.fixture
+async def house(env: Env, call: Call, tmp_path: Path) -> AsyncIterator[House]:
+    async with houses.house(env, call, tmp_path) as built:
+        yield built
+
+
+@pytest.fixture
+async def server_process(house: House, unused_tcp_port: int, pyz: Path) -> ServerProcess:
+    running = house.server(unused_tcp_port, AGENT_BINARIES_DIR=str(pyz.parent))
+    await running.start()
+    return running
+
+
+@pytest.fixture(scope="session")
+def pyz() -> Path:
+    """The agent's one file, built from what is here now."""
+    subprocess.run(
+        [sys.executable, str(ROOT / "tools/build_agent.py")], check=True, cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    return ROOT / "dist" / "patchmon-agent.pyz"
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no chromium is installed")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield browser
+        await browser.close()
+
+
+async def picture(page: Page, name: str) -> None:
+    """Keep the page as a person sees it: light, dark, and on a phone."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    wide = page.viewport_size or {"width": 1280, "height": 860}
+    for look, scheme, width in (
+        ("light", "light", wide["width"]),
+        ("dark", "dark", wide["width"]),
+        ("phone", "light", 390),
+    ):
+        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        await page.set_viewport_size({"width": width, "height": 860})
+        await page.wait_for_timeout(150)
+        await page.screenshot(path=PICTURES / f"{name}-{look}.png", full_page=True)
+        overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, f"{name} scrolls sideways at {width} px"
+    await page.emulate_media(color_scheme="light")
+    await page.set_viewport_size(wide)
+
+
+def setup_link(server: ServerProcess) -> str:
+    """Return the one-time link that the server printed."""
+    found = re.search(r"http://\S+/setup\?token=[A-Za-z0-9_-]+", server.program.log.read_text())
+    assert found is not None, server.program.log.read_text()[-2000:]
+    return re.sub(r"http://[^/]+", server.url, found[0])
