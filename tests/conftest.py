@@ -83,7 +83,9 @@ class Running:
 async def services() -> AsyncIterator[Running]:
     """Start the embedded services once for the whole run."""
     # Not under pytest's own folder: that is closed to the user PostgreSQL runs as when root runs the tests.
-    data_dir = Path(tempfile.mkdtemp(prefix="patchmon-test-"))
+    # In memory where there is some: what is tested is not the disk.
+    memory = Path("/dev/shm")
+    data_dir = Path(tempfile.mkdtemp(prefix="patchmon-test-", dir=memory if memory.is_dir() else None))
     embedded = Services(data_dir)
     running = Running(await embedded.start())
     db = await Database.open(running.endpoints.database_url, size=1)

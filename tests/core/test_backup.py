@@ -225,7 +225,7 @@ async def test_no_password_is_seen_among_the_arguments_of_a_program(filled: Endp
         await tx.execute("lock table event")
         tasks.create_task(in_thread(dump, filled.database_url, len))
         async with asyncio.timeout(10):
-            while not (lines := await in_thread(arguments_of, "pg_dump")):  # noqa: ASYNC110 (no bell to wait for)
+            while not (lines := await in_thread(arguments_of, "pg_dump")):
                 await asyncio.sleep(0.01)
     await db.close()
     assert any("passfile" in line for line in lines)

@@ -19,8 +19,7 @@ from tests.factories.house import AgentProcess, House, ServerProcess
 pytestmark = pytest.mark.real
 
 STEPS = 66  # three events each: with the play's own about two hundred
-PLAY = (
-    """
+PLAY = """
 - name: Many steps
   hosts: all
   gather_facts: false
@@ -32,8 +31,6 @@ PLAY = (
       ansible.builtin.debug:
         msg: all steps done
 """
-    % STEPS
-)
 SHORT_PLAY = PLAY.replace("range(66)", "range(24)")
 
 
