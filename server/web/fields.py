@@ -44,7 +44,12 @@ def filled(fields: Sequence[Field], values: Mapping[str, object], complaints: Ma
 def complained(fields: Sequence[Field], complaints: Mapping[str, str]) -> list[tuple[str, str] | str]:
     """Return every complaint for the top of the form: those of a field lead to it, the others stand alone."""
     names = {one.name: one.label for one in fields}
-    return [(name, f"{names[name]}: {text}") if name in names else text for name, text in complaints.items()]
+    return [(name, _sentence(names[name], text)) if name in names else text for name, text in complaints.items()]
+
+
+def _sentence(label: str, text: str) -> str:
+    # "must be a number" needs its subject; "The two passwords are not the same" has one.
+    return text if text[:1].isupper() else f"{label} {text}"
 
 
 def _shown(value: object) -> str | bool | int | None:

@@ -12,4 +12,9 @@ def test_a_refused_form_keeps_what_was_typed_but_no_password() -> None:
 
 
 def test_a_complaint_leads_to_its_field_and_others_stand_alone() -> None:
-    assert complained(FIELDS, {"name": "is wrong", "": "Try later"}) == [("name", "Name: is wrong"), "Try later"]
+    wrong = {"name": "is required", "password": "Too short a password", "": "Try later"}
+    assert complained(FIELDS, wrong) == [
+        ("name", "Name is required"),
+        ("password", "Too short a password"),
+        "Try later",
+    ]
