@@ -25,6 +25,8 @@ Result = TypeVar("Result")
 
 _UUID: Final = psycopg2.extensions.new_type((2950,), "uuid", psycopg2.STRING)
 _UUIDS: Final = psycopg2.extensions.new_array_type((2951,), "uuid[]", _UUID)
+#: Connection errors, shutting or starting up, no such database any more, too many connections.
+_AWAY: Final = ("08", "57P", "3D000", "53300")
 _ATTEMPTS: Final = 4
 _BACKOFF_SECONDS: Final = 0.025
 _BACKOFF_LIMIT_SECONDS: Final = 0.5
@@ -198,6 +200,13 @@ def as_json(value: Any) -> str:
 def violates(error: BaseException, constraint: str) -> bool:
     """Tell whether ``error`` is a violation of the named constraint or unique index."""
     return isinstance(error, psycopg2.IntegrityError) and error.diag.constraint_name == constraint
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether the database could not be reached or went away: nothing is wrong with what was asked of it."""
+    if not isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return False
+    return error.pgcode is None or error.pgcode.startswith(_AWAY)
 
 
 IntegrityError = psycopg2.IntegrityError

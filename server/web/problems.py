@@ -6,6 +6,7 @@ from urllib.parse import quote
 import orjson
 from aiohttp import web
 
+from server.core.db import is_away
 from server.core.errors import Conflict, Invalid, Missing, Problem, Refused, TooLarge, TooMany, Unavailable, Unknown
 from server.core.log import get_log
 from server.web.render import ErrorPage, render
@@ -47,7 +48,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400 or isinstance(error, web.HTTPMethodNotAllowed):  # noqa: PLR2004 (redirects pass)
             raise
         return await _answer(request, error.status, error.reason, {"error": error.reason})
-    except Exception:
+    except Exception as error:
+        if is_away(error):
+            log.warning("database_away", method=request.method, path=request.path, reason=str(error).strip())
+            return await refusal(request, Unavailable())
         log.exception("request_failed", method=request.method, path=request.path)
         text = "Internal Server Error"
         return await _answer(request, 500, text, {"error": text})

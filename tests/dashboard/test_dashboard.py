@@ -173,6 +173,11 @@ async def test_health_says_that_the_database_is_gone_even_to_who_is_signed_in(
                 answer = await client.get("/health?format=json", headers=headers)
             assert answer.status == 503, headers
             assert (await answer.json())["database"] == "unhealthy"
+        asked = await client.get("/api/v1/auth/profile", headers={"Cookie": "token=pms_x"})
+        assert (asked.status, (await asked.json())["error"]) == (
+            503,
+            "Service temporarily unavailable. Please try again shortly.",
+        )
         plain = await client.get("/health")
         assert (plain.status, await plain.text()) == (503, "unhealthy")
     await doomed.close()
