@@ -100,7 +100,7 @@ async def list_events(request: web.Request) -> web.Response:
     return json_answer(body)
 
 
-@routes.get("/api/v1/jobs/{job}/stream")
+@routes.get("/api/v1/jobs/{job}/stream", name="api.jobs.stream")
 @gated(_VIEW)
 async def follow(request: web.Request) -> web.StreamResponse:
     """Stream a job's events and states as they are stored; ``Last-Event-ID`` resumes without gaps or doubles."""

@@ -34,7 +34,7 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
     await keeper.close()
 
 
-@routes.get("/api/v1/agents/ws")
+@routes.get("/api/v1/agents/ws", name="agents.socket")
 @agent_only(plain=True)
 async def connect(request: web.Request) -> web.StreamResponse:
     """Upgrade an authenticated agent and stay with it until it leaves."""
@@ -49,6 +49,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
     # What the request brought along would otherwise stay in memory as long as the link.
     del agent
     request.pop(CALL, None)
+    ws.headers.clear()
     await _converse(request.app[_BOARD], link)
     return ws
 

@@ -31,6 +31,8 @@ log = get_log(__name__)
 #: The cookie that carries a session's token.
 SESSION_COOKIE: Final = "token"
 _BEARER: Final = "bearer "
+#: What existing agents are told when their key cannot be checked.
+_WRONG_CREDENTIALS: Final = "Invalid API credentials"
 
 
 @web.middleware
@@ -74,7 +76,14 @@ async def _agent(request: web.Request, handler: Handler, gate: Gate, asked: Call
         if gate.plain:
             return web.Response(status=status_of(problem), text=str(problem))
         raise
+    except DatabaseError as error:
+        if not gate.plain:
+            raise
+        log.warning("agent_not_recognised", reason=str(error).strip())
+        return web.Response(status=401, text=_WRONG_CREDENTIALS)
     set_actor(request, replace(actor, address=actor.address or asked.actor.address))
+    # An agent's socket stays for weeks: what is known of the host must not stay with it.
+    del actor
     return await handler(request)
 
 

@@ -167,7 +167,7 @@ async def _result_tables(asked: Call, job: Job, host: JobHost | None) -> list[tu
     return tables
 
 
-@routes.get("/jobs/{job}/stream")
+@routes.get("/jobs/{job}/stream", name="jobs.stream")
 @gated(_VIEW)
 async def follow(request: web.Request) -> web.StreamResponse:
     """Stream what is new on the page: the same fragments the page itself is made of."""
@@ -218,7 +218,7 @@ def _of_event(request: web.Request, stored: EventRow, job: Job) -> list[Happenin
     ]
 
 
-@routes.get("/jobs/{job}/output")
+@routes.get("/jobs/{job}/output", name="jobs.download")
 @gated(_VIEW)
 async def output(request: web.Request) -> web.StreamResponse:
     """Answer everything a host printed, as text."""
