@@ -145,7 +145,9 @@ def _loaded(file: Path) -> Tuple[Config, str]:
         text = str(error)
     except OSError as error:
         text = f"{file} is not readable: {error.strerror}"
-    return Config(file, credentials_file=file.parent / "credentials.yml", log_file=file.parent / "logs/patchmon-agent.log"), text
+    return Config(
+        file, credentials_file=file.parent / "credentials.yml", log_file=file.parent / "logs/patchmon-agent.log"
+    ), text
 
 
 def _credentials(config: Config) -> Tuple[Optional[Credentials], str]:

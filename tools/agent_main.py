@@ -1,5 +1,5 @@
 # The first file of the agent that runs, whatever Python it meets: unpacks the agent once and starts it from there.
-# It is written for old Pythons on purpose, so that they can say what is wrong.
+# It is written for older Pythons too, so that they can say what is wrong.
 import sys
 
 if sys.version_info < (3, 9):
@@ -21,7 +21,7 @@ COMPLETE = ".complete"
 OLD_VERSIONS = 1
 
 
-def main():
+def main() -> int:
     """Make the agent importable from nowhere but itself and the standard library, then run it."""
     place = OWN
     state = state_folder(sys.argv[1:])
@@ -39,7 +39,7 @@ def main():
     return run()
 
 
-def forget_the_file():
+def forget_the_file() -> None:
     """Give back what Python keeps in memory about a zip that is not read any more."""
     import zipimport
 
@@ -47,7 +47,7 @@ def forget_the_file():
     getattr(zipimport, "_zip_directory_cache", {}).pop(OWN, None)
 
 
-def standard_library():
+def standard_library() -> "list[str]":
     """Return where Python's own modules are: no current folder, no user's or system's packages, no PYTHONPATH."""
     own = os.path.dirname(os.__file__)
     name = "python%d%d.zip" % sys.version_info[:2]
@@ -56,7 +56,7 @@ def standard_library():
     return [own] + [path for path in kept if os.path.isabs(path) and path != own]
 
 
-def state_folder(arguments):
+def state_folder(arguments: "list[str]") -> "str | None":
     """Return the folder that belongs to the configuration in use; None where nothing needs to be unpacked."""
     if not arguments or any(word in LIGHT for word in arguments):
         return None
@@ -71,7 +71,7 @@ def state_folder(arguments):
     return DEFAULT_STATE if os.geteuid() == 0 else None
 
 
-def unpacked(state):
+def unpacked(state: str) -> str:
     """Return the folder with this very file's content, made when it is not there yet."""
     from hashlib import sha256
 
@@ -85,7 +85,7 @@ def unpacked(state):
     return target
 
 
-def is_ours(target):
+def is_ours(target: str) -> bool:
     """Say whether a folder is complete and nobody else can have changed it."""
     try:
         found = os.lstat(target)
@@ -95,7 +95,7 @@ def is_ours(target):
     return private and os.path.isfile(os.path.join(target, COMPLETE))
 
 
-def unpack(target):
+def unpack(target: str) -> None:
     """Unpack beside the target and rename: it is there whole or not at all; the zip's checksums are verified."""
     import shutil
     import zipfile
@@ -113,13 +113,13 @@ def unpack(target):
             os.rename(target, "%s.old" % beside)
             shutil.rmtree("%s.old" % beside, ignore_errors=True)
         os.rename(beside, target)
-    except OSError:
+    except Exception:
         shutil.rmtree(beside, ignore_errors=True)
         if not is_ours(target):
             raise
 
 
-def prune(state, digest):
+def prune(state: str, digest: str) -> None:
     """Delete versions before the last one, unless a job may still be running from one of them."""
     jobs = os.path.join(state, "jobs")
     if os.path.isdir(jobs) and os.listdir(jobs):

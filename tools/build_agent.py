@@ -154,7 +154,7 @@ def tree(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def packed(files: dict[str, bytes]) -> bytes:
-    """Return a zip of the files behind a first line for the shell: sorted, fixed times, the same for the same sources."""
+    """Return a zip of the files behind a line for the shell: sorted, fixed times, the same for the same sources."""
     buffer = io.BytesIO()
     buffer.write(SHEBANG)
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as made:

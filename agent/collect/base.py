@@ -56,7 +56,7 @@ class Collector:
 
     name: str
     collect: Callable[[Host], Fields]
-    deadline_seconds: float = 10.0
+    deadline_seconds: float = 30.0
     fatal: bool = False
 
 

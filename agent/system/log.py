@@ -126,7 +126,7 @@ def _rotate(path: Path, max_bytes: int) -> None:
         if path.stat().st_size <= max_bytes:
             return
         stamp = time.strftime("%Y-%m-%dT%H-%M-%S")
-        old = path.with_name(f"{path.stem}-{stamp}-{os.getpid()}{path.suffix}")
+        old = path.with_name(f"{path.stem}-{stamp}.{time.time_ns() % 10**9:09}{path.suffix}")
         path.rename(old)
         with old.open("rb") as source, gzip.open(f"{old}.gz", "wb") as target:
             shutil.copyfileobj(source, target)

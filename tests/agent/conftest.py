@@ -56,7 +56,9 @@ class Agent:
 
     def configure(self, url: str, api_key: str = API_KEY, **more: Any) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(yaml.safe_dump({"patchmon_server": url, **more}))
+        # Tests never fetch this machine's package lists.
+        content = {"patchmon_server": url, "package_cache_refresh_mode": "never", **more}
+        self.file.write_text(yaml.safe_dump(content))
         self.file.chmod(0o600)
         credentials = self.folder / "credentials.yml"
         credentials.write_text(yaml.safe_dump({"api_id": API_ID, "api_key": api_key}))

@@ -1,5 +1,6 @@
 """Check-ins and reports on the wire, as the contract has them."""
 
+import asyncio
 import base64
 import socket
 import ssl
@@ -120,7 +121,8 @@ async def test_certificates_are_checked_unless_told_otherwise(agent: Agent, tmp_
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    subprocess.run([*make, "-keyout", key, "-out", certificate, *subject], check=True, capture_output=True)
+    command = [*make, "-keyout", str(key), "-out", str(certificate), *subject]
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -48,10 +48,18 @@ async def test_commands(agent: Agent, server: AgentServer) -> None:
     await server.until(lambda: server.seen("/hosts/update"))
     await link.say({"type": "report_now"})
     await server.until(lambda: len(server.seen("/hosts/update")) == 2)
-    await link.say({"type": "settings_update", "update_interval": 15, "package_cache_refresh_mode": "never"})
+    await link.say(
+        {
+            "type": "settings_update",
+            "update_interval": 15,
+            "package_cache_refresh_mode": "if_stale",
+            "package_cache_refresh_max_age": 1440,
+        }
+    )
     await server.until(lambda: agent.config["update_interval"] == 15)
     await server.until(lambda: agent.config["report_offset"] == 290)
-    assert agent.config["package_cache_refresh_mode"] == "never"
+    assert agent.config["package_cache_refresh_mode"] == "if_stale"
+    assert agent.config["package_cache_refresh_max_age"] == 1440
     before = len(server.seen("/hosts/integration-status"))
     await link.say({"type": "refresh_integration_status"})
     await server.until(lambda: len(server.seen("/hosts/integration-status")) > before)

@@ -6,14 +6,14 @@ import json
 import os
 import signal
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.protocol import archive
 from agent.protocol.messages import Content, JobOffer
-from tests.agent.conftest import Agent
+from agent.supervise import process
+from tests.agent.conftest import ROOT, Agent
 from tests.stand_ins.agent_server import AgentServer, ServerLink
 
 QUICK = "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug: {msg: 'hello from a play'}\n"
@@ -130,8 +130,7 @@ async def test_the_built_in_project_may_run(agent: Agent, server: AgentServer) -
     await agent.serve()
     link = await server.link()
     job = offer(server)
-    playbooks = Path(__file__).resolve().parents[2] / "playbooks"
-    builtin = put(server, archive.pack(archive.read_folder(playbooks)))
+    builtin = put(server, archive.pack(archive.read_folder(ROOT / "playbooks")))
     await link.offer(JobOffer(job.job, "ping.yml", builtin, job.spec, check=True))
     await server.until(lambda: job.job in server.store.ended or job.job in server.store.declined)
     assert job.job not in server.store.declined
@@ -287,7 +286,7 @@ async def test_a_stopped_service_leaves_the_play_running(agent: Agent, server: A
     await server.until(lambda: "first" in server.store.text(job.job))
     assert await agent.stop(agent.services[0]) < 2
     folder = agent.state / "jobs" / job.job
-    await server.until(lambda: (folder / "ended.json").exists())
+    await server.until((folder / "ended.json").exists)
     await agent.serve()
     end = await server.until(lambda: server.store.ended.get(job.job))
     assert end.status == "succeeded"
@@ -333,7 +332,8 @@ async def test_a_job_that_the_server_does_not_know_goes_away(
     await link.socket.close()
     await server.link(2)
     await server.until(lambda: not (agent.state / "jobs" / job.job).exists())
-    assert not Path(f"/proc/{supervisor}").exists() or "Z" in Path(f"/proc/{supervisor}/stat").read_text()
+    found = process.find(supervisor)
+    assert found is None or found.dead
 
 
 @pytest.mark.parametrize(("check", "reports"), [(False, 2), (True, 1)])
