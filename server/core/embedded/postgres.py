@@ -18,6 +18,8 @@ from server.core.embedded.secret_file import sync_directory
 _ROLE: Final = "patchmon"
 _PORT: Final = 5432
 _STATUS_LINE: Final = 8
+# How long a killed server's PostgreSQL may take for its last checkpoint before it is ended without one.
+_FAST_STOP_SECONDS: Final = 10.0
 _MIB: Final = 1024**2
 # Only the application's role, only with its password. The superuser has none, so nobody can sign in as it.
 _ACCESS: Final = f"local all {_ROLE} scram-sha-256\n"
@@ -64,13 +66,17 @@ class Postgres:
             self._clear_leftovers()
 
     def launch(self) -> Launch:
-        """Return how to start it; killed servers end it at once (SIGQUIT), as recovery is quicker than a checkpoint."""
+        """Return how to start it; when the server is killed it stops fast, with a checkpoint.
+
+        Ending it at once (SIGQUIT) looks quicker, but the recovery that follows syncs every file of the cluster:
+        on a busy disk the next start then takes seconds instead of tenths.
+        """
         fixed = _FIXED | {"unix_socket_directories": str(self._ground.runtime_dir)}
         options = [part for name, value in fixed.items() for part in ("-c", f"{name}={value}")]
         command = [self._program("postgres"), "-D", str(self._ground.cluster_dir), *options]
         return Launch(
             name=self.name,
-            command=self._ground.account.bound(command, on_death=signal.SIGQUIT),
+            command=self._ground.account.bound(command, on_death=signal.SIGINT),
             lock=self._ground.lock(self.name),
             stop=((signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0)),
         )
@@ -99,7 +105,11 @@ class Postgres:
     def _alone(self) -> Iterator[int]:
         """Hold the lock, which means that nothing of a former server is left; yields its descriptor to pass on."""
         path = self._ground.lock(self.name)
-        if (descriptor := hold_lock(path, within_seconds=OLD_INSTANCE_SECONDS)) is None:
+        descriptor = hold_lock(path, within_seconds=_FAST_STOP_SECONDS)
+        if descriptor is None:
+            self._hurry()
+            descriptor = hold_lock(path, within_seconds=OLD_INSTANCE_SECONDS)
+        if descriptor is None:
             raise ServiceFailed(name="PostgreSQL", reason=f"a former one still runs and holds {path}")
         try:
             yield descriptor
@@ -157,6 +167,13 @@ class Postgres:
         if any(word in said for word in ("ERROR:", "FATAL:", "PANIC:")):
             raise ServiceFailed(name="PostgreSQL", reason="the role and the database could not be made")
 
+    def _hurry(self) -> None:
+        """Tell the former server's instance to end at once; its next start recovers what it had committed."""
+        self._say("The former PostgreSQL is slow to stop; ending it")
+        mark = self._ground.cluster_dir / "postmaster.pid"
+        if mark.exists() and (former := _working_in(mark.read_text(encoding="ascii"), self._ground.cluster_dir)):
+            os.kill(former, signal.SIGQUIT)
+
     def _clear_leftovers(self) -> None:
         """Remove the marks of a killed instance; we hold the lock, so no instance of ours lives.
 
@@ -164,7 +181,7 @@ class Postgres:
         after a restart of a container it often does.
         """
         mark = self._ground.cluster_dir / "postmaster.pid"
-        if not mark.exists() or _works_in(mark.read_text(encoding="ascii"), self._ground.cluster_dir):
+        if not mark.exists() or _working_in(mark.read_text(encoding="ascii"), self._ground.cluster_dir):
             return
         mark.unlink()
         for left in self._ground.runtime_dir.glob(f".s.PGSQL.{_PORT}*"):
@@ -176,16 +193,17 @@ def url(runtime_dir: Path, password: str) -> str:
     return f"postgresql://{_ROLE}:{password}@/{_ROLE}?host={quote(str(runtime_dir), safe='')}"
 
 
-def _works_in(mark: str, cluster: Path) -> bool:
-    """Tell whether the process named in ``postmaster.pid`` is a live one that works in this data directory."""
+def _working_in(mark: str, cluster: Path) -> int | None:
+    """Return the process named in ``postmaster.pid`` if it lives and works in this data directory."""
     lines = mark.splitlines()
-    if not lines or not lines[0].lstrip("-").isdigit():
-        return False
+    if not lines or not lines[0].isdigit():
+        return None
+    pid = int(lines[0])
     try:
-        return Path(f"/proc/{abs(int(lines[0]))}/cwd").readlink() == cluster
+        return pid if Path(f"/proc/{pid}/cwd").readlink() == cluster else None
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         # Gone, or somebody else's: ours we may read.
-        return False
+        return None
 
 
 def _tuning() -> dict[str, str]:

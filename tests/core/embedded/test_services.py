@@ -94,6 +94,9 @@ async def test_the_settings_are_those_of_a_careful_single_server(data_dir: Path)
 async def test_a_program_that_dies_is_started_again(data_dir: Path) -> None:
     services = Services(data_dir)
     endpoints = await services.start()
+    db = await Database.open(endpoints.database_url, size=1, tries=1)
+    await db.execute("create table committed as select generate_series(1, 1000) as number")
+    await db.close()
     former = number_in(data_dir / "postgresql" / "postmaster.pid")
     info = await bell(endpoints, "INFO", "server")
     assert isinstance(info, dict)
@@ -102,6 +105,7 @@ async def test_a_program_that_dies_is_started_again(data_dir: Path) -> None:
 
     await until_both_answer(endpoints)
     assert number_in(data_dir / "postgresql" / "postmaster.pid") != former
+    assert await answer(endpoints, "select count(*) from committed") == 1000
     # And once more: it is watched as before.
     os.kill(number_in(data_dir / "postgresql" / "postmaster.pid"), signal.SIGKILL)
     await until_both_answer(endpoints)
