@@ -36,7 +36,7 @@ $(VENV)/.dev: $(VENV)/.run
 	@$(PIP) install --group dev
 	@touch $@
 
-$(VENDOR_STAMP): $(VENV)/.run package-lock.json tools/vendor.py
+$(VENDOR_STAMP): $(VENV)/.run package-lock.json server/web/static/icons/names.txt tools/vendor.py
 	@printf '\033[2m▸ Fetching the front-end packages\033[0m\n'
 	@$(BIN)/python tools/vendor.py
 	@touch $@

@@ -59,6 +59,8 @@ def bring(root: Path, *, force: bool = False) -> bool:
     target = root / STATIC / "vendor"
     digest = wanted_digest(root)
     if not force and (target / STAMP).is_file() and (target / STAMP).read_text("utf-8") == digest:
+        # make compares times: without this it would call again and again after a checkout.
+        (target / STAMP).touch()
         return False
     modules = install(root)
     fresh = target.with_name(f"vendor.new-{os.getpid()}")
