@@ -72,8 +72,8 @@ class Job:
             return
         try:
             work = self._begin()
-        except (Refused, spec.BadSpec, archive.ArchiveError, layout.NoRoom) as error:
-            self._end("failed", 0, self.cleaner.text(str(error)))
+        except (Refused, spec.BadSpec, archive.ArchiveError, OSError) as error:
+            self._end("failed", 1, self.cleaner.text(str(error)))
             return
         if work is None:
             self._log("begun before: not run again")
@@ -125,12 +125,21 @@ class Job:
 
     def _perform(self, work: spec.Spec) -> None:
         self._spool = Spool(self._dir / "spool.jsonl", work.max_events, work.max_bytes)
-        live = LiveSocket(live_socket(self._run), self._on_live)
+        live = self._listen()
         play = Play(self._run, agent_environment(), layout.arguments(work, self._run), self._on_event)
         play.start()
         cause = self._watch(play, self._spool, time.monotonic() + work.timeout_seconds, work.timeout_seconds)
-        live.close()
+        if live:
+            live.close()
         self._conclude(play, self._spool, cause)
+
+    def _listen(self) -> LiveSocket | None:
+        try:
+            return LiveSocket(live_socket(self._run), self._on_live)
+        except OSError as error:
+            # Without live lines a job is poorer, not broken.
+            self._log(f"no live lines: {error}")
+            return None
 
     def _watch(self, play: Play, spool: Spool, deadline: float, timeout_seconds: int) -> Cause | None:
         """Wait for the play's end; when somebody ends it earlier, until nothing of it lives. Return who did."""

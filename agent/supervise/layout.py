@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import sys
 from pathlib import Path
 from typing import List
@@ -40,7 +41,8 @@ def check_room(job: Path, run: Path, project_bytes: int) -> None:
 
 def prepare(run: Path) -> None:
     """Make the parts of the run directory that hold nothing of the job yet; Ansible's start needs them."""
-    run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(run.parent)
+    _make_private(run)
     run.chmod(0o700)
     for name in _FOLDERS:
         (run / name).mkdir(mode=0o700, exist_ok=True)
@@ -82,6 +84,19 @@ def clear(run: Path) -> None:
     """Delete the run directory; what cannot be deleted is an error, because it may hold secrets."""
     if run.exists():
         shutil.rmtree(run)
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder that nobody else can replace, or make sure that an existing one is such.
+
+    Raises:
+        PermissionError: it is a link, or somebody else's, or others may rename what is in it.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    others_write = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (0, os.geteuid()) or others_write:
+        raise PermissionError(f"{folder} is not safe for secrets")
 
 
 def _local(host: str) -> object:

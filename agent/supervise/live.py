@@ -40,7 +40,11 @@ class LiveSocket:
         self._writers: Dict[socket.socket, _Writer] = {}
         self._selector = selectors.DefaultSelector()
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._server.bind(str(path))
+        try:
+            self._server.bind(str(path))
+        except OSError:
+            self._server.close()
+            raise
         path.chmod(0o600)
         self._server.listen(_MOST_WRITERS)
         self._server.setblocking(False)

@@ -28,6 +28,7 @@ class Outcome:
         self._failure = ""
         self._last_failure = ""
         self._error = ""
+        self._last_said = ""
 
     def see(self, item: Item) -> None:
         """Take note of one event."""
@@ -46,11 +47,16 @@ class Outcome:
         """Return in a line why the play failed: its first failure, as "task: message"."""
         # With a rescue the first failure was mended; what ended the play came last.
         failure = self._last_failure if self.counters.get("rescued") else self._failure
-        text = failure or self._error or f"ansible-playbook ended with {rc}"
+        ended = f"ansible-playbook ended with {rc}"
+        text = failure or self._error or (f"{ended}: {self._last_said}" if self._last_said else ended)
         return text if len(text) <= _REASON_LENGTH else f"{text[: _REASON_LENGTH - 1]}…"
 
     def _said(self, text: str) -> None:
-        """Keep the first error that Ansible prints outside of any task, with the place it names."""
+        """Keep the first error that Ansible prints outside of any task, with the place it names.
+
+        The last line of all is kept as well: a trace ends with what broke.
+        """
+        self._last_said = text.splitlines()[-1] if text else self._last_said
         if not self._error and text.startswith(_ERROR_MARKS):
             self._error = " ".join(text.split("\n\n", maxsplit=1)[0].split())
         elif self._error and text.startswith("Origin:") and "Origin:" not in self._error:

@@ -13,6 +13,8 @@ import signal
 import socket
 import sys
 import warnings
+from functools import partial
+from typing import Any, Callable, Iterator
 
 #: What a play needs beyond the command itself; one that is missing in some release is simply not warm.
 _NEEDED = (
@@ -54,7 +56,7 @@ def main() -> None:
     server.listen(1)
     sys.path[:] = paths
     sys.argv = ["ansible-playbook"]
-    warm_up()
+    warm_up(server)
     connection = wait_for_launcher(server, parent)
     server.close()
     message, files, _flags, _address = socket.recv_fds(connection, _MESSAGE_BYTES, 3)
@@ -75,26 +77,45 @@ def main() -> None:
         os._exit(0)  # what Ansible registered for the end is the play's to do
 
 
-def warm_up() -> None:
-    """Import and read everything that takes time: modules, the routing table, the options of plugins."""
-    for name in _NEEDED:
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError:
-            continue
+def warm_up(server: socket.socket) -> None:
+    """Import and read what takes time, the most useful first, until it is done or the launcher calls."""
     # The command does the same in a moment and would only remark that it was done.
     warnings.filterwarnings("ignore", message="AnsibleCollectionFinder has already been configured")
+    for step in steps():
+        if select.select([server], (), (), 0)[0]:
+            return
+        step()
+
+
+def steps() -> Iterator[Callable[[], object]]:
+    """Yield modules, then the routing table, then the options of plugins."""
+    for name in _NEEDED:
+        yield partial(import_if_there, name)
     loader = importlib.import_module("ansible.plugins.loader")
-    loader.init_plugin_loader()
-    importlib.import_module("ansible_collections.ansible.builtin")
+    yield loader.init_plugin_loader
+    yield partial(importlib.import_module, "ansible_collections.ansible.builtin")
     for kind in (loader.connection_loader, loader.shell_loader, loader.become_loader):
-        list(kind.all(class_only=True))
-    loader.inventory_loader.get("ansible.builtin.yaml")
-    loader.strategy_loader.get("linear", class_only=True)
+        yield partial(load_all, kind, class_only=True)
+    yield partial(loader.inventory_loader.get, "ansible.builtin.yaml")
+    yield partial(loader.strategy_loader.get, "linear", class_only=True)
     for name in ("awx_display", "default"):
-        loader.callback_loader.get(name, class_only=True)
+        yield partial(loader.callback_loader.get, name, class_only=True)
     for kind in (loader.filter_loader, loader.test_loader):
-        list(kind.all())
+        yield partial(load_all, kind)
+
+
+def load_all(loader: Any, **options: bool) -> None:
+    """Load every plugin of a kind; its loader remembers them."""
+    list(loader.all(**options))
+
+
+def import_if_there(name: str) -> None:
+    """Import a module that another release of Ansible may not have."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
 
 
 def wait_for_launcher(server: socket.socket, parent: int) -> socket.socket:

@@ -16,7 +16,7 @@ import pytest
 from agent import supervise
 from agent.supervise import process
 from agent.supervise.launch import import_paths
-from tests.factories.jobs import HOST, INVENTORY, Jobs, wait_for
+from tests.factories.jobs import HOST, Jobs, wait_for
 
 GREETING = """
 - hosts: all
@@ -117,6 +117,7 @@ def test_check_mode_tags_diff_and_verbosity_reach_ansible(jobs: Jobs, tmp_path: 
     assert "+new line" in "".join(str(event.get("stdout", "")) for event in job.events())
 
 
+@pytest.mark.real
 def test_the_play_runs_here_with_the_agents_interpreter_whatever_the_inventory_says(jobs: Jobs) -> None:
     inventory = (
         f"all:\n  hosts:\n    {HOST}:\n      ansible_connection: ssh\n      ansible_python_interpreter: /nowhere\n"
@@ -151,7 +152,8 @@ def test_a_template_in_a_launch_variable_stays_literal_text(jobs: Jobs, tmp_path
     assert not planted.exists()
 
 
-def test_project_roles_and_the_bundled_collection_are_found(jobs: Jobs) -> None:
+@pytest.mark.real
+def test_project_roles_are_found_and_its_ansible_cfg_is_not(jobs: Jobs) -> None:
     job = jobs.make(
         """
         - hosts: all
@@ -168,6 +170,7 @@ def test_project_roles_and_the_bundled_collection_are_found(jobs: Jobs) -> None:
     assert job.saw("runner_on_ok", task="From the role")["role"] == "greeter"
 
 
+@pytest.mark.real
 def test_questions_get_their_default_instead_of_waiting(jobs: Jobs) -> None:
     job = jobs.make(
         """
@@ -230,6 +233,7 @@ def test_live_lines_arrive_before_their_task_ends(jobs: Jobs) -> None:
     assert job.ended()["live"] == 2
 
 
+@pytest.mark.real
 def test_refused_characters_are_replaced_in_events(jobs: Jobs) -> None:
     job = jobs.make(
         """
@@ -451,4 +455,26 @@ def test_starting_returns_at_once_and_waits_for_the_word(jobs: Jobs) -> None:
     assert not (job.folder / "started").exists()
     assert process.find(pid) is not None
     assert os.getsid(pid) == pid
-    assert INVENTORY
+
+
+def test_a_run_directory_that_others_could_replace_is_not_used(jobs: Jobs, tmp_path: Path) -> None:
+    job = jobs.make(GREETING)
+    job.run.rmdir()
+    theirs = tmp_path / "open-to-all"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    job.run = theirs / "run"
+    job.play()
+    ended = job.ended()
+    assert ended["status"] == "failed"
+    assert "not safe for secrets" in str(ended["reason"])
+
+
+@pytest.mark.real
+def test_a_run_directory_with_a_very_long_name_only_costs_the_live_lines(jobs: Jobs, tmp_path: Path) -> None:
+    job = jobs.make(GREETING)
+    job.run.rmdir()
+    job.run = tmp_path / ("long" * 30) / "run"
+    job.play()
+    assert job.ended()["status"] == "succeeded"
+    assert job.saw("runner_on_ok", task="Greet")

@@ -101,6 +101,7 @@ def test_a_job_stopped_before_its_word_never_runs(jobs: Jobs) -> None:
     assert not (job.folder / "started").exists()
 
 
+@pytest.mark.real
 def test_a_host_that_goes_down_loses_the_job(jobs: Jobs, tmp_path: Path) -> None:
     job = sleeping(jobs, "touch {mark}; sleep 600", tmp_path / "mark")
     os.kill(json.loads((job.folder / "supervisor.json").read_text())["pid"], signal.SIGTERM)
@@ -108,6 +109,7 @@ def test_a_host_that_goes_down_loses_the_job(jobs: Jobs, tmp_path: Path) -> None
     assert (ended["status"], ended["reason"]) == ("lost", "the host is shutting down")
 
 
+@pytest.mark.real
 def test_what_a_finished_play_started_for_good_is_left_alone(jobs: Jobs, tmp_path: Path) -> None:
     daemon = tmp_path / "daemon"
     script = f"setsid sh -c 'echo $$ > {daemon}; exec sleep 60' >/dev/null 2>&1 </dev/null & sleep 1; touch {{mark}}"
@@ -181,3 +183,17 @@ def test_a_disk_without_room_is_noticed_before_the_beginning(jobs: Jobs, small_d
     assert ended["status"] == "failed"
     assert "KiB free at" in str(ended["reason"])
     assert not (job.folder / "started").exists()
+
+
+@pytest.mark.real
+def test_a_full_run_directory_ends_the_job_instead_of_losing_events(jobs: Jobs, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=24m", small_disk], check=True)
+    job = jobs.make(FILLING.format(disk=small_disk, python=sys.executable))
+    job.run.rmdir()
+    job.run = small_disk / "run"
+    job.play()
+    ended = job.ended()
+    assert ended["status"] == "failed"
+    assert "No space left on device" in str(ended["reason"]) or "events were lost" in str(ended["reason"])
+    assert ended["runner"] == len(job.events("runner"))
+    assert not job.run.exists()

@@ -53,6 +53,7 @@ def test_the_play_is_a_child_of_the_warm_process(jobs: Jobs, tmp_path: Path) -> 
     assert process.find(warm.pid) is None
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("when", ["before the word", "with its socket gone"])
 def test_without_the_warm_process_the_play_starts_cold(jobs: Jobs, tmp_path: Path, when: str) -> None:
     count = tmp_path / "count"
@@ -66,6 +67,7 @@ def test_without_the_warm_process_the_play_starts_cold(jobs: Jobs, tmp_path: Pat
     assert count.read_text() == "run\n"
 
 
+@pytest.mark.real
 def test_a_warm_process_that_dies_during_the_play_does_not_make_it_run_twice(jobs: Jobs, tmp_path: Path) -> None:
     count = tmp_path / "count"
     job = jobs.make(COUNTING.format(count=count))
@@ -81,6 +83,7 @@ def test_a_warm_process_that_dies_during_the_play_does_not_make_it_run_twice(job
     assert not lives(play.pid)
 
 
+@pytest.mark.real
 def test_exit_codes_pass_through_the_warm_process(jobs: Jobs) -> None:
     job = jobs.make("- hosts: all\n  tasks: [{fail: {msg: no}\n")
     job.start()
@@ -89,6 +92,7 @@ def test_exit_codes_pass_through_the_warm_process(jobs: Jobs) -> None:
     assert job.ended()["rc"] == 4
 
 
+@pytest.mark.real
 def test_a_play_killed_from_outside_is_a_failure_with_its_signal(jobs: Jobs, tmp_path: Path) -> None:
     count = tmp_path / "count"
     job = jobs.make(COUNTING.format(count=count).replace("sleep 2", "sleep 600"))
@@ -103,6 +107,7 @@ def test_a_play_killed_from_outside_is_a_failure_with_its_signal(jobs: Jobs, tmp
     assert ended["rc"] == -9
 
 
+@pytest.mark.real
 def test_the_warm_process_ends_with_an_abandoned_offer_and_with_its_supervisor(jobs: Jobs) -> None:
     abandoned, orphaned = jobs.make(COUNTING), jobs.make(COUNTING)
     for job in (abandoned, orphaned):
