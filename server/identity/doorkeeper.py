@@ -31,7 +31,8 @@ log = get_log(__name__)
 #: The cookie that carries a session's token.
 SESSION_COOKIE: Final = "token"
 _BEARER: Final = "bearer "
-#: What existing agents are told when their key cannot be checked.
+#: What an agent's socket is told before the upgrade, in plain text; the second also when the key cannot be checked.
+_NO_CREDENTIALS: Final = "Missing API credentials"
 _WRONG_CREDENTIALS: Final = "Invalid API credentials"
 
 
@@ -70,11 +71,13 @@ def _demand_not_ours(request: web.Request) -> None:
 
 async def _agent(request: web.Request, handler: Handler, gate: Gate, asked: Call) -> web.StreamResponse:
     verifier = request.config_dict[AGENT_VERIFIER]
+    api_id, api_key = request.headers.get("X-API-ID", ""), request.headers.get("X-API-KEY", "")
     try:
-        actor = await verifier(asked, request.headers.get("X-API-ID", ""), request.headers.get("X-API-KEY", ""))
+        actor = await verifier(asked, api_id, api_key)
     except Problem as problem:
         if gate.plain:
-            return web.Response(status=status_of(problem), text=str(problem))
+            text = _WRONG_CREDENTIALS if api_id and api_key else _NO_CREDENTIALS
+            return web.Response(status=status_of(problem), text=text)
         raise
     except DatabaseError as error:
         if not gate.plain:

@@ -1,0 +1,182 @@
+"""The agents' WebSocket as the wire contract describes it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp.test_utils import TestServer
+
+from server.channel import service as channel
+from server.channel.errors import MessageTooLong
+from server.core.call import Call
+from server.core.ids import HostId
+from server.hosts import service as hosts
+from server.hosts.models import Credentials, NewHost
+from tests.factories.automation import url_of
+
+
+@pytest.fixture
+async def host(call: Call) -> Credentials:
+    return await hosts.create(call, NewHost("web-01"))
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as opened:
+        yield opened
+
+
+class Door:
+    def __init__(self, server: TestServer, session: ClientSession, host: Credentials) -> None:
+        self.url = f"{url_of(server)}/api/v1/agents/ws"
+        self.session = session
+        self.headers = {"X-API-ID": host.api_id, "X-API-KEY": host.api_key.reveal()}
+
+    async def open(self, **options: Any) -> ClientWebSocketResponse:
+        opened: ClientWebSocketResponse = await self.session.ws_connect(self.url, headers=self.headers, **options)
+        return opened
+
+
+@pytest.fixture
+def door(server: TestServer, session: ClientSession, host: Credentials) -> Door:
+    return Door(server, session, host)
+
+
+async def _online(call: Call, host: Credentials, *, wanted: bool) -> None:
+    async with call.world.bus.following("agents_connected", "agents_disconnected") as bell, asyncio.timeout(5):
+        while bool(await channel.online(call, [HostId(host.host_id)])) is not wanted:
+            await bell.ring(within=0.1)
+
+
+@pytest.mark.parametrize(
+    ("headers", "text"),
+    [
+        ({}, "Missing API credentials"),
+        ({"X-API-ID": "patchmon_0"}, "Missing API credentials"),
+        ({"X-API-ID": "patchmon_0", "X-API-KEY": "1"}, "Invalid API credentials"),
+    ],
+)
+async def test_refusals_come_before_the_upgrade_in_plain_text(door: Door, headers: dict[str, str], text: str) -> None:
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    async with door.session.get(door.url, headers={**upgrade, **headers}) as answer:
+        assert answer.status == 401
+        assert answer.content_type == "text/plain"
+        assert await answer.text() == text
+
+
+async def test_nothing_is_said_on_connect_and_no_extension_is_negotiated(door: Door) -> None:
+    ws = await door.open(compress=15, origin="https://elsewhere.example")
+    assert ws.compress == 0
+    with pytest.raises(TimeoutError):
+        await ws.receive(timeout=0.3)
+    await ws.close()
+
+
+async def test_pings_are_answered_with_their_payload(door: Door) -> None:
+    ws = await door.open(autoping=False)
+    await ws.ping(b"still there?")
+    answer = await ws.receive(timeout=5)
+    assert (answer.type, bytes(answer.data)) == (WSMsgType.PONG, b"still there?")
+    await ws.close()
+
+
+async def test_a_message_above_the_limit_ends_the_link_and_one_below_does_not(door: Door) -> None:
+    ws = await door.open()
+    await ws.send_str(json.dumps({"type": "unheard_of", "data": "x" * 500_000}))
+    await ws.ping()
+    assert not ws.closed
+    await ws.send_str(json.dumps({"type": "unheard_of", "data": "x" * 600_000}))
+    answer = await ws.receive(timeout=5)
+    assert (answer.type, answer.data) == (WSMsgType.CLOSE, 1009)
+
+
+async def test_presence_follows_the_connection(door: Door, call: Call, host: Credentials) -> None:
+    assert await channel.online(call, [HostId(host.host_id)]) == {}
+    ws = await door.open()
+    await _online(call, host, wanted=True)
+    found = (await channel.online(call, [HostId(host.host_id)]))[HostId(host.host_id)]
+    assert not found.secure
+    await ws.close()
+    await _online(call, host, wanted=False)
+    row = await call.db.one(
+        "select last_connected_at, last_disconnected_at from hosts where id = %(id)s", id=host.host_id
+    )
+    assert row is not None
+    assert row["last_disconnected_at"] > row["last_connected_at"]
+
+
+async def test_a_newer_link_takes_over_and_the_older_ones_end_changes_nothing(
+    door: Door, call: Call, host: Credentials
+) -> None:
+    older = await door.open()
+    await _online(call, host, wanted=True)
+    newer = await door.open()
+    await asyncio.sleep(0.2)
+    with pytest.raises(TimeoutError):
+        await older.receive(timeout=0.2)
+    await older.close()
+    await asyncio.sleep(0.3)
+    assert await channel.online(call, [HostId(host.host_id)])
+    assert await channel.tell(call, HostId(host.host_id), {"type": "report_now"})
+    answer = await newer.receive(timeout=5)
+    assert json.loads(answer.data) == {"type": "report_now"}
+    await newer.close()
+
+
+async def test_https_at_the_proxy_counts_as_secure(door: Door, call: Call, host: Credentials) -> None:
+    door.headers["X-Forwarded-Proto"] = "https"
+    ws = await door.open()
+    await _online(call, host, wanted=True)
+    assert (await channel.online(call, [HostId(host.host_id)]))[HostId(host.host_id)].secure
+    await ws.close()
+
+
+async def test_messages_of_existing_agents_are_taken_politely(door: Door, call: Call, host: Credentials) -> None:
+    ws = await door.open()
+    for body in (
+        {"type": "ssh_proxy_connected", "session_id": "0" * 32},
+        {"type": "ssh_proxy_data", "session_id": "0" * 32, "data": "text"},
+        {"type": "ssh_proxy_error", "session_id": "0" * 32, "data": "no", "message": "no"},
+        {"type": "rdp_proxy_data", "session_id": "0" * 32, "data": "AAAA"},
+        {"type": "docker_status", "event": {"type": "container_start"}, "container_id": "1", "status": "running"},
+        {"type": "compliance_scan_progress", "phase": "started", "progress": 5},
+        {"type": ""},
+        {},
+    ):
+        await ws.send_json(body)
+    await _online(call, host, wanted=True)
+    assert await channel.tell(call, HostId(host.host_id), {"type": "report_now"})
+    answer = await ws.receive(timeout=5)
+    assert json.loads(answer.data) == {"type": "report_now"}
+    await ws.close()
+
+
+async def test_new_keys_end_the_link_that_was_opened_with_the_old_ones(
+    door: Door, call: Call, host: Credentials
+) -> None:
+    ws = await door.open()
+    await _online(call, host, wanted=True)
+    await hosts.regenerate(call, host.uuid)
+    answer = await ws.receive(timeout=5)
+    assert answer.type is WSMsgType.CLOSE
+    async with door.session.get(door.url, headers=door.headers) as refused:
+        assert refused.status == 401
+
+
+async def test_what_is_too_long_for_an_agent_is_never_sent(call: Call, host: Credentials) -> None:
+    with pytest.raises(MessageTooLong):
+        await channel.tell(call, HostId(host.host_id), {"type": "x", "data": "y" * 70_000})
+
+
+async def test_streams_and_sockets_outlive_the_deadline_of_requests(server: TestServer) -> None:
+    long = {"/api/v1/agents/ws", "/api/v1/jobs/{job}/stream", "/jobs/{job}/stream", "/jobs/{job}/output"}
+    names = {route.resource.canonical: route.name for route in server.app.router.routes() if route.resource}
+    assert {str(names[path]).rsplit(".", 1)[-1] for path in long} <= {"socket", "stream", "download"}
