@@ -22,8 +22,10 @@ _BCRYPT_BYTES: Final = 72
 async def authenticate(call: Call, directory: Directory, api_id: str, api_key: str) -> AgentHost:
     """Return the host these credentials belong to.
 
-    One indexed read, shared by those who come at the same moment. Keys imported as bcrypt or plain text verify once and are stored as fast verifiers from then on: ten
-    thousand agents coming back at once are an hour of bcrypt and a second of HMAC.
+    One indexed read, shared by those who come at the same moment. Keys imported as bcrypt or plain text verify once and
+    are stored as fast verifiers from then on: ten thousand agents coming back at once are an hour of bcrypt and a
+    second
+    of HMAC.
     """
     if not api_id or not api_key:
         raise CredentialsNeeded

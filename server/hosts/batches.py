@@ -17,10 +17,10 @@ _LINGER_PER_ITEM_SECONDS: Final = 0.0002
 
 
 class Batches(Generic[Item, Answer]):
-    """Collects items and works on them together; ``put`` returns the answer to its item, or raises what the work raised.
+    """Collects items and works on them together; ``put`` returns the answer to its item, or raises what the work did.
 
-    Nothing is answered before it is committed: a server that is killed has told nobody something it then forgot. A batch
-    holds at most one item per ``key``, so that a statement never touches a row twice.
+    Nothing is answered before it is committed: a server that is killed has told nobody something it then forgot. A
+    batch holds at most one item per ``key``, so that a statement never touches a row twice.
     """
 
     def __init__(

@@ -10,7 +10,8 @@ from server.core.call import Call
 from server.core.errors import Invalid
 from server.core.paging import Page as Part
 from server.hosts import inbox, rules, schemas, service
-from server.hosts.models import Action, Counts, Credentials, HostHead, HostRow, Listed, Tab
+from server.hosts.models import Action, Credentials, HostHead, Tab
+from server.hosts.views import Counts, HostRow, Listed
 from server.settings import service as settings
 from server.web import flash
 from server.web.fields import Field, complained, filled

@@ -37,7 +37,7 @@ def enabled_sections(host: AgentHost) -> tuple[str, ...]:
 
 
 def reported_ip(primary: str | None, interfaces: Iterable[Interface], told: str) -> str:
-    """Return the address a report gives a host: the first inet address of its chosen interface wins over what it says."""
+    """Return the address a report gives a host: the first inet address of its chosen interface, else what it says."""
     for interface in interfaces:
         if primary and interface.name == primary:
             for address in interface.addresses:
@@ -97,7 +97,7 @@ def architecture_of(asked: str, system: Platform) -> str:
 
 
 def version_key(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:
-    """Return a key that orders versions: dotted numbers, then a pre-release ranks below its release; build metadata is ignored."""
+    """Return a key that orders versions: numbers, pre-releases below their release; build metadata is ignored."""
     plain = version.strip().removeprefix("v").split("+", 1)[0]
     numbers, _, pre = plain.partition("-")
     release = tuple(int(part) if part.isdecimal() else 0 for part in numbers.split("."))
@@ -114,11 +114,10 @@ def install_command(server_url: str, system: Platform, api_id: str, api_key: str
     """Return the line a person pastes into a shell of the host."""
     url = f"{server_url}/api/v1/hosts/install"
     if system == "windows":
-        return (
-            f'Invoke-WebRequest -Uri "{url}?os=windows" -Headers @{{"X-API-ID"="{api_id}"; "X-API-KEY"="{api_key}"}} -UseBasicParsing '
-            '| ForEach-Object { $_.Content } | Out-File -Encoding utf8 "$env:TEMP\\patchmon-install.ps1"; '
-            '& "$env:TEMP\\patchmon-install.ps1"'
-        )
+        headers = f'@{{"X-API-ID"="{api_id}"; "X-API-KEY"="{api_key}"}}'
+        file = '"$env:TEMP\\patchmon-install.ps1"'
+        fetched = f'(Invoke-WebRequest -Uri "{url}?os=windows" -Headers {headers} -UseBasicParsing).Content'
+        return f"{fetched} | Out-File -Encoding utf8 {file}; & {file}"
     flags = "-sk" if insecure else "-s"
     headers = f'-H "X-API-ID: {api_id}" -H "X-API-KEY: {api_key}"'
     if system == "freebsd":

@@ -5,7 +5,8 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AliasChoices, Field, StringConstraints, field_validator
 
-from server.hosts.models import IntegrationReport, Listed, NewHost, Platform
+from server.hosts.models import IntegrationReport, NewHost, Platform
+from server.hosts.views import Listed
 from server.web.forms import Body, query_number
 
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255)]

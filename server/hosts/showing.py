@@ -9,8 +9,9 @@ from server.core.ids import is_uuid
 from server.core.paging import Page, Window
 from server.hosts import rules
 from server.hosts.errors import HostMissing
-from server.hosts.models import Action, Counts, Happening, HostHead, HostRow, LinkState, Listed, Tab
+from server.hosts.models import Action, HostHead, LinkState, Tab
 from server.hosts.queries import lists
+from server.hosts.views import Counts, Happening, HostRow, Listed
 from server.settings import service as settings
 
 
@@ -151,7 +152,8 @@ def _told(row: dict[str, Any]) -> str:
     if row["packages"] is None:
         return f"Reported {', '.join(row['sections_sent'])} ({size})"
     what = "Full report" if row["kind"] == "full" else "Partial report"
-    return f"{what}: {row['packages']} packages, {row['updates']} updates, {row['security_updates']} of them security ({size})"
+    counts = f"{row['packages']} packages, {row['updates']} updates, {row['security_updates']} of them security"
+    return f"{what}: {counts} ({size})"
 
 
 async def link_states(call: Call, api_ids: Sequence[str]) -> dict[str, LinkState]:

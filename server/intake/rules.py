@@ -69,7 +69,7 @@ def demand_small_sections(parcel: Parcel, claims: Claims) -> tuple[Interface, ..
 
 
 def facts_delivered(facts: Facts, claims: Claims) -> Facts:
-    """Return the facts that count: a partial report speaks only for the sections it claims and for what it always says."""
+    """Return the facts that count: a partial report speaks for the sections it claims and for what it always says."""
     if claims.full:
         return facts
     kept = Facts(

@@ -302,7 +302,8 @@ def _patiently(decode: Callable[[bytes], Value], body: bytes) -> Value:
 def _tidy(body: bytes) -> bytes:
     """Return the first JSON value of a body in the form the decoders take.
 
-    Broken text becomes U+FFFD, nulls mean absent, names get their usual case, and whatever follows the value is ignored.
+    Broken text becomes U+FFFD, nulls mean absent, names get their usual case, and whatever follows the value is
+    ignored.
     """
     try:
         text = body.decode(errors="replace").lstrip("\ufeff \t\r\n")

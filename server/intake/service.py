@@ -35,7 +35,7 @@ async def noting_refusals(call: Call, host: AgentHost, delivery: Delivery) -> As
 async def ping(
     call: Call, check_ins: CheckIns, host: AgentHost, told: tuple[Facts, Hashes, int] | None, delivery: Delivery
 ) -> PingAnswer:
-    """Note that a host is alive, with what it says when it says anything, and answer which sections it must send in full."""
+    """Note that a host is alive, with what it says if anything, and answer which sections it must send in full."""
     wanted = stale_sections(host, told[1]) if told is not None else None
     unchanged = tuple(name for name in enabled_sections(host) if wanted is not None and name not in wanted)
     activity = Activity(
@@ -70,7 +70,8 @@ class _Opened:
 async def accept(call: Call, check_ins: CheckIns, host: AgentHost, parcel: Parcel, delivery: Delivery) -> Receipt:
     """Check a report and store what differs.
 
-    A report whose lists are byte for byte those that were accepted last is stored like a check-in: nothing is compared, the
+    A report whose lists are byte for byte those that were accepted last is stored like a check-in: nothing is
+    compared, the
     host's own row is all that changes.
     """
     opened = _open(host, parcel)

@@ -37,7 +37,8 @@ async def take_stock(tx: Tx, host_id: int, counts: Counts) -> Stored:
                set packages = %(packages)s, updates = %(updates)s, security_updates = %(security)s
              where host_id = %(host_id)s
         )
-        select coalesce(array_agg(package_id), '{}') as package_ids, coalesce(array_agg(fingerprint), '{}') as fingerprints
+        select coalesce(array_agg(package_id), '{}') as package_ids, coalesce(array_agg(fingerprint), '{}') as
+               fingerprints
           from host_packages
          where host_id = %(host_id)s
         """,
@@ -53,7 +54,8 @@ async def take_stock(tx: Tx, host_id: int, counts: Counts) -> Stored:
 async def write_packages(tx: Tx, host_id: int, rows: Sequence[Row], gone: Sequence[int], now: datetime) -> None:
     """Write the rows that are new or differ and remove those that are gone, in one statement.
 
-    Names nobody reported before are added in their order, so that two hosts reporting the same new names at once wait for
+    Names nobody reported before are added in their order, so that two hosts reporting the same new names at once wait
+    for
     each other instead of deadlocking.
     """
     await tx.execute(
@@ -91,7 +93,8 @@ async def write_packages(tx: Tx, host_id: int, rows: Sequence[Row], gone: Sequen
             update host_packages h
                set current_version = coalesce(k.c, ''), available_version = coalesce(k.a, ''),
                    needs_update = coalesce(k.u, false), is_security_update = coalesce(k.s, false),
-                   source_repository = coalesce(k.o, ''), repository_id = k.r, fingerprint = k.f, last_checked = %(now)s,
+                   source_repository = coalesce(k.o, ''), repository_id = k.r, fingerprint = k.f, last_checked =
+                   %(now)s,
                    wua_guid = k.w->>'guid', wua_kb = k.w->>'kb', wua_severity = k.w->>'severity',
                    wua_categories = k.w->'categories', wua_support_url = k.w->>'support_url',
                    wua_revision_number = (k.w->>'revision_number')::int
@@ -99,11 +102,14 @@ async def write_packages(tx: Tx, host_id: int, rows: Sequence[Row], gone: Sequen
              where h.host_id = %(host_id)s and h.package_id = k.id
             returning h.package_id
         )
-        insert into host_packages (host_id, package_id, current_version, available_version, needs_update, is_security_update,
+        insert into host_packages (host_id, package_id, current_version, available_version, needs_update,
+                                   is_security_update,
                                    source_repository, repository_id, fingerprint, last_checked,
                                    wua_guid, wua_kb, wua_severity, wua_categories, wua_support_url, wua_revision_number)
-        select %(host_id)s, id, coalesce(c, ''), coalesce(a, ''), coalesce(u, false), coalesce(s, false), coalesce(o, ''), r, f,
-               %(now)s, w->>'guid', w->>'kb', w->>'severity', w->'categories', w->>'support_url', (w->>'revision_number')::int
+        select %(host_id)s, id, coalesce(c, ''), coalesce(a, ''), coalesce(u, false), coalesce(s, false), coalesce(o,
+               ''), r, f,
+               %(now)s, w->>'guid', w->>'kb', w->>'severity', w->'categories', w->>'support_url',
+               (w->>'revision_number')::int
           from all_of_them
          where id not in (select package_id from updated)
         """,
@@ -135,12 +141,14 @@ async def write_repositories(
         """
         with told as materialized (
             select * from jsonb_to_recordset(%(rows)s::jsonb) as t(
-                   place int, name text, url text, distribution text, components text, repo_type text, enabled boolean, secure boolean)
+                   place int, name text, url text, distribution text, components text, repo_type text, enabled
+                   boolean, secure boolean)
         ), known as materialized (
             select r.id, t.* from told t join repositories r using (url, distribution, components)
         ), added as (
             insert into repositories (url, distribution, components, name, repo_type, description, is_secure)
-            select url, distribution, components, name, repo_type, repo_type || ' repository for ' || distribution, secure
+            select url, distribution, components, name, repo_type, repo_type || ' repository for ' || distribution,
+                   secure
               from told
              where not exists (select from known where known.place = told.place)
              order by url, distribution, components

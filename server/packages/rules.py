@@ -1,4 +1,4 @@
-"""Pure work on whole inventories: their hash, cleaning, where packages come from, and what differs from what is stored."""
+"""Pure work on whole inventories: their hash, cleaning, where packages come from, what differs from what is stored."""
 
 import hashlib
 import unicodedata
@@ -35,7 +35,8 @@ _PART_BYTES: Final = 500
 def packages_hash(packages: Sequence[ReportedPackage]) -> str:
     """Return the section hash of packages as they were received.
 
-    Nearly every inventory is already in its normal form; then the hashed bytes are what the encoder writes, an eighth of the
+    Nearly every inventory is already in its normal form; then the hashed bytes are what the encoder writes, an eighth
+    of the
     time of building them field by field. Anything else goes the long way.
     """
     if any(_is_ragged(package) for package in packages):
@@ -150,7 +151,7 @@ def marked(reported: Iterable[ReportedPackage], resolver: Resolver) -> dict[int,
 
 
 def _fingerprint(line: bytes, repository: int | None) -> int:
-    # The line holds the name, so two packages of a host share 64 bits only by a chance of one in 10^13 for 1,500 packages.
+    # The line holds the name: two of 1,500 packages share their 64 bits by a chance of one in 10^13.
     text = line if repository is None else b"%s %d" % (line, repository)
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
 

@@ -21,7 +21,8 @@ async def store_inventory(
 ) -> Counts | None:
     """Make these the host's packages and repositories; ``None`` leaves a part as it is.
 
-    Returns the counts of the packages when they were given. The statements are as many for one package as for ten thousand.
+    Returns the counts of the packages when they were given. The statements are as many for one package as for ten
+    thousand.
     """
     await queries.lock_inventory(tx, host_id, call.now)
     used = None

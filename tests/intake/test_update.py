@@ -48,9 +48,12 @@ async def test_a_full_report_is_stored(client: Browser, call: Call) -> None:
     }
     host = await call.db.one(
         """
-        select status, hostname, ip, os_type, os_version, architecture, kernel_version, installed_kernel_version, selinux_status,
-               system_uptime, boot_time::text, load_average, cpu_model, cpu_cores, ram_installed, swap_size, gateway_ip, dns_servers,
-               needs_reboot, reboot_reason, package_manager, machine_id, agent_version, network_interfaces->0->>'name' as nic
+        select status, hostname, ip, os_type, os_version, architecture, kernel_version, installed_kernel_version,
+               selinux_status,
+               system_uptime, boot_time::text, load_average, cpu_model, cpu_cores, ram_installed, swap_size,
+               gateway_ip, dns_servers,
+               needs_reboot, reboot_reason, package_manager, machine_id, agent_version, network_interfaces->0->>'name'
+               as nic
           from hosts
         """
     )
@@ -224,7 +227,8 @@ async def test_a_partial_report_speaks_only_for_its_sections(client: Browser, ca
     assert list(await stored(call)) == ["b"]
     row = await call.db.one(
         """
-        select hostname, os_version, swap_size, needs_reboot, cpu_cores, load_average, jsonb_array_length(network_interfaces) as nics,
+        select hostname, os_version, swap_size, needs_reboot, cpu_cores, load_average,
+               jsonb_array_length(network_interfaces) as nics,
                packages_hash = %(hash)s as packages_known, hostname_hash = %(other)s as hostname_known
           from hosts
         """,
@@ -308,7 +312,10 @@ async def test_where_a_package_comes_from(client: Browser, call: Call, source: s
     ]
     await agent.update(full_report([package("a", sourceRepository=source)], repositories))
     row = await call.db.one(
-        "select r.components, h.source_repository from host_packages h left join repositories r on r.id = h.repository_id"
+        """
+        select r.components, h.source_repository
+          from host_packages h left join repositories r on r.id = h.repository_id
+        """
     )
     assert row == {"components": component, "source_repository": source}
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from server.core.db import Database, Tx, as_json
+from server.core.db import Database, Tx
 from server.hosts.models import Activity, AgentHost, CheckIn
 from server.hosts.queries.texts import hostile_json
 
@@ -39,7 +39,8 @@ async def upgrade_key(db: Database, host_id: int, old: str, new: str) -> None:
 async def store_check_ins(db: Database | Tx, check_ins: Sequence[CheckIn]) -> list[int]:
     """Store what hosts said, each host at most once, in one statement; return the hosts that exist.
 
-    An absent value leaves the column alone. The rows are locked in the order of their ids: two processes storing the same
+    An absent value leaves the column alone. The rows are locked in the order of their ids: two processes storing the
+    same
     hosts at the same time wait for each other instead of deadlocking.
     """
     return await db.column(
@@ -49,9 +50,12 @@ async def store_check_ins(db: Database | Tx, check_ins: Sequence[CheckIn]) -> li
               from jsonb_to_recordset(%(rows)s::jsonb) as s(
                    host_id int, at timestamptz, hostname text, machine_id text, ip text, os_type text, os_version text,
                    architecture text, kernel_version text, installed_kernel_version text, selinux_status text,
-                   package_manager text, agent_version text, cpu_model text, cpu_cores int, ram_installed double precision,
-                   swap_size double precision, disk_details jsonb, gateway_ip text, dns_servers jsonb, network_interfaces jsonb,
-                   system_uptime text, boot_time timestamptz, load_average jsonb, needs_reboot boolean, reboot_reason text,
+                   package_manager text, agent_version text, cpu_model text, cpu_cores int, ram_installed double
+                   precision,
+                   swap_size double precision, disk_details jsonb, gateway_ip text, dns_servers jsonb,
+                   network_interfaces jsonb,
+                   system_uptime text, boot_time timestamptz, load_average jsonb, needs_reboot boolean, reboot_reason
+                   text,
                    packages_hash text, repos_hash text, interfaces_hash text, hostname_hash text, packages_seal text,
                    repos_seal text, full_report boolean, reported boolean, activity jsonb)
         ), locked as materialized (
@@ -83,7 +87,8 @@ async def store_check_ins(db: Database | Tx, check_ins: Sequence[CheckIn]) -> li
                    boot_time = coalesce(s.boot_time, h.boot_time),
                    load_average = coalesce(s.load_average, h.load_average),
                    needs_reboot = coalesce(s.needs_reboot, h.needs_reboot),
-                   reboot_reason = case when not s.needs_reboot then '' else coalesce(s.reboot_reason, h.reboot_reason) end,
+                   reboot_reason = case when not s.needs_reboot then '' else coalesce(s.reboot_reason,
+                   h.reboot_reason) end,
                    packages_hash = coalesce(s.packages_hash, h.packages_hash),
                    repos_hash = coalesce(s.repos_hash, h.repos_hash),
                    interfaces_hash = coalesce(s.interfaces_hash, h.interfaces_hash),
@@ -97,14 +102,16 @@ async def store_check_ins(db: Database | Tx, check_ins: Sequence[CheckIn]) -> li
              where h.id = s.host_id
             returning h.id
         ), noted as (
-            insert into host_activity (host_id, at, kind, sections_sent, sections_unchanged, payload_kb, server_ms, agent_ms,
+            insert into host_activity (host_id, at, kind, sections_sent, sections_unchanged, payload_kb, server_ms,
+                                       agent_ms,
                                        packages, updates, security_updates)
             select u.id, s.at, a.kind, a.sections_sent, a.sections_unchanged, a.payload_kb, a.server_ms, a.agent_ms,
                    a.packages, a.updates, a.security_updates
               from updated u
               join seen s on s.host_id = u.id
              cross join jsonb_to_record(s.activity) as a(
-                   kind text, sections_sent text[], sections_unchanged text[], payload_kb real, server_ms int, agent_ms int,
+                   kind text, sections_sent text[], sections_unchanged text[], payload_kb real, server_ms int,
+                   agent_ms int,
                    packages int, updates int, security_updates int)
         )
         select id from updated
@@ -162,8 +169,8 @@ async def forget_seals(tx: Tx, host_id: int) -> None:
 async def mark_awaiting_report(tx: Tx, host_ids: Sequence[int]) -> None:
     """Remember that these hosts were changed and have not reported since."""
     await tx.execute(
-        "update hosts set awaiting_report = true where id in (select value::int from jsonb_array_elements_text(%(ids)s::jsonb))",
-        ids=as_json(list(host_ids)),
+        "update hosts set awaiting_report = true where id = any(%(ids)s)",
+        ids=list(host_ids) or [0],
     )
 
 
@@ -188,7 +195,8 @@ async def store_integration_status(tx: Tx, host_id: int, status: dict[str, Any],
         """
         update hosts
            set integration_status = %(status)s::jsonb,
-               compliance_mode = case when %(ready)s and compliance_mode = 'disabled' then 'enabled' else compliance_mode end
+               compliance_mode = case when %(ready)s and compliance_mode = 'disabled' then 'enabled' else
+               compliance_mode end
          where id = %(host_id)s
         """,
         host_id=host_id,

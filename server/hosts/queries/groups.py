@@ -12,7 +12,8 @@ async def replace_groups(tx: Tx, host_id: int, group_ids: Sequence[str]) -> int:
     return await tx.execute(
         """
         with chosen as (
-            select id from host_groups where uuid::text in (select value from jsonb_array_elements_text(%(groups)s::jsonb) as g(value))
+            select id from host_groups where uuid::text in (select value from
+                   jsonb_array_elements_text(%(groups)s::jsonb) as g(value))
         ), gone as (
             delete from host_group_members
              where host_id = %(host_id)s and host_group_id not in (select id from chosen)
@@ -31,7 +32,8 @@ async def list_groups(db: Database) -> list[dict[str, Any]]:
     return await db.all(
         """
         select g.uuid as id, g.name, g.description, g.color, g.created_at, g.updated_at,
-               jsonb_build_object('hosts', (select count(*) from host_group_members m where m.host_group_id = g.id)) as "_count"
+               jsonb_build_object('hosts', (select count(*) from host_group_members m where m.host_group_id = g.id))
+               as "_count"
           from host_groups g
          order by lower(g.name)
         """
@@ -43,7 +45,8 @@ async def find_group(db: Database, uuid: str) -> dict[str, Any] | None:
     return await db.one(
         """
         select g.uuid as id, g.name, g.description, g.color, g.created_at, g.updated_at,
-               jsonb_build_object('hosts', (select count(*) from host_group_members m where m.host_group_id = g.id)) as "_count"
+               jsonb_build_object('hosts', (select count(*) from host_group_members m where m.host_group_id = g.id))
+               as "_count"
           from host_groups g
          where g.uuid = %(uuid)s
         """,
@@ -57,7 +60,8 @@ async def insert_group(tx: Tx, name: str, description: str, color: str) -> dict[
         """
         insert into host_groups (name, description, color)
         values (%(name)s, %(description)s, %(color)s)
-        returning uuid as id, name, description, color, created_at, updated_at, jsonb_build_object('hosts', 0) as "_count"
+        returning uuid as id, name, description, color, created_at, updated_at, jsonb_build_object('hosts', 0) as
+                  "_count"
         """,
         name=name,
         description=description,

@@ -19,7 +19,8 @@ async def insert_host(
     row = await tx.one(
         """
         insert into hosts (friendly_name, api_id, api_key, docker_enabled, compliance_mode, expected_platform)
-        values (%(friendly_name)s, %(api_id)s, %(api_key)s, %(docker_enabled)s, %(compliance_mode)s, %(expected_platform)s)
+        values (%(friendly_name)s, %(api_id)s, %(api_key)s, %(docker_enabled)s, %(compliance_mode)s,
+                  %(expected_platform)s)
         returning id, uuid
         """,
         friendly_name=friendly_name,
@@ -53,7 +54,7 @@ async def replace_key(tx: Tx, uuid: str, api_id: str, api_key: str) -> dict[str,
 async def delete_host(tx: Tx, uuid: str) -> dict[str, Any] | None:
     """Remove a host with all that hangs on it; return its key and names."""
     return await tx.one(
-        "delete from hosts where uuid = %(uuid)s returning id, uuid, friendly_name, hostname, api_id, expected_platform",
+        "delete from hosts where uuid = %(uuid)s returning id, uuid, friendly_name, hostname, api_id",
         uuid=uuid,
     )
 

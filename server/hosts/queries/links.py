@@ -12,7 +12,8 @@ async def store_links(db: Database | Tx, notes: Sequence[LinkNote]) -> None:
     await db.execute(
         """
         with told as materialized (
-            select * from jsonb_to_recordset(%(rows)s::jsonb) as t(host_id int, connected boolean, secure boolean, at timestamptz)
+            select * from jsonb_to_recordset(%(rows)s::jsonb) as t(host_id int, connected boolean, secure boolean, at
+                   timestamptz)
         ), locked as materialized (
             select id from hosts where id in (select host_id from told) order by id for no key update
         )

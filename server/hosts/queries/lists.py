@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from server.core.db import Database, as_json
-from server.hosts.models import Counts, LinkState, Listed
+from server.hosts.models import LinkState
+from server.hosts.views import Counts, Listed
 
 #: Orders a person may choose, as clauses over the list's columns.
 ORDERS: Final = {
@@ -34,7 +35,8 @@ ORDERS: Final = {
 _LIST: Final = """
     select h.uuid as id, h.friendly_name, h.hostname, h.ip, h.api_id, h.os_type, h.os_version, h.status, h.last_update,
            h.needs_reboot, h.reboot_reason, h.agent_version, h.link_secure, h.last_connected_at, h.last_disconnected_at,
-           coalesce(i.updates, 0) as updates, coalesce(i.security_updates, 0) as security, coalesce(i.packages, 0) as packages,
+           coalesce(i.updates, 0) as updates, coalesce(i.security_updates, 0) as security, coalesce(i.packages, 0) as
+           packages,
            (select coalesce(array_agg(g.name order by lower(g.name)), '{}')
               from host_group_members m join host_groups g on g.id = m.host_group_id
              where m.host_id = h.id) as groups,
@@ -44,12 +46,14 @@ _LIST: Final = """
      where (%(search)s = '' or h.friendly_name ilike %(like)s or h.hostname ilike %(like)s or h.ip ilike %(like)s
             or h.os_type ilike %(like)s)
        and (%(group)s = '' or exists (select from host_group_members m join host_groups g on g.id = m.host_group_id
-                                       where m.host_id = h.id and (g.uuid::text = %(group)s or lower(g.name) = lower(%(group)s))))
+                                       where m.host_id = h.id and (g.uuid::text = %(group)s or lower(g.name) =
+                                       lower(%(group)s))))
        and (%(state)s <> 'updates' or i.updates > 0)
        and (%(state)s <> 'security' or i.security_updates > 0)
        and (%(state)s <> 'reboot' or h.needs_reboot)
        and (%(state)s not in ('online', 'offline')
-            or (%(state)s = 'online') = coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'), false))
+            or (%(state)s = 'online') = coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'),
+            false))
      order by {order}
      limit %(size)s offset %(offset)s
 """
@@ -91,7 +95,8 @@ async def find_head(db: Database, uuid: str) -> dict[str, Any] | None:
     """Return a host's row for its pages."""
     return await db.one(
         """
-        select h.id as key, h.uuid as id, h.friendly_name, h.hostname, h.api_id, h.os_type, h.os_version, h.ip, h.status,
+        select h.id as key, h.uuid as id, h.friendly_name, h.hostname, h.api_id, h.os_type, h.os_version, h.ip,
+               h.status,
                h.needs_reboot, h.reboot_reason, h.awaiting_report, h.last_update, h.last_full_report_at, h.notes,
                h.agent_version, h.agent_hello, h.link_secure, h.last_connected_at, h.last_disconnected_at,
                coalesce(i.packages, 0) as packages_total, coalesce(i.repositories, 0) as repositories_total,
@@ -111,9 +116,12 @@ async def fetch_details(db: Database, key: int) -> dict[str, Any] | None:
     """Return everything a host said about its system and network."""
     return await db.one(
         """
-        select machine_id, primary_interface, os_type, os_version, architecture, kernel_version, installed_kernel_version,
-               selinux_status, package_manager, agent_version, agent_hello, cpu_model, cpu_cores, ram_installed, swap_size,
-               disk_details, gateway_ip, dns_servers, network_interfaces, system_uptime, boot_time, load_average, created_at,
+        select machine_id, primary_interface, os_type, os_version, architecture, kernel_version,
+               installed_kernel_version,
+               selinux_status, package_manager, agent_version, agent_hello, cpu_model, cpu_cores, ram_installed,
+               swap_size,
+               disk_details, gateway_ip, dns_servers, network_interfaces, system_uptime, boot_time, load_average,
+               created_at,
                auto_update, docker_enabled, compliance_mode, expected_platform, last_connected_at, last_disconnected_at
           from hosts
          where id = %(key)s
@@ -126,7 +134,8 @@ async def list_activity(db: Database, key: int, limit: int) -> list[dict[str, An
     """Return the newest lines of a host's history."""
     return await db.all(
         """
-        select at, kind, sections_sent, sections_unchanged, payload_kb, server_ms, agent_ms, packages, updates, security_updates, error
+        select at, kind, sections_sent, sections_unchanged, payload_kb, server_ms, agent_ms, packages, updates,
+               security_updates, error
           from host_activity
          where host_id = %(key)s
          order by id desc
@@ -138,7 +147,8 @@ async def list_activity(db: Database, key: int, limit: int) -> list[dict[str, An
 
 
 _AS_JSON: Final = """
-        select to_jsonb(h) - '{id,uuid,api_key,packages_seal,repos_seal,packages_hash,repos_hash,interfaces_hash,hostname_hash,
+        select to_jsonb(h) -
+               '{id,uuid,api_key,packages_seal,repos_seal,packages_hash,repos_hash,interfaces_hash,hostname_hash,
                                docker_hash,compliance_hash,agent_hello,integration_status,link_secure}'::text[]
                || jsonb_build_object(
                     'id', h.uuid,
@@ -149,7 +159,8 @@ _AS_JSON: Final = """
                     'updates_count', coalesce(i.updates, 0),
                     'security_updates_count', coalesce(i.security_updates, 0),
                     'total_packages', coalesce(i.packages, 0),
-                    'host_groups', (select coalesce(jsonb_agg(jsonb_build_object('id', g.uuid, 'name', g.name, 'color', g.color)
+                    'host_groups', (select coalesce(jsonb_agg(jsonb_build_object('id', g.uuid, 'name', g.name,
+                    'color', g.color)
                                                               order by lower(g.name)), '[]')
                                       from host_group_members m join host_groups g on g.id = m.host_group_id
                                      where m.host_id = h.id)) as host
@@ -162,7 +173,10 @@ async def all_as_json(db: Database, inactive_before: datetime) -> str:
     """Return every host as one JSON text: Python never touches what it only passes on."""
     return str(
         await db.value(
-            f"select coalesce(jsonb_agg(t.host order by lower(t.host->>'friendly_name')), '[]')::text from ({_AS_JSON}) as t",
+            f"""
+            select coalesce(jsonb_agg(t.host order by lower(t.host->>'friendly_name')), '[]')::text
+              from ({_AS_JSON}) as t
+            """,  # noqa: S608 (only constants are put together)
             inactive_before=inactive_before,
         )
     )
@@ -171,7 +185,7 @@ async def all_as_json(db: Database, inactive_before: datetime) -> str:
 async def one_as_json(db: Database, uuid: str, inactive_before: datetime) -> str | None:
     """Return one host as JSON text."""
     found = await db.value(
-        f"select t.host::text from ({_AS_JSON} where h.uuid = %(uuid)s) as t",
+        f"select t.host::text from ({_AS_JSON} where h.uuid = %(uuid)s) as t",  # noqa: S608 (as above)
         uuid=uuid,
         inactive_before=inactive_before,
     )
@@ -185,7 +199,7 @@ async def page_as_json(db: Database, inactive_before: datetime, size: int, offse
             f"""
             select coalesce(jsonb_agg(t.host), '[]')::text
               from ({_AS_JSON} order by lower(h.friendly_name), h.id limit %(size)s offset %(offset)s) as t
-            """,
+            """,  # noqa: S608 (as above)
             inactive_before=inactive_before,
             size=size,
             offset=offset,
@@ -212,7 +226,8 @@ async def link_states(db: Database, api_ids: Sequence[str]) -> list[LinkState]:
     """Return the connection of hosts, with what the enrolment page waits for."""
     return await db.all(
         """
-        select uuid as host_id, api_id, status, last_update, link_secure as secure, last_disconnected_at, last_full_report_at,
+        select uuid as host_id, api_id, status, last_update, link_secure as secure, last_disconnected_at,
+               last_full_report_at,
                coalesce(last_connected_at > coalesce(last_disconnected_at, '-infinity'), false) as connected
           from hosts
          where api_id in (select value from jsonb_array_elements_text(%(ids)s::jsonb) as a(value))
