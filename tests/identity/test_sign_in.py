@@ -1,7 +1,6 @@
 """Signing in and out, wrong passwords, and recovery by plain SQL."""
 
 import asyncio
-import statistics
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from server.core.call import Call
 from server.core.env import Env
 from server.core.secretbox import Secret
+from server.settings import service as settings
 from tests.conftest import Browser
 from tests.factories.people import HTML, PASSWORD, form_token, person, post_form, sign_in
 from tests.identity.conftest import Move
@@ -177,13 +177,13 @@ async def test_an_unknown_name_takes_as_long_as_a_wrong_password(client: Browser
         await attempt(client, name, "wrong")
         return time.perf_counter() - start
 
-    await call.db.execute("insert into settings values ('max_login_attempts', '1000', now())")
+    await settings.change(call, {"max_login_attempts": 1000})
     known, unknown = [], []
     for number in range(9):
         known.append(await took("known"))
         unknown.append(await took(f"unknown{number}"))
-    ratio = statistics.median(unknown) / statistics.median(known)
-    assert 0.6 < ratio < 1.6, (known, unknown)
+    # The quickest of each: what the work itself takes, without what the machine does beside it.
+    assert 0.6 < min(unknown) / min(known) < 1.6, (known, unknown)
 
 
 @pytest.mark.proves("RECOV-02", "PWD-04", "OPS-96")
