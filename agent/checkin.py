@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Dict, List
 
 from agent import __version__
-from agent.config import PUSHED, Config, save
+from agent.config import Config, save
 from agent.link.http import Answer, BadAnswer, Http, Unreachable, as_body, expect_ok
 from agent.system.log import Log
 
@@ -160,7 +160,7 @@ def with_offset(config: Config, api_id: str) -> Config:
 def with_settings(config: Config, message: Dict[str, object], log: Log) -> Config:
     """Return the configuration after a ``settings_update``; what the message does not hold stays."""
     config = with_interval(config, message.get("update_interval"), log)
-    mode, age = (message.get(key) for key in PUSHED[2:])
+    mode, age = message.get("package_cache_refresh_mode"), message.get("package_cache_refresh_max_age")
     if mode not in ("always", "if_stale", "never"):
         return config
     changes: Dict[str, object] = {"package_cache_refresh_mode": mode}

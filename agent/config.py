@@ -21,8 +21,6 @@ DEFAULT_INTERVAL_MINUTES = 60
 LOG_LEVELS = ("debug", "info", "warn", "error")
 REFRESH_MODES = ("always", "if_stale", "never")
 AUTOMATION = ("any", "builtin", "off")
-#: What a server may change; everything else is the host administrator's.
-PUSHED = ("update_interval", "report_offset", "package_cache_refresh_mode", "package_cache_refresh_max_age")
 
 Compliance = Union[bool, str]
 Content = Dict[str, Any]
@@ -179,9 +177,7 @@ def load_credentials(config: Config) -> Credentials:
     if not found.api_id or not found.api_key:
         raise CredentialsError(f"API credentials are missing in {file}")
     if any(not character.isprintable() or character == " " for character in found.api_id + found.api_key):
-        raise CredentialsError(
-            f"failed to load credentials: {file}: api_id or api_key holds a blank or control character"
-        )
+        raise CredentialsError(f"failed to load credentials: {file}: a blank or control character is in them")
     return found
 
 

@@ -1,5 +1,8 @@
-# The first file of the agent that runs, whatever Python it meets: unpacks the agent once and starts it from there.
-# It is written for older Pythons too, so that they can say what is wrong.
+"""The first file of the agent that runs, whatever Python it meets: unpacks the agent once and starts it from there.
+
+It is written for older Pythons too, so that they can say what is wrong.
+"""
+
 import sys
 
 if sys.version_info < (3, 9):

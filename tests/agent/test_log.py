@@ -31,7 +31,7 @@ def test_rotation(tmp_path: Path) -> None:
     file = tmp_path / "logs" / "agent.log"
     log = Log(file, "info", on_terminal=False, max_bytes=2000)
     for number in range(200):
-        log.info(f"line {number:080}")
+        log.info("line", number=f"{number:080}")
     rotated = sorted(file.parent.glob("*.log.gz"))
     assert 1 <= len(rotated) <= 5
     assert file.stat().st_size <= 2200
@@ -41,7 +41,7 @@ def test_rotation(tmp_path: Path) -> None:
     for one in rotated:
         os.utime(one, (time.time() - 15 * 86400,) * 2)
     for number in range(25):
-        log.info(f"later {number:080}")
+        log.info("later", number=f"{number:080}")
     assert not [one for one in rotated if one.exists()]
 
 
