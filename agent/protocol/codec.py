@@ -113,7 +113,12 @@ def _record(kind: Any) -> Callable[[Any, str], Any]:
         if not isinstance(value, dict):
             raise BadMessage(name)
         readers = _READERS[kind].items()
-        return kind(**{field: reader(value[field], f"{name}.{field}") for field, reader in readers if field in value})
+        fields = {field: reader(value[field], f"{name}.{field}") for field, reader in readers if field in value}
+        try:
+            return kind(**fields)
+        except TypeError as error:
+            # A field without a default is missing.
+            raise BadMessage(name) from error
 
     return read
 
