@@ -22,12 +22,6 @@ _SIZE_BYTES: Final = 32
 _OTHERS_MAY_READ: Final = 0o077
 
 
-def secrets_file(data_dir: Path) -> Path | None:
-    """Return where the secrets of this data directory are, or ``None`` when it has none (all come from outside)."""
-    path = data_dir / FILE_NAME
-    return path if path.is_file() else None
-
-
 def load_or_create_secrets(data_dir: Path) -> dict[str, str]:
     """Return ``master_key``, ``jwt_secret``, ``session_secret`` and ``database_password``, each 64 hex digits.
 

@@ -178,9 +178,9 @@ class Services:
         self._lock = hold_lock(data_dir / _LOCK, within_seconds=_FORMER_SERVER_SECONDS)
         if self._lock is None:
             raise AlreadyRunning(pid=_note(data_dir).get("pid", "?"), path=data_dir)
-        secrets = load_or_create_secrets(data_dir)
         ground = grounds.prepare(data_dir, self._say)
         self._runtime_dir = ground.runtime_dir
+        secrets = load_or_create_secrets(data_dir)
         note = json.dumps({"pid": os.getpid(), "runtime_dir": str(ground.runtime_dir)})
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, note.encode(), 0)
@@ -220,13 +220,6 @@ async def opened(data_dir: Path, *, say: Say = _silent) -> AsyncIterator[Endpoin
     if (running := await in_thread(running_endpoints, data_dir)) is not None:
         yield running
         return
-    async with owned(data_dir, say=say) as endpoints:
-        yield endpoints
-
-
-@asynccontextmanager
-async def owned(data_dir: Path, *, say: Say = _silent) -> AsyncIterator[Endpoints]:
-    """Start the services for as long as the block lasts; ``AlreadyRunning`` if another process has them."""
     services = Services(data_dir, say=say)
     endpoints = await services.start()
     try:

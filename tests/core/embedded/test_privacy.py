@@ -1,7 +1,5 @@
 """Nobody but the owner gets in: not through the sockets, not through the files, not through a prepared trap."""
 
-# ruff: noqa: ASYNC240 (nothing else runs in the loop while a test looks at files)
-
 import json
 import os
 import pwd

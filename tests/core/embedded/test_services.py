@@ -1,7 +1,5 @@
 """The embedded services start and stop with the server and are started again when they die."""
 
-# ruff: noqa: ASYNC240 (nothing else runs in the loop while a test looks at files)
-
 import asyncio
 import contextlib
 import os
