@@ -17,6 +17,7 @@ from server.core import env as environment
 from server.core import log
 from server.core.env import BadEnvironment, Env
 from server.core.errors import Problem
+from server.core.migrate import MigrationFailed
 
 _SECRETS: Final = "secrets.json"
 _OK: Final = 0
@@ -53,6 +54,9 @@ def _local(options: argparse.Namespace) -> int:
     log.set_up("error" if options.command == "quickstart" else env.log_level, colours=sys.stderr.isatty())
     try:
         return _run(_COMMANDS[options.command](env, options))
+    except MigrationFailed as error:
+        print(f"[fatal] {error}", file=sys.stderr)
+        return _FAILED
     except (Problem, ConnectionError, OSError) as error:
         print(f"patchmon: {error}", file=sys.stderr)
         return _FAILED
@@ -104,7 +108,7 @@ async def _quickstart(env: Env, options: argparse.Namespace) -> int:
 
 async def _migrate(env: Env, options: argparse.Namespace) -> int:
     from server.core.db import Database  # noqa: PLC0415
-    from server.core.migrate import MigrationFailed, force, migrate, version  # noqa: PLC0415
+    from server.core.migrate import force, migrate, version  # noqa: PLC0415
     from server.serve import borrowed  # noqa: PLC0415
 
     async with borrowed(env, _say) as ready:
@@ -116,9 +120,6 @@ async def _migrate(env: Env, options: argparse.Namespace) -> int:
                 await migrate(db)
             found = await version(db)
             print(f"Version: {found.number} (dirty: {str(found.dirty).lower()})")
-        except MigrationFailed as error:
-            print(f"[fatal] {error}", file=sys.stderr)
-            return _FAILED
         finally:
             await db.close()
     return _OK

@@ -45,7 +45,7 @@ async def migrate(db: Database, folder: Path = FOLDER) -> Version:
         await tx.execute("select pg_advisory_xact_lock(%(lock)s)", lock=_LOCK)
         before = await version(tx)
         if before.dirty:
-            message = f"Dirty database version {before.number}. Fix and force version."
+            message = f"migrations failed: Dirty database version {before.number}. Fix and force version."
             raise MigrationFailed(message)
         pending = [file for file in files if file.number > before.number]
         for file in pending:

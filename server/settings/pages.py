@@ -67,7 +67,7 @@ async def change_server_url(request: web.Request) -> web.StreamResponse:
 async def settings(request: web.Request) -> web.StreamResponse:
     """Lead to the highest page that this person may see."""
     may = call(request).actor.may("can_manage_settings")
-    raise web.HTTPSeeOther("/settings/server-url" if may else "/profile")
+    raise web.HTTPSeeOther("/settings/server-url" if may else "/settings/profile")
 
 
 def _page(

@@ -73,6 +73,9 @@ async def headers(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Request-ID"] = request[REQUEST_ID]
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.path.startswith("/static/"):
+        # Modules import each other by plain names, so browsers ask each time; unchanged files cost a 304.
+        response.headers.setdefault("Cache-Control", "no-cache")
     if world(request).env.hsts:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if FORM_COOKIE in request and response.content_type == "text/html":

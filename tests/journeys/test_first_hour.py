@@ -74,6 +74,7 @@ async def add_host(page: Page, server: ServerProcess, house: House, pyz: Path) -
     await picture(page, "host-created")
     key = (await page.locator("#api-key").text_content() or "").strip()
     identifier = (await page.locator("#api-id").text_content() or "").strip()
+    assert len(key) == 64
     prepared = await house.agent("spare", server.port, pyz=pyz, automation="builtin")
     private(prepared.folder / "credentials.yml", {"api_id": identifier, "api_key": key})
     await prepared.start()

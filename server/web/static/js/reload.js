@@ -1,4 +1,4 @@
-// A part of a page that must stay fresh says so: data-reload="10" data-reload-id="…" fetches the page again while it is
+// A part of a page that must stay fresh says so: data-reload="10" (data-reload-url="…") fetches the page again while it is
 // visible and exchanges that element only. Used where a stream would be too much (waiting for a first connection).
 export function startReload(scope) {
   for (const node of scope.querySelectorAll("[data-reload]")) {
@@ -9,7 +9,8 @@ export function startReload(scope) {
         setTimeout(again, seconds * 1000);
         return;
       }
-      window.htmx.ajax("GET", location.href, { target: `#${node.id}`, select: `#${node.id}`, swap: "outerHTML" });
+      // A page that answers a form stands under the form's address: it names the one to look at.
+      window.htmx.ajax("GET", node.dataset.reloadUrl ?? location.href, { target: `#${node.id}`, select: `#${node.id}`, swap: "outerHTML" });
     }, seconds * 1000);
   }
 }
