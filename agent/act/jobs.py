@@ -33,7 +33,7 @@ from agent.system import build, files
 from agent.system.log import Log
 from agent.system.loop import Keeper, in_thread
 
-_CHANGING_PLAYBOOKS = ("patch.yml", "reboot.yml")
+_CHANGING_PLAYBOOKS = ("patch", "reboot")
 _UNKNOWN_GRACE_SECONDS = 30
 _LEAVE_SECONDS = 90.0
 _LOOK_SECONDS = 0.1
@@ -91,7 +91,7 @@ class Jobs:
     def over(self, folder: JobFolder) -> None:
         """A job's end became known: what changed the host is reported, once."""
         offer = folder.offer
-        if folder.job in self._reported or offer.check or offer.playbook not in _CHANGING_PLAYBOOKS:
+        if folder.job in self._reported or offer.check or Path(offer.playbook).stem not in _CHANGING_PLAYBOOKS:
             return
         self._reported.add(folder.job)
         self.outside.changed()

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,19 @@ RESULT = """\
   tasks:
     - ansible.builtin.shell: >-
         printf '{"module":"package_update","result":{"manager":"apt"}}' > "$PATCHMON_RESULT_DIR/package_update-1-1.json"
+"""
+LIVE = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.shell:
+        cmd: |
+          import os, socket, time
+          line = socket.socket(socket.AF_UNIX)
+          line.connect(os.environ["PATCHMON_LIVE_SOCKET"])
+          line.sendall(b"a line while it runs\\n")
+          time.sleep(2)
+        executable: "{{ ansible_python_interpreter }}"
 """
 pytestmark = pytest.mark.timeout(60)
 
@@ -93,6 +107,19 @@ async def test_a_job_runs_and_is_forgotten(agent: Agent, server: AgentServer, li
     parts = [(one["job"], one["part"]) for one in link.received if one["type"] == "job_need"]
     assert (again.job, "project") not in parts
     assert (job.job, "project") in parts
+
+
+async def test_live_lines_arrive_before_their_task_ends(server: AgentServer, link: ServerLink) -> None:
+    job = offer(server, LIVE)
+    await link.offer(job)
+    live = server.store.events[job.job]["live"]
+    await server.until(lambda: live)
+    assert live[1]["stdout"] == "a line while it runs\n"
+    kinds = {item["event"] for item in server.store.events[job.job]["runner"].values()}
+    assert "runner_on_start" in kinds
+    assert not kinds & {"runner_on_ok", "runner_on_failed"}
+    end = await server.until(lambda: server.store.ended.get(job.job))
+    assert (end.status, end.live) == ("succeeded", 1)
 
 
 async def test_the_same_offer_three_times_runs_once(server: AgentServer, link: ServerLink) -> None:
@@ -342,7 +369,7 @@ async def test_what_changed_the_host_is_reported(
 ) -> None:
     await server.until(lambda: server.seen("/hosts/update"))
     job = offer(server, playbook="patch.yml", check=check)
-    await link.offer(job)
+    await link.offer(replace(job, playbook="patch"))
     await server.until(lambda: job.job in server.store.ended)
     if reports == 2:
         await server.until(lambda: len(server.seen("/hosts/update")) == 2)
