@@ -74,7 +74,7 @@ class Dispatcher:
         if desk is not None and desk.link is link:
             del self._desks[link.host_id]
 
-    async def received(self, link: Link, body: Body) -> None:
+    async def received(self, link: Link, body: Body, size_bytes: int) -> None:
         """Take one message of an agent."""
         desk = self._desks.get(link.host_id)
         try:
@@ -89,14 +89,14 @@ class Dispatcher:
         elif desk is None or desk.link is not link:
             self._blame(link, None, f"{message.type} before hello")
             return
-        await self._carry_out(desk, desk.session.received(message))
+        await self._carry_out(desk, desk.session.received(message), size_bytes)
 
-    async def _carry_out(self, desk: Desk, effects: Iterable[ServerEffect]) -> None:
+    async def _carry_out(self, desk: Desk, effects: Iterable[ServerEffect], size_bytes: int) -> None:
         for effect in effects:
             if isinstance(effect, Send):
                 desk.send(effect)
             elif isinstance(effect, Store):
-                await self._store(desk, effect)
+                await self._store(desk, effect, size_bytes)
             elif isinstance(effect, Greeted):
                 await self._greet(desk, effect.hello)
             elif isinstance(effect, Wanted):
@@ -132,13 +132,13 @@ class Dispatcher:
             self._offer(desk, claimed)
         self._hurry([desk.host_id])
 
-    async def _store(self, desk: Desk, effect: Store) -> None:
+    async def _store(self, desk: Desk, effect: Store, size_bytes: int) -> None:
         held = desk.held.get(effect.job)
         if held is None or effect.source not in SOURCE_NUMBERS or effect.first < 1:
             self._blame(desk.link, desk, f"events of {effect.source!r} from {effect.first} of a job that is not here")
             return
         source: Final = "runner" if effect.source == "runner" else "live"
-        await self._put(desk, effect.job, Batch(held.job_host_id, source, effect.first, effect.items, _size_of(effect)))
+        await self._put(desk, effect.job, Batch(held.job_host_id, source, effect.first, effect.items, size_bytes))
 
     async def _taken(self, desk: Desk, effect: Taken) -> None:
         held = desk.held.get(effect.job)
@@ -271,10 +271,6 @@ class Dispatcher:
         held = desk.hold(claimed.uuid, claimed.id)
         held.spec = prepared.spec
         desk.do(desk.session.offer(prepared.offer))
-
-
-def _size_of(effect: Store) -> int:
-    return sum(len(item.get("stdout") or "") + 200 for item in effect.items)
 
 
 @asynccontextmanager

@@ -156,6 +156,11 @@ class Ledger:
             values["position"] = self._positions[entry.standing.job_id]
         return {"id": entry.standing.id, "runner": entry.stored[_RUNNER], "live": entry.stored[_LIVE], **values}
 
+    @property
+    def ended(self) -> list[str]:
+        """The UUIDs of the job hosts that reached their end."""
+        return self._ended
+
     def outcome(self) -> list[Stored]:
         """Return what is stored of every job host, for the acknowledgements."""
         return [

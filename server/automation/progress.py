@@ -14,6 +14,7 @@ from server.core.call import Call
 from server.core.db import retried
 from server.core.ids import HostId, JobHostId, is_uuid
 from server.core.log import get_log
+from server.hosts import service as hosts
 
 log = get_log(__name__)
 
@@ -88,6 +89,8 @@ async def note(call: Call, notes: list[Note]) -> list[Stored]:
             for one in notes:
                 ledger.take(one)
             await ledger.write(tx)
+            if changed := await life.list_changed_hosts(tx, ledger.ended) if ledger.ended else []:
+                await hosts.await_reports(tx, changed)
         return ledger.outcome()
 
     return await retried(attempt)

@@ -44,7 +44,7 @@ class Inbox(Protocol):
     def opened(self, link: Link) -> None:
         """A link took its host's slot."""
 
-    async def received(self, link: Link, body: Body) -> None:
+    async def received(self, link: Link, body: Body, size_bytes: int) -> None:
         """A message arrived; the link reads on when this returns, so waiting here slows the sender down."""
 
     def closed(self, link: Link) -> None:

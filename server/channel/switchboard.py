@@ -106,7 +106,7 @@ class Switchboard:
         if inbox is None or link.superseded:
             return
         try:
-            await inbox.received(link, body)
+            await inbox.received(link, body, len(data))
         except Exception:
             # Better a reconnect that resumes from the rows than a conversation with a hole in it.
             log.exception("message_failed", host=link.name, kind=body.get("type"))
@@ -179,7 +179,8 @@ class Switchboard:
             await announce(AgentsConnected(tuple(link.host_id for link in arrived), self.server))(self._world)
         if left:
             await presence.leave(self._world.redis, [(link.host_id, link.record) for link in left])
-            await announce(AgentsDisconnected(tuple(link.host_id for link in left), self.server))(self._world)
+            gone = tuple(link.host_id for link in left if link.host_id not in self._links)
+            await announce(AgentsDisconnected(gone, self.server))(self._world)
 
     async def _note(self, notes: list[LinkNote]) -> None:
         await asyncio.gather(*(self._notes.note(note) for note in notes))

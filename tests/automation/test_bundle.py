@@ -29,7 +29,8 @@ NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,10}", fullmatch=True)
 def claimed(**fields: object) -> Claimed:
     values: dict[str, object] = {
         "id": JobHostId(1), "uuid": "u", "job_id": JobId(1), "job_uuid": "j", "host_id": HostId(1),
-        "host_name": "web-01", "changing": False, "runner_counter": 0, "live_counter": 0, "playbook": "ping", "playbook_file": "ping.yml",
+        "host_name": "web-01", "changing": False, "runner_counter": 0, "live_counter": 0, "playbook": "ping",
+        "playbook_file": "ping.yml",
         "project_digest": "0" * 64, "project_size": 1, "check_mode": True, "variables": {}, "options": {},
         "secrets_sealed": None, "request_id": "r", **fields,
     }  # fmt: skip

@@ -1,5 +1,6 @@
 """The pages of jobs, without scripts."""
 
+import json
 import re
 from typing import Any
 
@@ -79,3 +80,40 @@ async def test_a_refused_form_comes_back_with_what_was_typed(as_admin: TestClien
     assert "soon" in text
     assert "must be a whole number" in text
     assert "choose at least one host" in text
+
+
+async def test_the_page_follows_its_stream_with_the_fragments_it_is_made_of(
+    as_admin: TestClient[Any, Any], api: Api, fleet: Fleet
+) -> None:
+    agent = await fleet.online("web-01")
+    job = await api.launch("web-01")
+    held = await agent.job()
+    text = await _page(as_admin, f"/jobs/{job['id']}")
+    found = re.search(r'data-stream="([^"]+)"\s+data-position="(\d+)"', text)
+    assert found is not None
+    await agent.tell(
+        held,
+        {"event": "playbook_on_task_start", "task": "Say hello", "task_uuid": "t1", "stdout": "TASK [Say hello]"},
+        {"task": "Say hello", "task_uuid": "t1", "stdout": "ok: <b>", "duration": 0.5},
+    )
+    await agent.end(held)
+    answer = await as_admin.get(found[1].replace("&amp;", "&"), headers={"Last-Event-ID": found[2]})
+    frames = [frame.split("\n") for frame in (await answer.text()).strip().split("\n\n") if not frame.startswith(":")]
+    names = [line.removeprefix("event: ") for frame in frames for line in frame if line.startswith("event: ")]
+    assert [name for name in names if name in {"output", "task"}] == ["output", "task"] * 2
+    assert {"host", "job"} <= set(names)
+    assert names[-1] == "end"
+    tasks = [json.loads(frame[-1].removeprefix("data: ")) for frame in frames if "event: task" in frame]
+    assert {task["key"] for task in tasks} == {"task-t1"}
+    assert 'id="event-task-t1"' in tasks[0]["html"]
+    assert tasks[1]["status"] == "ok"
+
+
+async def test_a_changed_host_awaits_its_report(api: Api, fleet: Fleet) -> None:
+    agent = await fleet.online("web-01")
+    job = await api.launch("web-01", playbook="patch", check=False)
+    await agent.end(await agent.job())
+    await api.status(job, "succeeded")
+    assert (
+        await fleet.call.db.value("select awaiting_report from hosts where friendly_name = %(n)s", n="web-01") is True
+    )

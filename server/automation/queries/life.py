@@ -217,6 +217,23 @@ async def list_queued_for(db: Queries, host_ids: list[HostId]) -> list[JobHostId
     )
 
 
+async def list_changed_hosts(tx: Tx, job_hosts: list[str]) -> list[HostId]:
+    """Return the hosts whose packages these job hosts may have changed; what is known of them is old by now."""
+    return cast(
+        "list[HostId]",
+        await tx.column(
+            """
+            select distinct h.host_id
+              from job_hosts h
+              join jobs j on j.id = h.job_id
+             where h.uuid = any(%(job_hosts)s::uuid[]) and h.changing and h.host_id is not null
+               and j.playbook in ('patch', 'reboot')
+            """,
+            job_hosts=job_hosts,
+        ),
+    )
+
+
 # ---------------------------------------------------------------- the sweep
 
 
