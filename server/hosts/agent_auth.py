@@ -3,10 +3,8 @@
 import hmac
 from typing import Final
 
-import bcrypt
-
+from server.core import passwords
 from server.core.call import Call
-from server.core.loop import in_thread
 from server.hosts.check_ins import Directory
 from server.hosts.errors import CredentialsNeeded, CredentialsWrong
 from server.hosts.models import AgentHost
@@ -14,9 +12,8 @@ from server.hosts.queries import agents
 
 _BCRYPT: Final = ("$2a$", "$2b$", "$2y$")
 _OURS: Final = "hmac-sha256:"
-#: Longer than any key ever issued; bcrypt itself looks at no more than 72 bytes.
+#: Longer than any key ever issued.
 _LONGEST: Final = 256
-_BCRYPT_BYTES: Final = 72
 
 
 async def authenticate(call: Call, directory: Directory, api_id: str, api_key: str) -> AgentHost:
@@ -46,13 +43,5 @@ async def authenticate(call: Call, directory: Directory, api_id: str, api_key: s
 
 async def _verifies_imported(api_key: str, stored: str) -> bool:
     if stored.startswith(_BCRYPT):
-        return await in_thread(_check_bcrypt, api_key.encode()[:_BCRYPT_BYTES], stored.encode())
+        return await passwords.matches(api_key, stored)
     return bool(stored) and hmac.compare_digest(api_key.encode(), stored.encode())
-
-
-def _check_bcrypt(key: bytes, stored: bytes) -> bool:
-    try:
-        return bcrypt.checkpw(key, stored)
-    except ValueError:
-        # A damaged row is a wrong key, not a crash.
-        return False

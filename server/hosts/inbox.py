@@ -14,6 +14,7 @@ from server.core.log import get_log
 from server.core.loop import Keeper
 from server.core.secretbox import Secret
 from server.hosts import enrolment, rules, schemas, service
+from server.hosts.addresses import server_url
 from server.hosts.binaries import AgentFile, Shelf
 from server.hosts.check_ins import Directory
 from server.hosts.errors import AgentFileMissing, InstallScriptMissing
@@ -21,7 +22,6 @@ from server.hosts.models import AgentActor, Platform
 from server.settings import service as settings
 from server.web.forms import BadBody, parse, read_json_value
 from server.web.problems import json_answer
-from server.web.proxy import origin
 from server.web.render import fragment
 from server.web.routing import AGENT_VERIFIER, WORLD, Routes, Verifier, agent_only, call, open_to_all
 
@@ -54,12 +54,6 @@ async def verify(directory: Directory, asked: Call, api_id: str, api_key: str) -
         log.exception("host_lookup_failed")
         raise web.HTTPInternalServerError(reason="Failed to look up host: database error") from error
     return AgentActor("agent", id=host.api_id, name=host.name, host=host)
-
-
-async def server_url(request: web.Request) -> str:
-    """Return the URL agents are told to use: the configured one, else the one this request was made to."""
-    decided = await settings.decided(call(request))
-    return decided.settings.server_url if decided.server_url_is_known else origin(request).url
 
 
 @routes.get("/api/v1/hosts/install")

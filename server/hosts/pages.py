@@ -9,7 +9,8 @@ from aiohttp import web
 from server.core.call import Call
 from server.core.errors import Invalid
 from server.core.paging import Page as Part
-from server.hosts import inbox, rules, schemas, service
+from server.hosts import rules, schemas, service
+from server.hosts.addresses import server_url
 from server.hosts.models import Action, Credentials, HostHead, Tab
 from server.hosts.views import Counts, HostRow, Listed
 from server.settings import service as settings
@@ -241,7 +242,7 @@ async def _created(request: web.Request, made: Credentials, platform: str) -> we
     insecure = (await settings.effective(call(request))).ignore_ssl_self_signed
     system = rules.system_of(platform, "", "")
     key = made.api_key.reveal()
-    command = rules.install_command(await inbox.server_url(request), system, made.api_id, key, insecure=insecure)
+    command = rules.install_command(await server_url(request), system, made.api_id, key, insecure=insecure)
     host = CreatedHost(made.uuid, made.friendly_name, f"/hosts/{made.uuid}")
     page = CreatedPage(host, made.api_id, key, command, connected=False, reported=False)
     return render(request, page, breadcrumbs=(_CRUMB, (made.friendly_name, host.url)))

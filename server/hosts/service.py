@@ -27,6 +27,7 @@ from server.hosts.models import (
     NewHost,
 )
 from server.hosts.queries import agents, groups, keepers, links
+from server.hosts.rules import enabled_sections, reported_ip, stale_sections
 from server.hosts.showing import (
     actions,
     all_as_json,
@@ -245,6 +246,7 @@ __all__ = [
     "create_group",
     "delete",
     "details",
+    "enabled_sections",
     "exchange",
     "fetch_group",
     "forget_seals",
@@ -265,6 +267,8 @@ __all__ = [
     "prune_activity",
     "reconcile_links",
     "regenerate",
+    "reported_ip",
     "set_groups",
+    "stale_sections",
     "tabs",
 ]

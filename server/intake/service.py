@@ -12,13 +12,13 @@ from server.core.errors import Problem
 from server.hosts import service as hosts
 from server.hosts.events import HostReported
 from server.hosts.models import Accepted, Activity, ActivityKind, AgentHost, CheckIn, Facts, Hashes, Interface, Seal
-from server.hosts.rules import enabled_sections, reported_ip, stale_sections
 from server.hosts.service import CheckIns
 from server.intake import rules
 from server.intake.errors import TooManyPackages
 from server.intake.models import MOST_PACKAGES, Claims, Delivery, Parcel, PingAnswer, Receipt
 from server.packages import service as packages
-from server.packages.models import ReportedPackage, ReportedRepository
+from server.packages.models import ReportedRepository
+from server.packages.service import Inventory
 
 
 @asynccontextmanager
@@ -36,8 +36,8 @@ async def ping(
     call: Call, check_ins: CheckIns, host: AgentHost, told: tuple[Facts, Hashes, int] | None, delivery: Delivery
 ) -> PingAnswer:
     """Note that a host is alive, with what it says if anything, and answer which sections it must send in full."""
-    wanted = stale_sections(host, told[1]) if told is not None else None
-    unchanged = tuple(name for name in enabled_sections(host) if wanted is not None and name not in wanted)
+    wanted = hosts.stale_sections(host, told[1]) if told is not None else None
+    unchanged = tuple(name for name in hosts.enabled_sections(host) if wanted is not None and name not in wanted)
     activity = Activity(
         "ping",
         sections_sent=("metrics",) if told is not None else (),
@@ -56,7 +56,7 @@ class _Opened:
     """A report after its checks: ``None`` lists need not be stored, seals say what will be known of them afterwards."""
 
     claims: Claims
-    packages: list[ReportedPackage] | None
+    packages: Inventory | None
     repositories: list[ReportedRepository] | None
     packages_seal: Seal | None
     repos_seal: Seal | None
@@ -102,16 +102,17 @@ def _open(host: AgentHost, parcel: Parcel) -> _Opened:
     return _Opened(claims, listed, repositories, packages_seal, repos_seal, interfaces)
 
 
-def _open_packages(parcel: Parcel) -> tuple[list[ReportedPackage], Seal]:
+def _open_packages(parcel: Parcel) -> tuple[Inventory, Seal]:
     listed = parcel.packages.open()
     if len(listed) > MOST_PACKAGES:
         raise TooManyPackages
-    computed = packages.packages_hash(listed) if parcel.hashes.packages else ""
+    inventory = Inventory(listed)
+    computed = inventory.section_hash() if parcel.hashes.packages else ""
     rules.demand("packages", parcel.hashes.packages, computed)
     # The counts of the answer are taken over the list as it was received.
     updates = sum(one.needs_update for one in listed)
     security = sum(one.is_security_update for one in listed)
-    return listed, Seal(parcel.packages.digest, computed, len(listed), updates, security)
+    return inventory, Seal(parcel.packages.digest, computed, len(listed), updates, security)
 
 
 def _open_repositories(parcel: Parcel) -> tuple[list[ReportedRepository], Seal]:
@@ -127,13 +128,13 @@ def _check_in(call: Call, host: AgentHost, parcel: Parcel, opened: _Opened, deli
     if opened.interfaces:
         facts = replace(facts, network_interfaces=opened.interfaces)
     if claims.has("interfaces"):
-        facts = replace(facts, ip=reported_ip(host.primary_interface, opened.interfaces, facts.ip or "") or None)
+        facts = replace(facts, ip=hosts.reported_ip(host.primary_interface, opened.interfaces, facts.ip or "") or None)
     kind: ActivityKind = "full" if claims.full else "partial"
     seal = opened.packages_seal
     activity = Activity(
         kind,
         sections_sent=tuple(sorted(claims.sections)),
-        sections_unchanged=tuple(name for name in enabled_sections(host) if name not in claims.sections),
+        sections_unchanged=tuple(name for name in hosts.enabled_sections(host) if name not in claims.sections),
         payload_kb=delivery.size_kb,
         server_ms=_elapsed_ms(delivery),
         agent_ms=parcel.agent_ms,

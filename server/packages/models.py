@@ -50,10 +50,11 @@ class StoredRepository(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What is kept of a host's packages: ids and fingerprints, in the same order."""
+    """What is kept of a host: its packages' ids and fingerprints in the same order, and its repositories."""
 
     package_ids: list[int]
     fingerprints: list[int]
+    repositories: list[StoredRepository]
 
 
 class Change(NamedTuple):
@@ -90,12 +91,8 @@ class Windows(msgspec.Struct, frozen=True, gc=False):
     revision_number: int
 
 
-class Marked(NamedTuple):
-    """A reported package under the name it is stored by, with the repository it comes from."""
-
-    name: str
-    package: ReportedPackage
-    repository_id: int | None
+#: A reported package under the name it is stored by, with the repository it comes from.
+Marked = tuple[str, ReportedPackage, int | None]
 
 
 class Counts(NamedTuple):

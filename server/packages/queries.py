@@ -12,43 +12,45 @@ from server.packages.models import Counts, ReportedRepository, RepositoryRow, Ro
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-async def lock_inventory(tx: Tx, host_id: int, now: datetime) -> None:
-    """Let one report of a host at a time through."""
+async def lock_inventory(tx: Tx, host_id: int, counts: Counts | None, now: datetime) -> None:
+    """Let one report of a host at a time through, and store its counts of packages when it brings them."""
     await tx.execute(
         """
-        insert into host_inventory (host_id, updated_at)
-        values (%(host_id)s, %(now)s)
-            on conflict (host_id) do update set updated_at = excluded.updated_at
+        insert into host_inventory as i (host_id, packages, updates, security_updates, updated_at)
+        values (%(host_id)s, coalesce(%(packages)s, 0), coalesce(%(updates)s, 0), coalesce(%(security)s, 0), %(now)s)
+            on conflict (host_id) do update
+           set packages = coalesce(%(packages)s, i.packages), updates = coalesce(%(updates)s, i.updates),
+               security_updates = coalesce(%(security)s, i.security_updates), updated_at = excluded.updated_at
         """,
         host_id=host_id,
+        packages=counts.packages if counts else None,
+        updates=counts.updates if counts else None,
+        security=counts.security if counts else None,
         now=now,
     )
 
 
-async def take_stock(tx: Tx, host_id: int, counts: Counts) -> Stored:
-    """Store a host's new counts and return what is kept of its packages so far.
+async def fetch_stored(tx: Tx, host_id: int) -> Stored:
+    """Return what is kept of a host; after the lock, because its own statement would not see what it waited for.
 
-    One row with two arrays: thousands of rows would cost more than comparing them.
+    One row with arrays: thousands of rows would cost more than comparing them.
     """
     row = await tx.one(
         """
-        with counted as (
-            update host_inventory
-               set packages = %(packages)s, updates = %(updates)s, security_updates = %(security)s
-             where host_id = %(host_id)s
-        )
-        select coalesce(array_agg(package_id), '{}') as package_ids, coalesce(array_agg(fingerprint), '{}') as
-               fingerprints
+        select coalesce(array_agg(package_id), '{}') as package_ids,
+               coalesce(array_agg(fingerprint), '{}') as fingerprints,
+               (select coalesce(jsonb_agg(jsonb_build_array(r.id, r.name, r.url, r.distribution, r.components)
+                                          order by r.id), '[]')
+                  from host_repositories h join repositories r on r.id = h.repository_id
+                 where h.host_id = %(host_id)s) as repositories
           from host_packages
          where host_id = %(host_id)s
         """,
-        Stored,
         host_id=host_id,
-        packages=counts.packages,
-        updates=counts.updates,
-        security=counts.security,
     )
-    return row or Stored([], [])
+    if row is None:
+        return Stored([], [], [])
+    return Stored(row["package_ids"], row["fingerprints"], [StoredRepository(*one) for one in row["repositories"]])
 
 
 async def write_packages(tx: Tx, host_id: int, rows: Sequence[Row], gone: Sequence[int], now: datetime) -> None:
@@ -176,21 +178,6 @@ async def write_repositories(
         host_id=host_id,
         rows=as_json(rows),
         now=now,
-    )
-
-
-async def list_host_repositories(tx: Tx, host_id: int) -> list[StoredRepository]:
-    """Return the repositories a host uses."""
-    return await tx.all(
-        """
-        select r.id, r.name, r.url, r.distribution, r.components
-          from host_repositories h
-          join repositories r on r.id = h.repository_id
-         where h.host_id = %(host_id)s
-         order by r.id
-        """,
-        StoredRepository,
-        host_id=host_id,
     )
 
 

@@ -32,45 +32,71 @@ _URL_BYTES: Final = 1400
 _PART_BYTES: Final = 500
 
 
-def packages_hash(packages: Sequence[ReportedPackage]) -> str:
-    """Return the section hash of packages as they were received.
+class Inventory:
+    """A host's packages as it reported them: each name once, the last counting, written out once for hash and rows."""
 
-    Nearly every inventory is already in its normal form; then the hashed bytes are what the encoder writes, an eighth
-    of the
-    time of building them field by field. Anything else goes the long way.
-    """
-    if any(_is_ragged(package) for package in packages):
-        return _packages_hash_at_length(packages)
-    chosen = sorted({package.name: package for package in packages}.values(), key=_name)
-    text = _ENCODER.encode(chosen)
-    if not text.isascii() and not unicodedata.is_normalized("NFC", text.decode()):
-        return _packages_hash_at_length(packages)
-    # Only texts can hold these characters, so replacing them in the finished JSON is safe.
-    text = text.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
-    text = text.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
-    return hashlib.sha256(text).hexdigest()
+    def __init__(self, reported: Sequence[ReportedPackage]) -> None:
+        self._reported = reported
+        self._chosen: dict[str, ReportedPackage] = {}
+        for package in reported:
+            if name := clean(package.name, _NAME_BYTES):
+                self._chosen[name] = package
+        self._lines = _ENCODER.encode_lines(self._chosen.values()).split(b"\n")[:-1]
+
+    def section_hash(self) -> str:
+        """Return the section hash of the packages as they were received, before any cleaning.
+
+        Nearly every inventory is already in its normal form; then the hashed bytes are what the encoder writes, an
+        eighth of the time of building them field by field. Anything else goes the long way.
+        """
+        if self._is_ragged():
+            return hashes.packages_hash([msgspec.to_builtins(package) for package in self._reported])
+        order = sorted(zip(self._chosen, self._lines, strict=True))
+        text = b"[" + b",".join([line for _, line in order]) + b"]"
+        # Only texts can hold these characters, so replacing them in the finished JSON is safe.
+        text = text.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
+        text = text.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
+        return hashlib.sha256(text).hexdigest()
+
+    def _is_ragged(self) -> bool:
+        if any(map(_needs_care, self._reported)) or any(name != one.name for name, one in self._chosen.items()):
+            return True
+        wide = b"".join([line for line in self._lines if not line.isascii()])
+        return not unicodedata.is_normalized("NFC", wide.decode())
+
+    def counts(self) -> Counts:
+        """Return the host's counts."""
+        updates = sum([package.needs_update for package in self._chosen.values()])
+        security = sum([package.is_security_update for package in self._chosen.values()])
+        return Counts(len(self._chosen), updates, security)
+
+    def marked(self, resolver: "Resolver") -> dict[int, Marked]:
+        """Return the packages by fingerprint, which covers the whole row and its repository.
+
+        Two of 1,500 packages share their 64 bits by a chance of one in 10^13.
+        """
+        resolve, digest, number = resolver.repository_of, hashlib.blake2b, int.from_bytes
+        found = {}
+        for (name, package), line in zip(self._chosen.items(), self._lines, strict=True):
+            repository = resolve(package.source_repository)
+            text = line if repository is None else b"%s %d" % (line, repository)
+            found[number(digest(text, digest_size=8).digest(), signed=True)] = (name, package, repository)
+        return found
 
 
-def _name(package: ReportedPackage) -> str:
-    return package.name
-
-
-def _is_ragged(package: ReportedPackage) -> bool:
+def _needs_care(one: ReportedPackage) -> bool:
     # str.strip() removes a little more than the contract; what it leaves alone needs no trimming for certain.
     return (
-        package.name.strip() != package.name
-        or package.description.strip() != package.description
-        or package.current_version.strip() != package.current_version
-        or package.available_version.strip() != package.available_version
-        or package.source_repository.strip() != package.source_repository
-        or package.category.strip() != package.category
-        or bool(package.wua_guid or package.wua_kb or package.wua_severity or package.wua_support_url)
-        or package.wua_categories is not None
+        not one.name
+        or one.name.strip() != one.name
+        or one.description.strip() != one.description
+        or one.current_version.strip() != one.current_version
+        or one.available_version.strip() != one.available_version
+        or one.source_repository.strip() != one.source_repository
+        or one.category.strip() != one.category
+        or one.wua_categories is not None
+        or bool(one.wua_guid or one.wua_kb or one.wua_severity or one.wua_support_url)
     )
-
-
-def _packages_hash_at_length(packages: Sequence[ReportedPackage]) -> str:
-    return hashes.packages_hash([msgspec.to_builtins(package) for package in packages])
 
 
 def repositories_hash(repositories: Sequence[ReportedRepository]) -> str:
@@ -135,27 +161,6 @@ class Resolver:
         return found if found is not None else self._by_components.get(source)
 
 
-def marked(reported: Iterable[ReportedPackage], resolver: Resolver) -> dict[int, Marked]:
-    """Return a host's packages by fingerprint; of those with the same name the last counts."""
-    chosen: dict[str, ReportedPackage] = {}
-    for package in reported:
-        if name := clean(package.name, _NAME_BYTES):
-            chosen[name] = package
-    lines = _ENCODER.encode_lines(chosen.values()).split(b"\n")
-    resolve = resolver.repository_of
-    found = {}
-    for (name, package), line in zip(chosen.items(), lines, strict=False):
-        repository = resolve(package.source_repository)
-        found[_fingerprint(line, repository)] = Marked(name, package, repository)
-    return found
-
-
-def _fingerprint(line: bytes, repository: int | None) -> int:
-    # The line holds the name: two of 1,500 packages share their 64 bits by a chance of one in 10^13.
-    text = line if repository is None else b"%s %d" % (line, repository)
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
-
-
 def _windows(package: ReportedPackage) -> Windows | None:
     if not (package.wua_guid or package.wua_kb):
         return None
@@ -173,14 +178,18 @@ def difference(stored: Stored, wanted: Mapping[int, Marked]) -> Change:
     """Return what must be written and what must go for the stored rows to be the wanted ones."""
     kept = set(stored.fingerprints)
     written = [_row(fingerprint, one) for fingerprint, one in wanted.items() if fingerprint not in kept]
-    gone = [package for package, fingerprint in zip(*stored, strict=True) if fingerprint not in wanted]
+    gone = [
+        package
+        for package, fingerprint in zip(stored.package_ids, stored.fingerprints, strict=True)
+        if fingerprint not in wanted
+    ]
     return Change(written, gone)
 
 
 def _row(fingerprint: int, one: Marked) -> Row:
-    package = one.package
+    name, package, repository = one
     return Row(
-        n=one.name,
+        n=name,
         f=fingerprint,
         c=clean(package.current_version, _VERSION_BYTES),
         a=clean(package.available_version, _VERSION_BYTES),
@@ -189,13 +198,6 @@ def _row(fingerprint: int, one: Marked) -> Row:
         u=package.needs_update,
         s=package.is_security_update,
         o=clean(package.source_repository, _PART_BYTES),
-        r=one.repository_id,
+        r=repository,
         w=_windows(package),
     )
-
-
-def counts_of(wanted: Mapping[int, Marked]) -> Counts:
-    """Return a host's counts."""
-    updates = sum(one.package.needs_update for one in wanted.values())
-    security = sum(one.package.is_security_update for one in wanted.values())
-    return Counts(len(wanted), updates, security)

@@ -6,35 +6,32 @@ from server.core.call import Call
 from server.core.db import Tx
 from server.core.paging import Page, Window
 from server.packages import queries, rules
-from server.packages.models import Counts, PackageRow, ReportedPackage, ReportedRepository, RepositoryRow
-from server.packages.rules import packages_hash, repositories_hash
+from server.packages.models import Counts, PackageRow, ReportedRepository, RepositoryRow
+from server.packages.rules import Inventory, repositories_hash
 
-__all__ = ["list_packages", "list_repositories", "packages_hash", "repositories_hash", "store_inventory"]
+__all__ = ["Inventory", "list_packages", "list_repositories", "repositories_hash", "store_inventory"]
 
 
 async def store_inventory(
     tx: Tx,
     call: Call,
     host_id: int,
-    packages: Sequence[ReportedPackage] | None,
+    inventory: Inventory | None,
     repositories: Sequence[ReportedRepository] | None,
 ) -> Counts | None:
     """Make these the host's packages and repositories; ``None`` leaves a part as it is.
 
-    Returns the counts of the packages when they were given. The statements are as many for one package as for ten
-    thousand.
+    Returns the counts of the packages when they were given. The statements are as many for one as for thousands.
     """
-    await queries.lock_inventory(tx, host_id, call.now)
+    counts = inventory.counts() if inventory is not None else None
+    await queries.lock_inventory(tx, host_id, counts, call.now)
     used = None
     if repositories is not None:
         used = await queries.write_repositories(tx, host_id, rules.clean_repositories(repositories), call.now)
-    if packages is None:
+    if inventory is None:
         return None
-    if used is None:
-        used = await queries.list_host_repositories(tx, host_id)
-    wanted = rules.marked(packages, rules.Resolver(used))
-    counts = rules.counts_of(wanted)
-    stored = await queries.take_stock(tx, host_id, counts)
+    stored = await queries.fetch_stored(tx, host_id)
+    wanted = inventory.marked(rules.Resolver(stored.repositories if used is None else used))
     change = rules.difference(stored, wanted)
     if change.written or change.gone:
         await queries.write_packages(tx, host_id, change.written, change.gone, call.now)

@@ -36,7 +36,9 @@ PACKAGES = st.lists(
 @settings(max_examples=400, deadline=None)
 @given(PACKAGES)
 def test_the_quick_hash_is_the_agents_hash(packages: list[ReportedPackage]) -> None:
-    assert rules.packages_hash(packages) == hashes.packages_hash([msgspec.to_builtins(one) for one in packages])
+    assert rules.Inventory(packages).section_hash() == hashes.packages_hash(
+        [msgspec.to_builtins(one) for one in packages]
+    )
 
 
 def test_the_worked_example() -> None:
@@ -52,8 +54,10 @@ def test_the_worked_example() -> None:
         ),
         ReportedPackage(name=" zlib1g", current_version="1:1.3.1"),
     ]
-    assert rules.packages_hash(packages) == "533755a288a9a4d2ccfed0d6f249471ee590ae2cfeb6c1d2f31788821e4b98e2"
-    assert rules.packages_hash([]) == hashlib.sha256(b"[]").hexdigest()
+    assert (
+        rules.Inventory(packages).section_hash() == "533755a288a9a4d2ccfed0d6f249471ee590ae2cfeb6c1d2f31788821e4b98e2"
+    )
+    assert rules.Inventory([]).section_hash() == hashlib.sha256(b"[]").hexdigest()
 
 
 def test_the_contracts_repositories() -> None:
@@ -66,21 +70,21 @@ def test_the_contracts_repositories() -> None:
 
 def test_only_what_differs_is_written() -> None:
     nowhere = rules.Resolver([])
-    before = rules.marked([ReportedPackage(name="a"), ReportedPackage(name="b"), ReportedPackage(name="c")], nowhere)
-    stored = Stored([10, 11, 12], list(before))
-    wanted = rules.marked(
-        [ReportedPackage(name="a"), ReportedPackage(name="b", current_version="2"), ReportedPackage(name="d")], nowhere
-    )
+    named = [ReportedPackage(name=name) for name in "abc"]
+    before = rules.Inventory(named).marked(nowhere)
+    stored = Stored([10, 11, 12], list(before), [])
+    newer = [named[0], ReportedPackage(name="b", current_version="2"), ReportedPackage(name="d")]
+    wanted = rules.Inventory(newer).marked(nowhere)
     change = rules.difference(stored, wanted)
     assert [row.n for row in change.written] == ["b", "d"]
     assert change.gone == [11, 12]
-    assert rules.difference(Stored([10, 11, 12], list(before)), before) == ([], [])
+    assert rules.difference(stored, before) == ([], [])
 
 
 def test_another_repository_is_a_difference() -> None:
-    package = [ReportedPackage(name="a", source_repository="main")]
+    inventory = rules.Inventory([ReportedPackage(name="a", source_repository="main")])
     with_it = rules.Resolver([StoredRepository(7, "main", "http://x", "", "")])
-    assert set(rules.marked(package, rules.Resolver([]))) != set(rules.marked(package, with_it))
+    assert set(inventory.marked(rules.Resolver([]))) != set(inventory.marked(with_it))
 
 
 @pytest.mark.parametrize(
