@@ -52,7 +52,7 @@ class Sealed(Generic[Item]):
     @property
     def digest(self) -> str:
         """What names exactly these bytes."""
-        return hashlib.blake2b(self.raw, digest_size=16).hexdigest()
+        return hashlib.sha256(self.raw).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
