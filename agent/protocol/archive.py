@@ -94,7 +94,7 @@ def _entries(archive: zipfile.ZipFile, max_bytes: int, max_files: int) -> List[z
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise ArchiveError(f"{entry.filename!r} is not a plain file")
-        name = _checked(entry.filename[:-1] if entry.filename.endswith("/") else entry.filename)
+        name = _checked(entry.filename.removesuffix("/"))
         if name in seen:
             raise ArchiveError(f"{name!r} is there twice")
         seen.add(name)

@@ -11,18 +11,19 @@ from server.core.redis import Redis, key
 TTL_SECONDS: Final = 120
 _PREFIX: Final = key("link", "")
 
-# A newer connection's record is left alone, one that a flush removed comes back; answers the places of foreign ones.
-_REFRESH: Final = """
-local foreign = {}
+# A newer connection's record is left alone, older and missing ones are written; answers the newer ones' places.
+# The record says whose is newer, not who came to Redis first: a server that was stuck speaks late of old connections.
+_HOLD: Final = """
+local newer = {}
 for i, name in ipairs(KEYS) do
   local held = redis.call('get', name)
-  if held and held ~= ARGV[i + 1] then
-    foreign[#foreign + 1] = i
+  if held and held ~= ARGV[i + 1] and string.sub(held, 1, 16) > string.sub(ARGV[i + 1], 1, 16) then
+    newer[#newer + 1] = i
   else
     redis.call('set', name, ARGV[i + 1], 'ex', ARGV[1])
   end
 end
-return foreign
+return newer
 """
 
 _LEAVE: Final = """
@@ -37,21 +38,13 @@ def name_of(host_id: HostId) -> str:
     return f"{_PREFIX}{host_id}"
 
 
-async def arrive(redis: Redis, records: Sequence[tuple[HostId, str]]) -> None:
-    """Write records, whoever was there before."""
-    async with redis.pipeline(transaction=False) as pipeline:
-        for host_id, text in records:
-            pipeline.set(name_of(host_id), text, ex=TTL_SECONDS)
-        await pipeline.execute()
-
-
-async def refresh(redis: Redis, records: Sequence[tuple[HostId, str]]) -> list[HostId]:
-    """Keep records alive; return the hosts whose record belongs to another connection by now."""
+async def hold(redis: Redis, records: Sequence[tuple[HostId, str]]) -> list[HostId]:
+    """Write records or keep them alive; return the hosts that have a newer connection elsewhere."""
     if not records:
         return []
     names = [name_of(host_id) for host_id, _ in records]
-    foreign = await redis.eval(_REFRESH, len(names), *names, TTL_SECONDS, *(text for _, text in records))
-    return [records[place - 1][0] for place in foreign]
+    newer = await redis.eval(_HOLD, len(names), *names, TTL_SECONDS, *(text for _, text in records))
+    return [records[place - 1][0] for place in newer]
 
 
 async def leave(redis: Redis, records: Sequence[tuple[HostId, str]]) -> None:

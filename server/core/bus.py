@@ -155,7 +155,7 @@ class announce:  # noqa: N801 (reads as a verb: tx.after_commit(announce(RunFini
 
     event: Event
 
-    async def __call__(self, world: World) -> None:
+    async def __call__(self, world: World, /) -> None:
         """Ring; a Redis that is down delays followers until their next look, it does not fail the use case."""
         news: dict[str, Any] = dataclasses.asdict(self.event) if dataclasses.is_dataclass(self.event) else {}
         await world.bus.announce(self.event.topic, {"event": self.event.name, **news})

@@ -69,7 +69,7 @@ class World:
 class Effect(Protocol):
     """Something done outside the database once the transaction is committed."""
 
-    async def __call__(self, world: World) -> None:
+    async def __call__(self, world: World, /) -> None:
         """Carry it out; failures are logged, the commit stands."""
 
 

@@ -97,7 +97,7 @@ class enqueue:  # noqa: N801 (reads as a verb: tx.after_commit(enqueue("patching
     name: str
     args: tuple[Any, ...] = ()
 
-    async def __call__(self, world: World) -> None:
+    async def __call__(self, world: World, /) -> None:
         """Queue it; a Redis that is down leaves the work to the sweep."""
         await world.queue.put(self.name, *self.args, request_id=request_id_var.get())
 

@@ -27,7 +27,7 @@ async def test_nine_followers_joining_at_different_moments_see_every_line_once(c
                     await bell.ring(within=5.0)
         return seen
 
-    followers = []
+    followers: list[asyncio.Task[list[int]]] = []
     for line in range(1, 101):
         if line % 11 == 1 and len(followers) < 9:
             followers.append(keeper.start("follower", follow()))

@@ -290,7 +290,7 @@ async def test_an_agent_on_one_server_is_driven_and_watched_from_both(
         numbers = []
         async with by.following(job) as frames:
             async for name, number, _data in frames:
-                if name == "task":
+                if name == "event":
                     numbers.append(number)
                 if name == "end":
                     return numbers

@@ -126,9 +126,9 @@ async def watched(api: Api, job: dict[str, Any]) -> tuple[float | None, float]:
     line: float | None = None
     async with api.following(job) as frames:
         async for name, _, data in frames:
-            if name == "output" and "configuring version two" in str(data) and line is None:
-                line = clock()
-            if name == "task" and "package" in str(data.get("task", "")).lower() and data.get("status") == "changed":
+            if name == "event" and data["source"] == "live" and "configuring version two" in data["stdout"]:
+                line = line or clock()
+            if name == "event" and data["event"] == "runner_on_ok" and data["changed"]:
                 return line, clock()
             if name == "end":
                 break

@@ -97,7 +97,7 @@ class AgentServer:
     async def until(self, condition: Callable[[], Any], seconds: float = 20) -> Any:
         """Wait until a condition holds and return what it gave."""
         async with asyncio.timeout(seconds):
-            while not (found := condition()):  # noqa: ASYNC110 (conditions are plain looks at what arrived)
+            while not (found := condition()):
                 await asyncio.sleep(0.02)
         return found
 

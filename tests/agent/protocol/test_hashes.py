@@ -18,7 +18,7 @@ EMPTY = "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
 
 
 def test_packages_of_the_worked_example() -> None:
-    packages = [
+    packages: list[dict[str, object]] = [
         {"name": "zlib1g", "currentVersion": "1:1.2.13"},
         {
             "name": "bash",
@@ -83,7 +83,7 @@ def test_repositories_keep_the_last_of_each() -> None:
 
 
 def test_interfaces() -> None:
-    interfaces = [
+    interfaces: list[dict[str, object]] = [
         {"name": "eth1", "type": "ethernet", "addresses": None},
         {
             "name": "eth0",
@@ -100,7 +100,7 @@ def test_interfaces() -> None:
 
 
 def test_docker() -> None:
-    empty = {"containers": [], "images": [], "volumes": None, "networks": [], "updates": None}
+    empty: dict[str, list[object] | None] = {"containers": [], "images": [], "volumes": None, "networks": [], "updates": None}
     assert docker_hash(empty) == "daf4dfc91a1070b973fdea61148215e78034a9415e94c7830e2b08807d1d7dad"
     one = {
         "containers": [
