@@ -2,7 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeAlias
 
 from server.core.call import World
@@ -83,11 +83,12 @@ class Presence:
     since: datetime
 
     def encode(self) -> str:
-        """Return the record's text."""
-        return f"{self.server} {self.link} {int(self.secure)} {self.since.isoformat()}"
+        """Return the record's text; texts of newer connections sort behind those of older ones."""
+        microseconds = int(self.since.timestamp() * 1_000_000)
+        return f"{microseconds:016d} {self.server} {self.link} {int(self.secure)}"
 
     @classmethod
     def decode(cls, text: str) -> "Presence":
         """Return the record in a text made by ``encode``."""
-        server, link, secure, since = text.split(" ", 3)
-        return cls(server, link, secure == "1", datetime.fromisoformat(since))
+        microseconds, server, link, secure = text.split(" ")
+        return cls(server, link, secure == "1", datetime.fromtimestamp(int(microseconds) / 1_000_000, UTC))

@@ -150,8 +150,15 @@ class Switchboard:
             except ConnectionError:
                 link.abort()
         records = [(link.host_id, link.record) for link in links if not link.superseded]
-        for host_id in await presence.refresh(self._world.redis, records):
-            self._supersede(host_id)
+        await self._hold(records)
+
+    async def _hold(self, records: Sequence[tuple[HostId, str]]) -> None:
+        sent = dict(records)
+        for host_id in await presence.hold(self._world.redis, records):
+            link = self._links.get(host_id)
+            # The newer one may be a link that came to us while Redis was asked.
+            if link is not None and link.record == sent[host_id]:
+                self._supersede(host_id)
 
     async def _spread(self) -> None:
         while True:
@@ -175,7 +182,7 @@ class Switchboard:
             ]
             self._keeper.start("link-notes", self._note(notes))
         if arrived:
-            await presence.arrive(self._world.redis, [(link.host_id, link.record) for link in arrived])
+            await self._hold([(link.host_id, link.record) for link in arrived if not link.superseded])
             await announce(AgentsConnected(tuple(link.host_id for link in arrived), self.server))(self._world)
         if left:
             await presence.leave(self._world.redis, [(link.host_id, link.record) for link in left])
@@ -201,8 +208,14 @@ class Switchboard:
                     if news["event"] != AgentsConnected.name:
                         self._end(news["host_id"], "the host's credentials changed")
                     elif news["server"] != self.server:
-                        for host_id in news["host_ids"]:
-                            self._supersede(host_id)
+                        await self._compare(news["host_ids"])
+
+    async def _compare(self, host_ids: Sequence[HostId]) -> None:
+        ours = [(host_id, self._links[host_id].record) for host_id in host_ids if host_id in self._links]
+        try:
+            await self._hold(ours)
+        except RedisError as error:
+            log.warning("presence_not_compared", reason=str(error))
 
     def _end(self, host_id: HostId, reason: str) -> None:
         link = self._links.get(host_id)

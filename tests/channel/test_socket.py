@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from aiohttp.test_utils import TestServer
 
+from server.channel import presence
 from server.channel import service as channel
 from server.channel.errors import MessageTooLong
+from server.channel.models import Presence
 from server.core.call import Call
 from server.core.ids import HostId
 from server.hosts import service as hosts
@@ -180,3 +183,16 @@ async def test_streams_and_sockets_outlive_the_deadline_of_requests(server: Test
     long = {"/api/v1/agents/ws", "/api/v1/jobs/{job}/stream", "/jobs/{job}/stream", "/jobs/{job}/output"}
     names = {route.resource.canonical: route.name for route in server.app.router.routes() if route.resource}
     assert {str(names[path]).rsplit(".", 1)[-1] for path in long} <= {"socket", "stream", "download"}
+
+
+async def test_a_server_that_was_stuck_does_not_take_a_host_back(call: Call) -> None:
+    redis, host = call.world.redis, HostId(7)
+    old = Presence("stuck", "1", False, datetime(2026, 1, 1, tzinfo=UTC)).encode()
+    new = Presence("quick", "2", True, datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)).encode()
+    assert await presence.hold(redis, [(host, new)]) == []
+    assert await presence.hold(redis, [(host, old)]) == [host]
+    await presence.leave(redis, [(host, old)])
+    assert (await presence.look_up(redis, [host]))[host].server == "quick"
+    await redis.flushall()
+    assert await presence.hold(redis, [(host, new)]) == [], "after a flush the record comes back"
+    assert (await presence.look_up(redis, [host]))[host] == Presence.decode(new)
