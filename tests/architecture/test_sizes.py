@@ -29,6 +29,7 @@ def test_functions_stay_short() -> None:
     long = {
         f"{file.relative_to(ROOT)}:{node.name}": length
         for file in sources()
+        if "preview_samples" not in file.parts  # sample data is one long value
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (length := code_lines(node)) > FUNCTION_LINES
     }
