@@ -1,0 +1,451 @@
+"""Thousands of simulated agents in a process of their own, told what to do by JSON lines on standard input.
+
+They speak the whole protocol: authenticate, say hello, take offers, fetch the project once and every spec, send events
+in batches of at most 64 KiB, keep them until acknowledged, end, and are let go. What they do not have is a host: events
+are made from a template. Orders and answers are described at ``Swarm``'s methods; each order gets exactly one answer.
+"""
+
+import asyncio
+import base64
+import os
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+import uvloop
+
+from benchmarks.wire import Socket
+
+_REQUEST: Final = (
+    "GET /api/v1/agents/ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nX-API-ID: {api_id}\r\nX-API-KEY: {api_key}\r\n\r\n"
+)
+_BATCH_BYTES: Final = 60 * 1024
+_BATCH_SECONDS: Final = 0.05
+
+
+class Job:
+    """A job on an imagined host: how many events it will have, has made, has sent, and are stored."""
+
+    __slots__ = ("acked", "agent", "due", "lacking", "made", "made_at", "project", "sent", "state", "uuid")
+
+    def __init__(self, agent: "Agent", offer: dict[str, Any]) -> None:
+        self.agent = agent
+        self.uuid: str = offer["job"]
+        self.project: str = offer["project"]["digest"]
+        self.lacking = {part: offer[part]["size"] for part in ("project", "spec")}
+        self.state = "receiving"
+        self.due = self.made = self.sent = self.acked = 0
+        self.made_at: list[str] = []
+
+    def position(self) -> dict[str, Any]:
+        return {"job": self.uuid, "state": self.state, **self.counters()}
+
+    def counters(self) -> dict[str, int]:
+        runner = self.agent.swarm.source == "runner"
+        return {"runner": self.made if runner else 0, "live": 0 if runner else self.made}
+
+
+class Agent:
+    """One agent; survives its connections as a host does."""
+
+    __slots__ = ("api_id", "api_key", "digests", "jobs", "socket", "swarm", "welcomed")
+
+    def __init__(self, swarm: "Swarm", api_id: str, api_key: str) -> None:
+        self.swarm = swarm
+        self.api_id = api_id
+        self.api_key = api_key
+        self.socket: Socket | None = None
+        self.welcomed = False
+        self.digests: set[str] = set()
+        self.jobs: dict[str, Job] = {}
+
+    # ------------------------------------------------------------ the cable
+
+    async def connect(self) -> None:
+        host, port = self.swarm.address
+        request = _REQUEST.format(
+            host=f"{host}:{port}",
+            key=base64.b64encode(os.urandom(16)).decode(),
+            api_id=self.api_id,
+            api_key=self.api_key,
+        ).encode()
+        _, self.socket = await asyncio.get_running_loop().create_connection(lambda: Socket(self, request), host, port)
+
+    def opened(self) -> None:
+        self.swarm.opened += 1
+        if not self.swarm.greets:
+            self.swarm.welcome(self)
+            return
+        self.say(type="hello", **self.swarm.hello, jobs=[job.position() for job in self.jobs.values()])
+
+    def refused(self, status: str) -> None:
+        self.swarm.refusals.append(status)
+
+    def lost(self) -> None:
+        self.socket = None
+        self.welcomed = False
+        self.swarm.lost(self)
+
+    def say(self, **message: Any) -> None:
+        if self.socket is not None:
+            self.socket.send(orjson.dumps(message))
+
+    # ------------------------------------------------------------ the conversation
+
+    def heard(self, text: bytes) -> None:
+        message = orjson.loads(text)
+        handler = getattr(self, "_" + message["type"], None)
+        if handler is not None:
+            handler(message)
+
+    def _welcome(self, message: dict[str, Any]) -> None:
+        known = {job["job"]: job for job in message["jobs"]}
+        for uuid, job in list(self.jobs.items()):
+            if uuid not in known:
+                del self.jobs[uuid]
+            elif job.state != "receiving":
+                job.sent = job.acked = known[uuid][self.swarm.source]
+                self.push(job)
+        self.swarm.welcome(self)
+
+    def _job_offer(self, offer: dict[str, Any]) -> None:
+        self.swarm.offered(offer["job"])
+        known = self.jobs.get(offer["job"])
+        if known is not None and known.state != "receiving":
+            self.say(type="job_state", **known.position())
+            return
+        job = self.jobs[offer["job"]] = Job(self, offer)
+        if job.project in self.digests:
+            del job.lacking["project"]
+        for part in job.lacking:
+            self.say(type="job_need", job=job.uuid, part=part, offset=0)
+
+    def _job_chunk(self, chunk: dict[str, Any]) -> None:
+        job = self.jobs.get(chunk["job"])
+        if job is None or chunk["part"] not in job.lacking:
+            return
+        data = chunk["data"]
+        end = chunk["offset"] + len(data) // 4 * 3 - data.count("=", -2)
+        self.say(type="job_chunk_ok", job=job.uuid, part=chunk["part"], offset=end)
+        if end >= job.lacking[chunk["part"]]:
+            del job.lacking[chunk["part"]]
+            if not job.lacking:
+                self._begin(job)
+
+    def _begin(self, job: Job) -> None:
+        self.digests.add(job.project)
+        job.state = "running"
+        self.say(type="job_state", **{**job.position(), "state": "receiving"})
+        self.say(type="job_state", **job.position())
+        self.swarm.began(job)
+
+    def _job_ack(self, message: dict[str, Any]) -> None:
+        job = self.jobs.get(message["job"])
+        if job is not None:
+            job.acked = max(job.acked, message[self.swarm.source])
+            self.swarm.acked(job)
+            self.push(job)
+
+    def _job_stop(self, message: dict[str, Any]) -> None:
+        job = self.jobs.get(message["job"])
+        if job is not None and job.state == "running":
+            job.due = job.made
+            self.end(job)
+
+    def _job_drop(self, message: dict[str, Any]) -> None:
+        if self.jobs.pop(message["job"], None) is not None:
+            self.swarm.dropped()
+
+    # ------------------------------------------------------------ events
+
+    def push(self, job: Job) -> None:
+        """Send what is made and not sent, as far as the window allows; then the end, when everything is sent."""
+        swarm = self.swarm
+        while self.socket is not None and self.welcomed_or_silent and job.sent < job.made:
+            if job.sent - job.acked >= swarm.window:
+                return
+            count = min(swarm.batch, job.made - job.sent)
+            stamps = job.made_at[job.sent : job.sent + count] if swarm.stamped else None
+            self.socket.send(swarm.events(job, job.sent + 1, count, stamps))
+            job.sent += count
+        if job.state == "ended" and job.sent >= job.made:
+            self._last_word(job)
+
+    @property
+    def welcomed_or_silent(self) -> bool:
+        return self.welcomed or not self.swarm.greets
+
+    def end(self, job: Job) -> None:
+        job.state = "ended"
+        self.push(job)
+
+    def _last_word(self, job: Job) -> None:
+        self.say(
+            type="job_ended", job=job.uuid, status="succeeded", rc=0, reason="", **job.counters(),
+            counters={"ok": job.made}, results=[],
+        )  # fmt: skip
+
+
+class Swarm:
+    """All of them, and the orders they get."""
+
+    def __init__(self, answer: Callable[[dict[str, Any]], None]) -> None:
+        self._answer = answer
+        self.address = ("127.0.0.1", 0)
+        self.agents: list[Agent] = []
+        self.greets = True
+        self.hello: dict[str, Any] = {
+            "protocol": 1, "agent": "3.0.0", "python": "3.11.7", "os": "linux", "arch": "x86_64", "boot_id": "b1",
+            "ansible": "2.19.0", "collection": "1.0.0", "automation": "any", "executors": ["on_host"],
+            "changing_jobs": 1,
+        }  # fmt: skip
+        self.returns = False
+        self.source = "runner"
+        self.window = 4000
+        self.batch = 80
+        self.stamped = False
+        self._item = b"}"
+        self._plan: dict[str, Any] = {}
+        self._pacing: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.opened = 0
+        self.refusals: list[str] = []
+        self._welcomed = 0
+        self._welcomed_at: list[float] = []
+        self._offered: dict[str, float] = {}
+        self._begun: list[Job] = []
+        self._dropped = 0
+        self._news = asyncio.Event()
+
+    # ------------------------------------------------------------ what agents tell
+
+    def welcome(self, agent: Agent) -> None:
+        agent.welcomed = True
+        self._welcomed += 1
+        self._welcomed_at.append(time.time())
+        for job in agent.jobs.values():
+            agent.push(job)
+        self._news.set()
+
+    def lost(self, agent: Agent) -> None:
+        if self.returns:
+            self._start(self._return(agent))
+
+    async def _return(self, agent: Agent) -> None:
+        pause = 0.1
+        while agent.socket is None and self.returns:
+            await asyncio.sleep(pause * (0.5 + os.urandom(1)[0] / 256))
+            try:
+                await agent.connect()
+            except OSError:
+                pause = min(1.0, pause * 1.5)
+
+    def offered(self, job: str) -> None:
+        self._offered.setdefault(job, time.time())
+        self._news.set()
+
+    def began(self, job: Job) -> None:
+        self._begun.append(job)
+        plan = self._plan
+        job.due = plan.get("events", 0)
+        if plan.get("at_once"):
+            job.made = job.due
+            if plan.get("end", True):
+                job.agent.end(job)
+            else:
+                job.agent.push(job)
+        self._news.set()
+
+    def acked(self, _job: Job) -> None:
+        self._news.set()
+
+    def dropped(self) -> None:
+        self._dropped += 1
+        self._news.set()
+
+    def events(self, job: Job, first: int, count: int, stamps: list[str] | None) -> bytes:
+        """Return a batch as its message."""
+        now, key = stamp(), job.uuid[:8]
+        items = b",".join(
+            b'{"counter":%d,"at":"%b","uuid":"%b-%d",%b'
+            % (n, (stamps[n - first] if stamps else now).encode(), key.encode(), n, self._item)
+            for n in range(first, first + count)
+        )
+        return b'{"type":"job_events","job":"%b","source":"%b","first":%d,"items":[%b]}' % (
+            job.uuid.encode(), self.source.encode(), first, items,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ orders
+
+    async def do_agents(self, port: int, credentials: list[list[str]], *, greets: bool = True) -> dict[str, Any]:
+        """Be these agents."""
+        self.address = ("127.0.0.1", port)
+        self.greets = greets
+        self.agents = [Agent(self, api_id, api_key) for api_id, api_key in credentials]
+        return {}
+
+    async def do_connect(self, at_once: int = 500, *, returns: bool = False) -> dict[str, Any]:
+        """Connect everyone and wait until all are welcomed."""
+        self.returns = returns
+        self._welcomed, self._welcomed_at, self.refusals, failed = 0, [], [], 0
+        gate = asyncio.Semaphore(at_once)
+        began = time.time()
+
+        async def one(agent: Agent) -> None:
+            nonlocal failed
+            async with gate:
+                try:
+                    await agent.connect()
+                except OSError:
+                    failed += 1
+                    return
+                while not agent.welcomed and agent.socket is not None:  # noqa: ASYNC110 (thousands of waiters)
+                    await asyncio.sleep(0.005)
+
+        await asyncio.gather(*(one(agent) for agent in self.agents))
+        await self._until(lambda: self._welcomed + len(self.refusals) + failed >= len(self.agents), 60)
+        last = max(self._welcomed_at, default=began)
+        return {
+            "seconds": last - began, "welcomed": self._welcomed, "refused": len(self.refusals) + failed,
+            "refusals": self.refusals[:3],
+        }  # fmt: skip
+
+    async def do_cut(self) -> dict[str, Any]:
+        """Pull every cable."""
+        self.returns = False
+        for agent in self.agents:
+            if agent.socket is not None:
+                agent.socket.abort()
+        await self._until(lambda: all(agent.socket is None for agent in self.agents), 30)
+        return {}
+
+    async def do_plan(self, item: dict[str, Any], **plan: Any) -> dict[str, Any]:
+        """Say what every job will be: ``events`` of this ``item``, ``at_once`` or paced, and whether to ``end``."""
+        self._item = orjson.dumps(item)[1:]
+        self._plan = plan
+        self.source = plan.get("source", "runner")
+        self.window = plan.get("window", 4000)
+        self.stamped = bool(plan.get("rate"))
+        size = len(self._item) + 100
+        self.batch = max(1, min(plan.get("batch", 500), _BATCH_BYTES // size))
+        self._begun, self._dropped = [], 0
+        self._offered.clear()
+        return {"batch": self.batch}
+
+    async def do_begun(self, jobs: int, seconds: float = 60) -> dict[str, Any]:
+        """Wait until so many jobs run."""
+        await self._until(lambda: len(self._begun) >= jobs, seconds)
+        return {"offered": self._offered, "begun": len(self._begun)}
+
+    async def do_pour(self, seconds: float = 120) -> dict[str, Any]:
+        """Make every running job's events now, and wait until all are acknowledged."""
+        began, cpu = time.time(), time.process_time()
+        for job in self._begun:
+            job.made = job.due
+            job.agent.push(job)
+        await self._until(lambda: all(job.acked >= job.due for job in self._begun), seconds)
+        return {"began": began, "seconds": time.time() - began, "cpu": time.process_time() - cpu}
+
+    async def do_pace(self, rate: float, seconds: float) -> dict[str, Any]:
+        """Make events at this rate over all running jobs, sent as an agent sends them: every 50 ms."""
+        jobs = [job for job in self._begun if job.state == "running"]
+        began, made = time.perf_counter(), 0
+        flush_at = began
+        while (elapsed := time.perf_counter() - began) < seconds:
+            due, now = int(elapsed * rate), stamp()
+            while made < due:
+                job = jobs[made % len(jobs)]
+                job.made += 1
+                job.made_at.append(now)
+                made += 1
+            if time.perf_counter() >= flush_at:
+                flush_at += _BATCH_SECONDS
+                for job in jobs:
+                    job.agent.push(job)
+            await asyncio.sleep(0.005)
+        for job in jobs:
+            job.agent.push(job)
+        return {"made": made}
+
+    async def do_spread(self, seconds: float) -> dict[str, Any]:
+        """From now on let each job make its events evenly over this time and end; answers at once."""
+        self._pacing = self._start(self._spread(seconds))
+        return {}
+
+    async def _spread(self, seconds: float) -> None:
+        started: dict[str, float] = {}
+        while True:
+            now = time.perf_counter()
+            for job in self._begun:
+                if job.state != "running":
+                    continue
+                since = now - started.setdefault(job.uuid, now)
+                job.made = min(job.due, int(job.due * since / seconds) + 1)
+                job.agent.push(job)
+                if job.made >= job.due:
+                    job.agent.end(job)
+            await asyncio.sleep(0.05)
+
+    async def do_end(self) -> dict[str, Any]:
+        """End every running job and wait until the server has let all of them go."""
+        for job in self._begun:
+            if job.state == "running":
+                job.agent.end(job)
+        await self._until(lambda: self._dropped >= len(self._begun), 60)
+        return {"dropped": self._dropped}
+
+    async def do_dropped(self, jobs: int, seconds: float = 60) -> dict[str, Any]:
+        """Wait until so many jobs are over for good."""
+        await self._until(lambda: self._dropped >= jobs, seconds)
+        return {"offered": self._offered, "dropped": self._dropped, "open": sum(len(a.jobs) for a in self.agents)}
+
+    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not condition() and time.monotonic() < until:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(0.1):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(0.002)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def obey(self, lines: asyncio.StreamReader) -> None:
+        """Carry out one order after the other until standard input ends."""
+        while line := await lines.readline():
+            order = orjson.loads(line)
+            try:
+                self._answer({"ok": await getattr(self, f"do_{order.pop('do')}")(**order)})
+            except Exception as error:  # noqa: BLE001 (the bench prints it)
+                self._answer({"error": repr(error)})
+
+
+def stamp() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def main() -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=64 * 1024**2)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+
+    def answer(body: dict[str, Any]) -> None:
+        sys.stdout.buffer.write(orjson.dumps(body) + b"\n")
+        sys.stdout.buffer.flush()
+
+    await Swarm(answer).obey(reader)
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
