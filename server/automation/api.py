@@ -39,10 +39,10 @@ async def list_playbooks(request: web.Request) -> web.Response:
 async def list_jobs(request: web.Request) -> web.Response:
     """Answer jobs, newest first."""
     window = Window(query_number(request, "page", 1), query_number(request, "limit", 50, most=500))
+    query = {name: schemas.plain(request.query.get(name, "")) for name in ("playbook", "q", "only")}
     page = await service.page_of_jobs(
-        call(request), window, playbook=request.query.get("playbook", ""), search=request.query.get("q", ""),
-        only=request.query.get("only", ""),
-    )  # fmt: skip
+        call(request), window, playbook=query["playbook"], search=query["q"], only=query["only"]
+    )
     return json_answer({"jobs": [schemas.job_view(job) for job in page.items], "total": page.total})
 
 
@@ -88,7 +88,11 @@ async def relaunch(request: web.Request) -> web.Response:
 async def list_events(request: web.Request) -> web.Response:
     """Answer events behind a position; PostgreSQL wrote the JSON, it is only put together here."""
     job = await _job(request)
-    host = await service.host_of(call(request), job, request.query["host"]) if request.query.get("host") else None
+    host = (
+        await service.host_of(call(request), job, schemas.plain(request.query["host"]))
+        if request.query.get("host")
+        else None
+    )
     limit = query_number(request, "limit", 1000, most=5000)
     lines = await service.event_lines(call(request), job, after=last_seen(request), limit=limit, host=host)
     more = len(lines) == limit
@@ -128,8 +132,8 @@ async def _happenings(news: AsyncIterator[stream.Progress[EventLine] | None]) ->
 @gated(_VIEW)
 async def show_result(request: web.Request) -> web.Response:
     """Answer a module's result file."""
-    host = await service.host_of(call(request), await _job(request), path_text(request, "host"))
-    content = await service.result(call(request), host.uuid, path_text(request, "digest"))
+    host = await service.host_of(call(request), await _job(request), schemas.plain(path_text(request, "host")))
+    content = await service.result(call(request), host.uuid, schemas.plain(path_text(request, "digest")))
     return web.Response(body=content, content_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
 
 

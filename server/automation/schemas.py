@@ -1,31 +1,45 @@
 """What the doors take and hand out."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from server.automation import rules
 from server.automation.models import Job, JobHost, Options, Order, Playbook, ResultOf, Status
 from server.web.forms import Body
 
 
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain U+0000")
+    return text
+
+
+def plain(text: str) -> str:
+    """Return text of an address without what no row contains."""
+    return text.replace("\0", "")
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+
+
 class LaunchBody(Body):
     """An order for a job."""
 
-    playbook: str = Field(max_length=200)
-    hosts: tuple[str, ...] = Field(default=(), max_length=50_000)
-    groups: tuple[str, ...] = Field(default=(), max_length=1000)
+    playbook: Text = Field(max_length=200)
+    hosts: tuple[Text, ...] = Field(default=(), max_length=50_000)
+    groups: tuple[Text, ...] = Field(default=(), max_length=1000)
     variables: dict[str, Any] = Field(default_factory=dict)
     check: bool = False
     diff: bool = False
-    tags: tuple[str, ...] = ()
-    skip_tags: tuple[str, ...] = ()
+    tags: tuple[Text, ...] = ()
+    skip_tags: tuple[Text, ...] = ()
     verbosity: int = 0
-    title: str = Field(default="", max_length=200)
+    title: Text = Field(default="", max_length=200)
     timeout_seconds: int = 3600
     grace_seconds: int = 30
     deadline_seconds: int = 86_400
-    idempotency_key: str = ""
+    idempotency_key: Text = ""
 
     def order(self) -> Order:
         """Return it as the service takes it."""
@@ -42,7 +56,7 @@ class LaunchBody(Body):
 class StopBody(Body):
     """Which hosts of a job to stop; none named: all."""
 
-    hosts: list[str] | None = None
+    hosts: list[Text] | None = None
 
 
 class RelaunchBody(Body):

@@ -430,3 +430,23 @@ async def test_acknowledgements_never_run_ahead_of_what_is_stored(api: Api, flee
     assert stored == 50
     acks = [ack.runner for ack in agent.heard_of(JobAck)]
     assert acks == sorted(acks)
+
+
+async def test_a_null_character_anywhere_is_refused_not_a_crash(api: Api, fleet: Fleet) -> None:
+    await fleet.enrol("web-01")
+    job = await api.launch("web-01")
+    for order in (
+        {"hosts": ["a\0"]},
+        {"groups": ["\0"]},
+        {"title": "\0"},
+        {"idempotency_key": "\0"},
+        {"playbook": "\0"},
+    ):
+        await api.ask("POST", "/jobs", {"playbook": "ping", "hosts": ["web-01"], **order}, status=400)
+    variables = {"patch_packages": ["a\0"]}
+    await api.ask("POST", "/jobs", {"playbook": "patch", "hosts": ["web-01"], "variables": variables}, status=400)
+    await api.ask("GET", f"/jobs/{job['id']}/hosts/web%00/results/{'0' * 64}", status=404)
+    await api.ask("GET", f"/jobs/{job['id']}/events?host=%00", status=404)
+    await api.ask("GET", "/jobs?q=%00&playbook=%00&only=%00")
+    await api.ask("GET", "/jobs/%00", status=404)
+    await api.ask("POST", f"/jobs/{job['id']}/stop", {"hosts": ["\0"]}, status=400)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 import orjson
 from aiohttp import web
 
-from server.automation import service, stream, views
+from server.automation import schemas, service, stream, views
 from server.automation.models import EventRow, Job, JobHost
 from server.core.call import Call
 from server.core.ids import HostId
@@ -172,7 +172,9 @@ async def _result_tables(asked: Call, job: Job, host: JobHost | None) -> list[tu
 async def follow(request: web.Request) -> web.StreamResponse:
     """Stream what is new on the page: the same fragments the page itself is made of."""
     asked, job = call(request), await _job(request)
-    host = await service.host_of(asked, job, request.query["host"]) if request.query.get("host") else None
+    host = (
+        await service.host_of(asked, job, schemas.plain(request.query["host"])) if request.query.get("host") else None
+    )
     return await sse(request, _happenings(request, stream.follow_rows(asked, job, last_seen(request), host), host))
 
 
@@ -223,7 +225,7 @@ def _of_event(request: web.Request, stored: EventRow, job: Job) -> list[Happenin
 async def output(request: web.Request) -> web.StreamResponse:
     """Answer everything a host printed, as text."""
     asked, job = call(request), await _job(request)
-    host = await service.host_of(asked, job, request.query.get("host", ""))
+    host = await service.host_of(asked, job, schemas.plain(request.query.get("host", "")))
     name = f"{job.playbook}-{host.host_name}.txt".replace('"', "").replace("/", "_")
     answer = web.StreamResponse(
         headers={"Content-Type": "text/plain; charset=utf-8", "Content-Disposition": f'attachment; filename="{name}"'}

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from aiohttp import web
 
-from server.automation import catalogue, service, views
+from server.automation import catalogue, schemas, service, views
 from server.automation.errors import NotLaunchable
 from server.automation.models import Field as Declared
 from server.automation.models import Order, Playbook
@@ -64,7 +64,7 @@ async def show_playbooks(request: web.Request) -> web.Response:
 @gated(*_LAUNCHERS)
 async def launch_form(request: web.Request) -> web.Response:
     """Show the form that the playbook's variables make."""
-    found = await service.playbook(call(request), path_text(request, "playbook"))
+    found = await service.playbook(call(request), schemas.plain(path_text(request, "playbook")))
     chosen = [*request.query.getall("host", []), *(",".join(request.query.getall("hosts", [])).split(","))]
     return await _form(request, found, [one for one in chosen if one], request.query.getall("group", []), check=True)
 
@@ -118,10 +118,11 @@ def _field(declared: Declared) -> Field:
 async def launch(request: web.Request) -> web.StreamResponse:
     """Start a job from the form; a refused form comes back with what was typed."""
     asked = call(request)
-    found = await service.playbook(asked, path_text(request, "playbook"))
+    found = await service.playbook(asked, schemas.plain(path_text(request, "playbook")))
     posted = await form_values(request)
     chosen, groups = _listed(posted.get("host")), _listed(posted.get("group"))
     check = posted.get("check") != "false"
+    chosen, groups = [schemas.plain(one) for one in chosen], [schemas.plain(one) for one in groups]
     order = Order(found.name, tuple(chosen), tuple(groups), catalogue.from_form(found, posted), check)
     try:
         job = await service.launch(asked, order)
