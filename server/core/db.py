@@ -1,7 +1,10 @@
 """PostgreSQL: the only importer of aiopg and psycopg2."""
 
 import asyncio
+import os
 import random
+import sys
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
@@ -27,6 +30,8 @@ _UUID: Final = psycopg2.extensions.new_type((2950,), "uuid", psycopg2.STRING)
 _UUIDS: Final = psycopg2.extensions.new_array_type((2951,), "uuid[]", _UUID)
 #: Connection errors, shutting or starting up, no such database any more, too many connections.
 _AWAY: Final = ("08", "57P", "3D000", "53300")
+_STATEMENT_SECONDS: Final = 60.0
+_CONNECTING: Final = 20  # psycopg2's connection status while libpq still talks to the server's door
 _ATTEMPTS: Final = 4
 _BACKOFF_SECONDS: Final = 0.025
 _BACKOFF_LIMIT_SECONDS: Final = 0.5
@@ -107,6 +112,75 @@ class Tx(Queries):
                 log.exception("effect_failed", effect=repr(effect))
 
 
+class _Link(aiopg.Connection):
+    """A connection that watches its own duplicate of libpq's socket.
+
+    libpq closes its socket by itself when the server goes away, while uvloop still watches that number: from then on
+    every connection that is given the same number fails. A duplicate is closed by nobody but us, after unwatching.
+    """
+
+    def __init__(self, dsn: str, timeout: float, **options: Any) -> None:
+        super().__init__(dsn, timeout, enable_json=False, enable_hstore=False, enable_uuid=False, **options)
+        self._loop.remove_reader(self._conn.fileno())
+        self._watch()
+
+    def _watch(self, *, writing: bool = False) -> None:
+        self._fileno = os.dup(self._conn.fileno())
+        self._writing = writing
+        self._loop.add_reader(self._fileno, self._ready, self._weakref)
+        if writing:
+            self._loop.add_writer(self._fileno, self._ready, self._weakref)
+
+    def _unwatch(self) -> None:
+        if self._fileno is not None:
+            self._loop.remove_reader(self._fileno)
+            if self._writing:
+                self._loop.remove_writer(self._fileno)
+            os.close(self._fileno)
+            self._fileno = None
+            self._writing = False
+
+    @staticmethod
+    def _ready(weak_self: "weakref.ref[Any]") -> None:
+        aiopg.Connection._ready(weak_self)  # noqa: SLF001 (the hook between libpq and the loop)
+        link = weak_self()
+        if link is not None:
+            link._follow()  # noqa: SLF001 (a static method of its own class)
+
+    def _follow(self) -> None:
+        if self._fileno is None:
+            return
+        if self._conn.closed:
+            self._unwatch()
+        elif self._conn.status == _CONNECTING and not os.path.sameopenfile(self._fileno, self._conn.fileno()):
+            # The name has several addresses, and libpq went on to the next one with a new socket.
+            writing = self._writing
+            self._unwatch()
+            self._watch(writing=writing)
+
+    def _close(self) -> None:
+        self._unwatch()
+        super()._close()
+
+
+class _Pool(aiopg.Pool):
+    """aiopg's pool, filled with our connections."""
+
+    async def _fill_free_pool(self, override_min: bool) -> None:
+        for link in [link for link in self._free if link.closed]:
+            self._free.remove(link)
+        most = self.maxsize or sys.maxsize
+        while self.size < self.minsize or (override_min and not self._free and self.size < most):
+            self._acquiring += 1
+            try:
+                link = await _Link(self._dsn, self._timeout, **self._conn_kwargs)
+                psycopg2.extras.register_default_jsonb(link.raw, loads=orjson.loads)
+                self._free.append(link)
+                self._cond.notify()
+            finally:
+                self._acquiring -= 1
+
+
 class Database(Queries):
     """A pool of connections in UTC, each statement in its own transaction unless ``transaction`` is used."""
 
@@ -118,9 +192,10 @@ class Database(Queries):
         """Connect, waiting for a database that is still starting; ``DatabaseDown`` after all tries."""
         for attempt in range(1, tries + 1):
             try:
-                pool = await aiopg.create_pool(
-                    dsn, minsize=1, maxsize=size, timeout=60.0, options="-c timezone=UTC", on_connect=_prepare
-                )
+                pool = await _Pool.from_pool_fill(
+                    dsn, 1, size, _STATEMENT_SECONDS, enable_json=False, enable_hstore=False, enable_uuid=False,
+                    echo=False, on_connect=None, pool_recycle=-1, options="-c timezone=UTC",
+                )  # fmt: skip
             except psycopg2.OperationalError as error:
                 reason = str(error).strip().splitlines()[0]
                 if attempt == tries:
@@ -160,13 +235,6 @@ class Database(Queries):
 def _address(dsn: str) -> str:
     parts = psycopg2.extensions.parse_dsn(dsn)
     return f"{parts.get('host', 'localhost')}:{parts.get('port', '5432')}"
-
-
-async def _prepare(connection: aiopg.Connection) -> None:
-    # Ids are text outside the database; aiopg would make UUID objects of them.
-    psycopg2.extensions.register_type(_UUID, connection.raw)
-    psycopg2.extensions.register_type(_UUIDS, connection.raw)
-    psycopg2.extras.register_default_jsonb(connection.raw, loads=orjson.loads)
 
 
 async def _statement(

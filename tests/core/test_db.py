@@ -1,4 +1,5 @@
 import asyncio
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from server.core.call import Call, World
 from server.core.db import Database, DatabaseDown, DatabaseError, retried
 from server.core.env import Env
 from server.core.migrate import FOLDER, MigrationFailed, force, migrate, version
+from tests.conftest import Running
 
 
 @dataclass(frozen=True)
@@ -145,3 +147,38 @@ async def test_errors_of_statements_are_not_swallowed(world: World) -> None:
 
 def test_an_event_without_a_topic_of_its_own_uses_its_name() -> None:
     assert Event().topic == "event"
+
+
+@pytest.fixture
+def uvloop_script(services: Running) -> str:
+    return f"""
+import asyncio, uvloop
+from server.core.db import Database, DatabaseDown, is_away
+
+async def main():
+    for _ in range(5):  # failing connects leave nothing behind that the next ones trip over
+        try:
+            await Database.open("postgresql://127.0.0.1:1/none", tries=3, pause_seconds=0.01)
+        except DatabaseDown:
+            pass
+    db = await Database.open({services.database("postgres")!r}, size=4)
+    other = await Database.open({services.database("postgres")!r}, size=1)
+    for _ in range(10):  # nor do connections that the server ended
+        pids = await asyncio.gather(*(db.value("select pg_backend_pid() from pg_sleep(0.05)") for _ in range(4)))
+        for pid in pids[1:]:
+            await other.execute("select pg_terminate_backend(%(pid)s)", pid=pid)
+        await asyncio.sleep(0.05)
+    print(await db.value("select 42"))
+    await other.close()
+    await db.close()
+
+uvloop.run(main())
+"""
+
+
+async def test_lost_connections_do_not_poison_the_fast_loop(uvloop_script: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", uvloop_script, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, said = await process.communicate()
+    assert out.decode().strip().endswith("42"), said.decode()[-2000:]
