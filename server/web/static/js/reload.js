@@ -1,7 +1,9 @@
 // A part of a page that must stay fresh says so: data-reload="10" (data-reload-url="…") fetches the page again while it is
 // visible and exchanges that element only. Used where a stream would be too much (waiting for a first connection).
 export function startReload(scope) {
-  for (const node of scope.querySelectorAll("[data-reload]")) {
+  // The exchanged element is its own scope.
+  const nodes = scope.matches?.("[data-reload]") ? [scope] : scope.querySelectorAll("[data-reload]");
+  for (const node of nodes) {
     const seconds = Number(node.dataset.reload);
     setTimeout(function again() {
       if (!node.isConnected) return;
