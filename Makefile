@@ -23,6 +23,8 @@ $(VENV)/.made:
 	@$(PYTHON) tools/need_python.py
 	@printf '\033[2m▸ Creating the environment\033[0m\n'
 	@$(PYTHON) -m venv $(VENV)
+	@# Dependency groups need it, and what a distribution ships may be older.
+	@$(PIP) install 'pip>=25.1'
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.made pyproject.toml
