@@ -9,7 +9,7 @@ from aiohttp import web
 from server.core.call import Call
 from server.core.errors import Invalid
 from server.core.paging import Page as Part
-from server.hosts import rules, schemas, service
+from server.hosts import rules, schemas, service, showing
 from server.hosts.addresses import server_url
 from server.hosts.models import Action, Credentials, HostHead, Tab
 from server.hosts.views import Counts, HostRow, Listed
@@ -32,7 +32,6 @@ HOST_TABS: Final = (
 
 Complaints = Sequence[tuple[str, str] | str]
 _CRUMB: Final = ("Hosts", "/hosts")
-_GIB: Final = "GiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +297,7 @@ async def summary(request: web.Request) -> web.Response:
     facts = [
         ("Kernel", told["kernel_version"]),
         ("Architecture", told["architecture"]),
-        ("Uptime", told["system_uptime"]),
+        ("Uptime", rules.plain_uptime(told["system_uptime"])),
         ("Package manager", told["package_manager"]),
         ("Machine ID", told["machine_id"]),
     ]
@@ -323,44 +322,8 @@ async def system(request: web.Request) -> web.Response:
     """Show what the machine is made of."""
     head, tabs, actions = await _framed(request, "system")
     told = await service.details(call(request), head)
-    page = SystemPage(head, tabs, actions, _system_facts(told) if told["os_type"] else [])
+    page = SystemPage(head, tabs, actions, showing.system_facts(told) if told["os_type"] else [])
     return render(request, page, breadcrumbs=_crumbs(head))
-
-
-def _system_facts(told: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    load = ", ".join(f"{number:.2f}" for number in told["load_average"])
-    groups = [
-        (
-            "System",
-            [
-                ("Name", told["os_type"]),
-                ("Version", told["os_version"]),
-                ("Architecture", told["architecture"]),
-                ("Package manager", told["package_manager"]),
-                ("Uptime", told["system_uptime"]),
-            ],
-        ),
-        (
-            "Kernel",
-            [
-                ("Running", told["kernel_version"]),
-                ("Installed", told["installed_kernel_version"]),
-                ("SELinux", told["selinux_status"]),
-            ],
-        ),
-        ("Processor", [("Model", told["cpu_model"]), ("Cores", _number(told["cpu_cores"])), ("Load", load)]),
-        ("Memory", [("Total", _size(told["ram_installed"])), ("Swap", _size(told["swap_size"]))]),
-    ]
-    disks = [(disk.get("mountpoint") or disk.get("name", ""), disk.get("size", "")) for disk in told["disk_details"]]
-    return [*groups, ("Storage", disks)] if disks else groups
-
-
-def _number(value: int | None) -> str:
-    return "" if value is None else str(value)
-
-
-def _size(gib: float | None) -> str:
-    return "" if gib is None else f"{gib:.1f} {_GIB}"
 
 
 @routes.get("/hosts/{host}/network")

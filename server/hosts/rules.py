@@ -1,5 +1,6 @@
 """Pure decisions about hosts: what a check-in must deliver, which state a host is in, which address counts."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +15,7 @@ ARCHITECTURES: Final[dict[Platform, tuple[str, ...]]] = {
 }
 #: A host that was silent for longer than this many of its intervals is inactive.
 INACTIVE_INTERVALS: Final = 2
+_ONE_OF_MANY: Final = re.compile(r"\b(1 (?:day|hour|minute|second))s\b")
 
 
 def stale_sections(host: AgentHost, told: Hashes) -> tuple[str, ...]:
@@ -62,6 +64,11 @@ def state_of(
 def is_online(connected_at: datetime | None, disconnected_at: datetime | None) -> bool:
     """Tell whether the last that was heard of a host's link is that it opened."""
     return connected_at is not None and (disconnected_at is None or connected_at > disconnected_at)
+
+
+def plain_uptime(text: str) -> str:
+    """Return the uptime as agents write it, with one of a unit in the singular: ``1 hours`` is ``1 hour``."""
+    return _ONE_OF_MANY.sub(r"\1", text)
 
 
 def executor_word(hello: dict[str, object] | None, agent_version: str) -> str:

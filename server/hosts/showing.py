@@ -147,13 +147,58 @@ def _told(row: dict[str, Any]) -> str:
     if row["kind"] == "error":
         return f"Refused: {row['error']}"
     if row["kind"] == "ping":
-        return "Checked in" if row["sections_sent"] else "Heartbeat"
+        return "Checked in" if row["sections_sent"] else "Checked in, nothing new"
     size = f"{row['payload_kb']:.0f} KiB in {row['server_ms']} ms"
     if row["packages"] is None:
         return f"Reported {', '.join(row['sections_sent'])} ({size})"
     what = "Full report" if row["kind"] == "full" else "Partial report"
     counts = f"{row['packages']} packages, {row['updates']} updates, {row['security_updates']} of them security"
     return f"{what}: {counts} ({size})"
+
+
+def system_facts(told: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what a host said about its machine, grouped, each as (label, text)."""
+    load = ", ".join(f"{number:.2f}" for number in told["load_average"])
+    groups = [
+        (
+            "System",
+            [
+                ("Name", told["os_type"]),
+                ("Version", told["os_version"]),
+                ("Architecture", told["architecture"]),
+                ("Package manager", told["package_manager"]),
+                ("Uptime", rules.plain_uptime(told["system_uptime"])),
+            ],
+        ),
+        (
+            "Kernel",
+            [
+                ("Running", told["kernel_version"]),
+                ("Installed", told["installed_kernel_version"]),
+                ("SELinux", told["selinux_status"]),
+            ],
+        ),
+        ("Processor", [("Model", told["cpu_model"]), ("Cores", _number(told["cpu_cores"])), ("Load", load)]),
+        (
+            "Memory",
+            [
+                ("Total", _size(told["ram_installed"])),
+                ("Swap", _size(told["swap_size"])),
+            ],
+        ),
+    ]
+    disks = [(disk.get("mountpoint") or disk.get("name", ""), disk.get("size", "")) for disk in told["disk_details"]]
+    return [*groups, ("Storage", disks)] if disks else groups
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _size(gib: float | None) -> str:
+    if not gib:
+        return "" if gib is None else "none"
+    return f"{gib:.1f} GiB"
 
 
 async def link_states(call: Call, api_ids: Sequence[str]) -> dict[str, LinkState]:

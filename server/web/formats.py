@@ -14,6 +14,7 @@ MINUTE_SECONDS: Final = 60
 HOUR_SECONDS: Final = 3600
 DAY_SECONDS: Final = 86400
 TENTHS_BELOW_SECONDS: Final = 10
+SHORTEST_SECONDS: Final = 0.05
 
 # Above this many days the date says more than a count of days.
 RELATIVE_DAYS: Final = 60
@@ -53,9 +54,11 @@ def iso(at: datetime | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return how long something took: ``1.2 s``, ``42 s``, ``3 min 05 s``, ``2 h 04 min``."""
+    """Return how long something took: ``< 0.1 s``, ``1.2 s``, ``42 s``, ``3 min 05 s``, ``2 h 04 min``."""
     if seconds is None:
         return ""
+    if seconds < SHORTEST_SECONDS:
+        return "< 0.1 s"
     if seconds < TENTHS_BELOW_SECONDS:
         return f"{seconds:.1f} s"
     whole = int(seconds)
@@ -105,6 +108,19 @@ def _query_value(value: Value) -> str | list[str]:
     return [str(one) for one in value]
 
 
+def origin(text: str) -> tuple[str, str]:
+    """Return where a package comes from as (the part that tells, the place); the place may be empty.
+
+    ``http://deb.debian.org/debian bookworm/main`` is ``bookworm/main`` at ``deb.debian.org``; a bare name is itself.
+    """
+    address, _, rest = text.strip().partition(" ")
+    scheme, colon, path = address.partition(":")
+    if not colon or not path.startswith("/"):
+        return text.strip(), ""
+    place = f"/{path.lstrip('/')}" if scheme == "file" else path.lstrip("/").partition("/")[0]
+    return (rest, place) if rest else (place, "")
+
+
 def ansi(text: str) -> Markup:
     """Return terminal output as safe HTML, colours as classes."""
     return Markup(to_html(text))  # noqa: S704 (to_html escapes every character that came in)
@@ -121,4 +137,4 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "ansi": ansi,
 }
 
-FUNCTIONS: Final[dict[str, Callable[..., str]]] = {"link": link}
+FUNCTIONS: Final[dict[str, Callable[..., str | tuple[str, str]]]] = {"link": link, "origin": origin}

@@ -48,7 +48,7 @@ def test_a_moment_for_machines_and_for_the_hover() -> None:
     ("seconds", "taken", "watch"),
     [
         (None, "", ""),
-        (0.04, "0.0 s", "0:00"),
+        (0.04, "< 0.1 s", "0:00"),
         (9.96, "10.0 s", "0:09"),
         (42, "42 s", "0:42"),
         (185.9, "3 min 05 s", "3:05"),
@@ -74,3 +74,20 @@ def test_links_leave_out_what_is_empty_and_escape_the_rest() -> None:
     )
     assert formats.link("/playbooks", host=["1", "2"]) == "/playbooks?host=1&host=2"
     assert formats.link("/jobs/1/stream?host=2", after=0, live=True) == "/jobs/1/stream?host=2&after=0&live=1"
+
+
+@pytest.mark.parametrize(
+    ("repository", "short"),
+    [
+        ("http://deb.debian.org/debian bookworm/main", ("bookworm/main", "deb.debian.org")),
+        ("https://packages.example.net:8443/apt stable/main", ("stable/main", "packages.example.net:8443")),
+        ("file:/srv/mirror stable/main", ("stable/main", "/srv/mirror")),
+        ("file:///srv/mirror stable/main", ("stable/main", "/srv/mirror")),
+        ("https://packages.example.net/rpm", ("packages.example.net", "")),
+        ("baseos", ("baseos", "")),
+        ("Windows Update", ("Windows Update", "")),
+        ("", ("", "")),
+    ],
+)
+def test_where_a_package_comes_from_in_short(repository: str, short: tuple[str, str]) -> None:
+    assert formats.origin(repository) == short

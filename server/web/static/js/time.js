@@ -27,13 +27,6 @@ export function stopwatch(seconds) {
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
 }
 
-export function duration(seconds) {
-  if (seconds === null || seconds === undefined) return "";
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 60) return `${Math.floor(seconds)} s`;
-  return stopwatch(seconds);
-}
-
 function tick(scope = document) {
   for (const node of scope.querySelectorAll("time[data-relative]")) {
     const at = new Date(node.dateTime);
