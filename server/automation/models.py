@@ -158,7 +158,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One execution of a playbook on one or more hosts."""
+    """One execution of a playbook on one or more hosts; ``only_host`` is the name of a single one."""
 
     id: JobId
     uuid: str
@@ -179,6 +179,7 @@ class Job:
     finished_at: datetime | None
     started_at: datetime | None
     counts: dict[str, int]
+    only_host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

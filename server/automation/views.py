@@ -1,5 +1,6 @@
 """What the pages of jobs show, made from rows; pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,8 @@ from server.automation.models import Job, JobHost, Playbook, Source, Status
 
 State = Literal["good", "attention", "bad", "neutral"]
 _HIDDEN: Final = "••••••••"
+#: Ansible's own name for it repeats what the heading of the page says.
+_ARGUMENT_CHECK: Final = re.compile(r"Validating arguments against arg spec .*", re.DOTALL)
 _COUNTED: Final = (
     (Status.SUCCEEDED, "ok"),
     (Status.RUNNING, "running"),
@@ -70,6 +73,7 @@ class JobView:
     launched_by: str
     host_count: int
     counts: list[tuple[str, int, State]]
+    only_host: str
     can_stop: bool
     can_relaunch: bool
     url: str
@@ -152,6 +156,7 @@ def job(found: Job, *, may_launch: bool, now: datetime, hosts: Sequence[JobHost]
         launched_by=found.launched_by,
         host_count=sum(found.counts.values()),
         counts=[(word, found.counts[name], rules.shown(name)) for name, word in _COUNTED if found.counts.get(name)],
+        only_host=found.only_host,
         can_stop=may_launch and live,
         can_relaunch=may_launch and bad > 0 and not live,
         url=f"/jobs/{found.uuid}",
@@ -252,7 +257,7 @@ def _row(
         position=row.position,
         kind=kind,
         play=row.play or "",
-        task=row.task or "",
+        task=_ARGUMENT_CHECK.sub("Validating arguments", row.task or ""),
         status=status,
         state=_WARNINGS[row.event] if kind == "warning" else _STATES.get(status, "neutral"),
         duration_seconds=row.duration,

@@ -22,6 +22,7 @@ def _job(**changes: Any) -> Thing:
         duration_seconds=42.0,
         launched_by="ada",
         host_count=12,
+        only_host="",
         counts=[("ok", 9, "good"), ("running", 2, "neutral"), ("failed", 1, "bad")],
         can_stop=True,
         can_relaunch=False,
@@ -289,7 +290,12 @@ PAGES.append(
             [],
             hosts=_job_hosts()[:1],
             job=_job(
-                status="queued", started_at=None, host_count=1, counts=[("queued", 1, "neutral")], error_groups=[]
+                status="queued",
+                started_at=None,
+                host_count=1,
+                only_host="web-01",
+                counts=[("queued", 1, "neutral")],
+                error_groups=[],
             ),
         ),
     )

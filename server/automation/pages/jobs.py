@@ -208,7 +208,8 @@ async def _happenings(
 def _of_event(request: web.Request, stored: EventRow, job: Job) -> list[Happening]:
     bodies: list[tuple[str, dict[str, Any]]] = []
     if stored.stdout:
-        bodies.append(("output", {"host": stored.job_host, "source": stored.source, "text": stored.stdout}))
+        said = {"source": stored.source, "text": stored.stdout}
+        bodies.append(("output", {"host": stored.job_host, "position": stored.position, **said}))
     row = views.event(stored, f"/jobs/{job.uuid}")
     if row is not None:
         html = fragment(request, "automation/_event.html", event=row)

@@ -19,6 +19,7 @@ routes: Final = Routes()
 
 _VIEW: Final = "can_view_hosts"
 _LAUNCHERS: Final = ("can_manage_automation", "can_manage_patching")
+_UNITS: Final = frozenset({"seconds", "minutes", "hours", "days"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ async def _form(
 ) -> web.Response:
     offered = await service.choices(call(request))
     complaints = {name.removeprefix("variables."): text for name, text in (complaints or {}).items()}
-    shown = filled([_field(one) for one in found.fields], values or {}, complaints)
+    shown = filled([_field(found, one) for one in found.fields], values or {}, complaints)
     page = LaunchPage(
         playbook=views.playbook(found),
         fields=shown,
@@ -97,20 +98,29 @@ async def _form(
     return render(request, page, status=400 if complaints else 200, breadcrumbs=crumbs)
 
 
-def _field(declared: Declared) -> Field:
+def _field(found: Playbook, declared: Declared) -> Field:
     default = declared.default
     value = "\n".join(map(str, default)) if isinstance(default, list) else default
     if isinstance(value, dict | float):
         value = views.readable(value)
     return Field(
         declared.name,
-        declared.label,
+        _label(found, declared),
         declared.kind,
         value=bool(value) if declared.kind == "boolean" else value,
         choices=[(str(choice), str(choice)) for choice in declared.choices],
         help=declared.help,
         required=declared.required,
     )
+
+
+def _label(found: Playbook, declared: Declared) -> str:
+    # On the playbook's own form its name before each variable's is only noise; a unit reads better set apart.
+    words = declared.label.removeprefix(f"{found.name.replace('_', ' ').capitalize()} ")
+    text, _, unit = words.rpartition(" ")
+    if text and unit in _UNITS:
+        words = f"{text} ({unit})"
+    return words[:1].upper() + words[1:]
 
 
 @routes.post("/playbooks/{playbook}/launch")

@@ -13,11 +13,12 @@ _JOB: Final = """
     select j.id, j.uuid, j.playbook, j.playbook_file, j.title, j.project_digest, j.check_mode, j.variables,
            j.secret_names, j.options,
            j.launched_by, j.launched_by_id, j.position, j.job_date, j.created_at, j.deadline_at, j.finished_at,
-           h.started_at, coalesce(h.counts, '{}') as counts
+           h.started_at, coalesce(h.counts, '{}') as counts, coalesce(h.only_host, '') as only_host
       from jobs j
       left join lateral (
-            select min(s.started_at) as started_at, jsonb_object_agg(s.status, s.number) as counts
-              from (select status, count(*) as number, min(started_at) as started_at
+            select min(s.started_at) as started_at, jsonb_object_agg(s.status, s.number) as counts,
+                   case when sum(s.number) = 1 then min(s.host_name) end as only_host
+              from (select status, count(*) as number, min(started_at) as started_at, min(host_name) as host_name
                       from job_hosts where job_id = j.id group by status) s
            ) h on true
 """

@@ -10,6 +10,7 @@ import { startConsoles } from "./console.js";
 import { startLaunch } from "./launch.js";
 import { startJob } from "./job.js";
 import { startReload } from "./reload.js";
+import { startFilters } from "./filter.js";
 
 const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
@@ -39,11 +40,21 @@ function start(scope) {
   startLaunch(scope);
   startJob(scope);
   startReload(scope);
+  showChosenTab(scope);
+}
+
+// On a phone the strip of tabs is longer than the screen: the chosen one must be seen.
+function showChosenTab(scope) {
+  for (const chosen of scope.querySelectorAll(".tabs [aria-current]")) {
+    const strip = chosen.closest("ul");
+    strip.scrollLeft = chosen.offsetLeft - (strip.clientWidth - chosen.offsetWidth) / 2;
+  }
 }
 
 startCopy();
 startDialogs();
 startToasts();
+startFilters();
 start(document);
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt !== document.body) start(event.detail.elt);

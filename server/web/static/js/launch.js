@@ -16,7 +16,7 @@ export function startLaunch(scope) {
     if (hosts.length) where.push(hosts.length === 1 ? hosts[0].dataset.name : `${hosts.length} hosts`);
     for (const group of groups) where.push(`group ${group.dataset.name} (${group.dataset.count})`);
     const parts = where.length
-      ? [`${check ? "Dry run of" : "Runs"} ${form.dataset.launch} on ${where.join(", ")}.`]
+      ? [`${check ? "Dry run of" : "Runs"} “${form.dataset.launch}” on ${where.join(", ")}.`]
       : ["Choose at least one host or group."];
     if (where.length) parts.push(check ? "Nothing on them is changed." : "This changes the hosts.");
     if (offline) parts.push(`${offline === 1 ? "One is" : `${offline} are`} offline and will start on return.`);
