@@ -10,13 +10,16 @@ State = Literal["good", "attention", "bad", "neutral"]
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The fleet in numbers; each counts hosts."""
+    """The fleet in numbers: hosts, and the updates that wait on them (each host's own count)."""
 
     hosts: int
     need_updates: int
     need_security_updates: int
     need_reboot: int
     never_reported: int
+    connected: int
+    updates: int
+    security_updates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class JobRow:
     finished_at: datetime | None
     started_at: datetime | None
     counts: dict[str, int]
+    only_host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class JobSummary:
     state: State
     live: bool
     counts: Sequence[tuple[str, int, State]]
+    only_host: str
     launched_by: str
     created_at: datetime
     started_at: datetime | None

@@ -12,7 +12,11 @@ async def count_fleet(db: Database) -> Fleet:
                (count(*) filter (where i.updates > 0))::int as need_updates,
                (count(*) filter (where i.security_updates > 0))::int as need_security_updates,
                (count(*) filter (where h.needs_reboot))::int as need_reboot,
-               (count(*) filter (where h.last_update is null))::int as never_reported
+               (count(*) filter (where h.last_update is null))::int as never_reported,
+               (count(*) filter (where h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity')))::int
+                   as connected,
+               coalesce(sum(i.updates), 0)::int as updates,
+               coalesce(sum(i.security_updates), 0)::int as security_updates
           from hosts h
           left join host_inventory i on i.host_id = h.id
         """,
@@ -27,13 +31,15 @@ async def list_recent_jobs(db: Database, limit: int) -> list[JobRow]:
     return await db.all(
         """
         select j.uuid as id, j.title, j.check_mode, j.launched_by, j.created_at, j.finished_at,
-               s.started_at, coalesce(s.counts, '{}') as counts
+               s.started_at, coalesce(s.counts, '{}') as counts, coalesce(s.only_host, '') as only_host
           from (select id, uuid, title, check_mode, launched_by, created_at, finished_at
                   from jobs
                  order by created_at desc, id desc
                  limit %(limit)s) j
-          left join lateral (select min(g.started_at) as started_at, jsonb_object_agg(g.status, g.hosts) as counts
-                               from (select status, count(*) as hosts, min(started_at) as started_at
+          left join lateral (select min(g.started_at) as started_at, jsonb_object_agg(g.status, g.hosts) as counts,
+                                    case when sum(g.hosts) = 1 then min(g.host_name) end as only_host
+                               from (select status, count(*) as hosts, min(started_at) as started_at,
+                                            min(host_name) as host_name
                                        from job_hosts
                                       where job_id = j.id
                                       group by status) g) s on true

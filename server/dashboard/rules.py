@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from server.dashboard.models import Fleet, JobRow, JobSummary, State, Tile
+from server.web.formats import counted, number
 
 # A job is what its most active host is, and when all have ended, what the worst of them is.
 _TELLING: Final = (
@@ -36,17 +37,20 @@ _WORDS: Final[Mapping[str, str]] = {"succeeded": "ok"}
 
 def tiles(fleet: Fleet) -> list[Tile]:
     """Return the overview's tiles; each is a filter of the list of hosts."""
-    hint = f"{fleet.never_reported} never reported" if fleet.never_reported else ""
+    silent = f", {number(fleet.never_reported)} never reported" if fleet.never_reported else ""
+    updates, security = counted(fleet.updates, "update"), counted(fleet.security_updates, "update")
     return [
-        Tile("Hosts", fleet.hosts, "/hosts", "neutral", hint),
-        _warning("Need updates", fleet.need_updates, "/hosts?state=updates", "attention"),
-        _warning("Security updates", fleet.need_security_updates, "/hosts?state=security", "bad"),
-        _warning("Need a reboot", fleet.need_reboot, "/hosts?state=reboot", "attention"),
+        Tile("Hosts", fleet.hosts, "/hosts", "neutral", f"{number(fleet.connected)} connected{silent}"),
+        _warning("Need updates", fleet.need_updates, "/hosts?state=updates", "attention", f"{updates} in all"),
+        _warning(
+            "Need security updates", fleet.need_security_updates, "/hosts?state=security", "bad", f"{security} in all"
+        ),
+        _warning("Need a reboot", fleet.need_reboot, "/hosts?state=reboot", "attention", "to finish their updates"),
     ]
 
 
-def _warning(label: str, value: int, url: str, state: State) -> Tile:
-    return Tile(label, value, url, state if value else "good", "" if value else "none")
+def _warning(label: str, value: int, url: str, state: State, hint: str) -> Tile:
+    return Tile(label, value, url, state, hint) if value else Tile(label, value, url, "good", "nothing to do")
 
 
 def summary(job: JobRow, now: datetime) -> JobSummary:
@@ -66,6 +70,7 @@ def summary(job: JobRow, now: datetime) -> JobSummary:
             for one in _TELLING
             if job.counts.get(one)
         ],
+        only_host=job.only_host,
         launched_by=job.launched_by,
         created_at=job.created_at,
         started_at=job.started_at,

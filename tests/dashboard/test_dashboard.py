@@ -116,13 +116,13 @@ async def test_who_may_not_see_it_is_led_elsewhere(client: Browser, call: Call) 
     ],
 )
 def test_a_job_is_what_its_most_telling_host_is(counts: dict[str, int], status: str, state: str, live: bool) -> None:
-    job = JobRow("id", "t", True, "ada", NOW, None, NOW - timedelta(seconds=90), counts)
+    job = JobRow("id", "t", True, "ada", NOW, None, NOW - timedelta(seconds=90), counts, "")
     shown = rules.summary(job, NOW)
     assert (shown.status, shown.state, shown.live, shown.duration_seconds) == (status, state, live, 90)
 
 
 def test_a_calm_fleet_is_good() -> None:
-    states = [tile.state for tile in rules.tiles(Fleet(5, 0, 0, 0, 0))]
+    states = [tile.state for tile in rules.tiles(Fleet(5, 0, 0, 0, 0, 0, 0, 0))]
     assert states == ["neutral", "good", "good", "good"]
 
 
