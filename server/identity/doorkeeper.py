@@ -40,10 +40,13 @@ _WRONG_CREDENTIALS: Final = "Invalid API credentials"
 async def doorkeeper(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in whom the route's gate lets in, and record who that is."""
     gate = gate_of(request.match_info.handler)
+    asked = call(request).acting_as(replace(NOBODY, address=origin(request).address))
     if gate is None:
         _demand_not_ours(request)
+        if request.match_info.http_exception is not None and wants_html(request):
+            # There is no such page: who is signed in reads that within the frame they know.
+            set_actor(request, await _whoever(request, asked))
         return await handler(request)
-    asked = call(request).acting_as(replace(NOBODY, address=origin(request).address))
     if gate.kind == "agent":
         return await _agent(request, handler, gate, asked)
     if gate.kind == "open":
@@ -55,8 +58,8 @@ async def doorkeeper(request: web.Request, handler: Handler) -> web.StreamRespon
         if answer := await _way_in(request, asked):
             return answer
         raise
-    await _demand_permission(gate, asked, actor)
     set_actor(request, actor)
+    await _demand_permission(gate, asked, actor)
     return await handler(request)
 
 
