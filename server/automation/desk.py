@@ -7,6 +7,7 @@ from typing import Final
 
 from agent.protocol.codec import encode
 from agent.protocol.session import Send, ServerEffect, ServerSession
+from server.automation import rules
 from server.automation.queries import library
 from server.channel.models import Link
 from server.core.db import Database
@@ -39,11 +40,13 @@ class Desk:
         self.held: dict[str, Held] = {}
         self.stopped: set[str] = set()
         self.mistakes = 0
+        #: Events are missing: this conversation is over, the next one resumes from what is stored.
+        self.broken = False
 
     @property
     def changing_jobs(self) -> int:
         """How many changing jobs the agent takes at once."""
-        return self.session.hello.changing_jobs if self.session.hello else 0
+        return min(self.session.hello.changing_jobs, rules.MOST_CHANGING) if self.session.hello else 0
 
     def hold(self, job: str, job_host_id: JobHostId) -> Held:
         """Remember a job host that is ours to speak about."""

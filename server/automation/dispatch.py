@@ -31,6 +31,7 @@ from server.core.call import Call, World, system
 from server.core.ids import HostId
 from server.core.log import get_log
 from server.core.loop import Keeper
+from server.core.secretbox import BadSeal
 from server.hosts import service as hosts
 
 log = get_log(__name__)
@@ -89,6 +90,8 @@ class Dispatcher:
         elif desk is None or desk.link is not link:
             self._blame(link, None, f"{message.type} before hello")
             return
+        if desk.broken:
+            return
         await self._carry_out(desk, desk.session.received(message), size_bytes)
 
     async def _carry_out(self, desk: Desk, effects: Iterable[ServerEffect], size_bytes: int) -> None:
@@ -129,7 +132,7 @@ class Dispatcher:
         if verdicts.stop:
             await self._stop([desk.host_id])
         for claimed in again:
-            self._offer(desk, claimed)
+            await self._offer(desk, claimed)
         self._hurry([desk.host_id])
 
     async def _store(self, desk: Desk, effect: Store, size_bytes: int) -> None:
@@ -179,8 +182,11 @@ class Dispatcher:
 
     def _acknowledge(self, desk: Desk, job: str, stored: Stored) -> None:
         if stored.gap:
-            # Only a new connection makes the host send again from what is stored.
-            self._gaps[job] = self._gaps.get(job, 0) + 1
+            # Only a new connection makes the host send again from what is stored. One gap spoils every later note of
+            # the same connection; it counts once.
+            if not desk.broken:
+                desk.broken = True
+                self._gaps[job] = self._gaps.get(job, 0) + 1
             desk.link.close("events are missing")
         elif stored.over:
             self._gaps.pop(job, None)
@@ -210,6 +216,7 @@ class Dispatcher:
                         self._stopping |= here
                     elif news["sweep"]:
                         self._unanswered |= here
+                        self._stopping |= here
                 self._wake.set()
 
     async def _work(self) -> None:
@@ -242,7 +249,7 @@ class Dispatcher:
         for claimed in await progress.unanswered(self._call(), host_ids):
             desk = self._desks.get(claimed.host_id)
             if desk is not None and not (claimed.uuid in desk.held and desk.held[claimed.uuid].taken):
-                self._offer(desk, claimed)
+                await self._offer(desk, claimed)
 
     async def _claim_for(self, host_ids: Iterable[HostId]) -> None:
         rooms: dict[HostId, dict[str, int]] = {}
@@ -263,10 +270,18 @@ class Dispatcher:
                 desk = self._desks.get(claimed.host_id)
                 # Without a desk the link just left: its next hello puts the job back into the queue.
                 if desk is not None:
-                    self._offer(desk, claimed)
+                    await self._offer(desk, claimed)
 
-    def _offer(self, desk: Desk, claimed: Claimed) -> None:
-        secrets = self._world.box.open(claimed.secrets_sealed) if claimed.secrets_sealed else "{}"
+    async def _offer(self, desk: Desk, claimed: Claimed) -> None:
+        try:
+            secrets = self._world.box.open(claimed.secrets_sealed) if claimed.secrets_sealed else "{}"
+        except BadSeal:
+            # The server's key is another one by now. This job host ends; nobody else waits behind it.
+            log.warning("job_secrets_unreadable", host=desk.link.name, job=claimed.uuid)
+            await progress.give_up(
+                self._call(), claimed.id, "its secret variables cannot be opened any more: launch again"
+            )
+            return
         prepared = executors.on_host.prepare(claimed, orjson.loads(secrets))
         held = desk.hold(claimed.uuid, claimed.id)
         held.spec = prepared.spec

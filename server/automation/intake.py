@@ -100,7 +100,7 @@ class Intake:
         whole = [mending.mended(note) for note in notes]
         try:
             return await self._note(whole)
-        except DatabaseError as again:
+        except (DatabaseError, TypeError) as again:
             if not mending.refuses_value(again):
                 return await self._store(whole)
         stored: dict[int, Stored] = {}
@@ -111,7 +111,7 @@ class Intake:
     async def _store_single(self, note: Note) -> list[Stored]:
         try:
             return await self._note([note])
-        except DatabaseError as error:
+        except (DatabaseError, TypeError) as error:
             if not mending.refuses_value(error):
                 raise
             log.warning("event_replaced", reason=str(error).strip().splitlines()[0])

@@ -14,6 +14,9 @@ _OBJECTS: Final = ("result", "stats")
 _LARGEST: Final = 2**31 - 1
 _LARGEST_REAL: Final = 3.0e38
 _REPLACEMENT: Final = "\ufffd"
+#: Our writer of JSON gives up at 254 levels; nobody reads what is nested deeper than this.
+_DEEPEST: Final = 100
+_LARGEST_WHOLE: Final = 2**63
 
 
 def refuses_value(error: BaseException) -> bool:
@@ -79,13 +82,17 @@ def _moment(value: object) -> str | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
 
 
-def _storable(value: Any) -> Json:
+def _storable(value: Any, depth: int = 0) -> Json:
     if isinstance(value, str):
         return value.replace("\0", _REPLACEMENT)
+    if isinstance(value, list | dict) and depth >= _DEEPEST:
+        return "…"
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [_storable(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {str(name).replace("\0", _REPLACEMENT): _storable(item) for name, item in value.items()}
+        return {str(name).replace("\0", _REPLACEMENT): _storable(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, int) and not -_LARGEST_WHOLE <= value < _LARGEST_WHOLE:
+        return str(value)
     return value if isinstance(value, bool | int | float) else None
 
 

@@ -118,6 +118,11 @@ async def refuse(call: Call, host_ids: list[HostId], reason: str) -> None:
         await _end(call, waiting, Status.FAILED, reason)
 
 
+async def give_up(call: Call, job_host_id: JobHostId, reason: str) -> None:
+    """End a job host that can never be offered."""
+    await _end(call, [job_host_id], Status.FAILED, reason)
+
+
 async def _end(call: Call, ids: list[JobHostId], status: Status, reason: str) -> None:
     async with call.transaction() as tx:
         standings = await life.lock_standings(tx, ids)

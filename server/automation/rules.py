@@ -37,6 +37,8 @@ BUSY_PAUSE: Final = timedelta(seconds=10)
 OFFER_PATIENCE: Final = timedelta(seconds=20)
 #: Check-mode jobs that may be on one host at a time.
 CHECKS_AT_ONCE: Final = 8
+#: More changing jobs at once are not offered to a host, whatever its agent says.
+MOST_CHANGING: Final = 100
 #: An agent that has not said hello by then is an existing one that cannot run playbooks.
 HELLO_SECONDS: Final = 5.0
 
@@ -123,7 +125,8 @@ def judge_hello(rows: Iterable[Standing], announced: Iterable[JobPosition]) -> V
         position = said.get(row.uuid)
         if position is None:
             _judge_unknown(row, found)
-        elif row.status in ON_HOST or row.status == S.LOST:
+        elif row.status in ON_HOST or (row.status == S.LOST and position.state != "receiving"):
+            # What was given up before it began must not begin when nobody expects it any more.
             welcome.append(JobPosition(row.uuid, position.state, row.runner_counter, row.live_counter))
             found["known"].append(row)
             _judge_known(row, position, found)

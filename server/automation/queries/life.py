@@ -132,7 +132,10 @@ async def update_jobs(tx: Tx, positions: list[dict[str, Any]], now: datetime) ->
 
 
 async def list_claimable(db: Queries, rooms: list[dict[str, int]], now: datetime) -> list[JobHostId]:
-    """Return what may be offered now to hosts with links here: oldest first, as far as each has room."""
+    """Return what may be offered now to hosts with links here: oldest first, as far as each has room.
+
+    Past its deadline nothing begins any more; the sweep says so.
+    """
     return cast(
         "list[JobHostId]",
         await db.column(
@@ -152,6 +155,7 @@ async def list_claimable(db: Queries, rooms: list[dict[str, int]], now: datetime
                   from room
                   join job_hosts h on h.host_id = room.host_id
                                   and h.status = 'queued' and (h.retry_at is null or h.retry_at <= %(now)s)
+                  join jobs j on j.id = h.job_id and j.deadline_at > %(now)s
             )
             select id from waiting
              where place <= case when changing then changing_room else checking_room end
