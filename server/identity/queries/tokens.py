@@ -1,0 +1,79 @@
+"""Personal API tokens."""
+
+from datetime import datetime
+
+from server.core.db import Database, Tx
+from server.identity.models import ApiToken, Known
+
+
+async def insert_token(
+    tx: Tx, user_id: str, name: str, verifier: str, prefix: str, now: datetime, expires_at: datetime | None
+) -> ApiToken:
+    """Add a personal token."""
+    token = await tx.one(
+        """
+        insert into api_tokens (user_id, name, verifier, prefix, created_at, expires_at)
+        values (%(user_id)s, %(name)s, %(verifier)s, %(prefix)s, %(now)s, %(expires_at)s)
+        returning id, name, prefix, created_at, expires_at, last_used_at, revoked_at
+        """,
+        ApiToken,
+        user_id=user_id,
+        name=name,
+        verifier=verifier,
+        prefix=prefix,
+        now=now,
+        expires_at=expires_at,
+    )
+    assert token is not None
+    return token
+
+
+async def find_token(db: Database, verifier: str) -> Known | None:
+    """Return whom a personal token acts for, with the permissions of the owner's role."""
+    return await db.one(
+        """
+        select t.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
+               t.last_used_at as last_active_at, t.expires_at
+          from api_tokens t
+          join users u on u.id = t.user_id
+          left join role_permissions r on r.role = u.role
+         where t.verifier = %(verifier)s and t.revoked_at is null
+        """,
+        Known,
+        verifier=verifier,
+    )
+
+
+async def mark_token_used(db: Database, token_id: str, now: datetime) -> None:
+    """Note that a token was used."""
+    await db.execute("update api_tokens set last_used_at = %(now)s where id = %(token_id)s", token_id=token_id, now=now)
+
+
+async def list_tokens(db: Database, user_id: str) -> list[ApiToken]:
+    """Return a person's tokens that were not revoked, newest first."""
+    return await db.all(
+        """
+        select id, name, prefix, created_at, expires_at, last_used_at, revoked_at
+          from api_tokens
+         where user_id = %(user_id)s and revoked_at is null
+         order by created_at desc, id
+        """,
+        ApiToken,
+        user_id=user_id,
+    )
+
+
+async def mark_token_revoked(tx: Tx, user_id: str, token_id: str, now: datetime) -> str | None:
+    """Revoke a person's token and return its name; ``None`` when there is none."""
+    name: str | None = await tx.value(
+        """
+        update api_tokens
+           set revoked_at = %(now)s
+         where id = %(token_id)s and user_id = %(user_id)s and revoked_at is null
+        returning name
+        """,
+        token_id=token_id,
+        user_id=user_id,
+        now=now,
+    )
+    return name
