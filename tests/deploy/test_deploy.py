@@ -11,8 +11,6 @@ import aiohttp
 import pytest
 import yaml
 
-from tests.conftest import Running
-
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 VARIABLES = re.compile(r"^([A-Z][A-Z0-9_]+)=", re.MULTILINE)
@@ -94,8 +92,8 @@ async def test_the_start_command_serves_with_a_given_database_and_redis(
         str(Path(sys.executable).parent / "patchmon"), "serve",
         env={
             "PATH": "/usr/bin:/bin",
-            "DATABASE_URL": services.database("postgres"),
-            "REDIS_URL": services.endpoints.redis_url,
+            "DATABASE_URL": env.database_url.reveal(),
+            "REDIS_URL": env.redis_url.reveal(),
             "AI_ENCRYPTION_KEY": "key", "JWT_SECRET": "secret", "PORT": str(unused_tcp_port),
         },
         stderr=asyncio.subprocess.PIPE,
@@ -113,7 +111,8 @@ async def test_the_start_command_serves_with_a_given_database_and_redis(
         assert answer.status == 200
         assert await answer.text() == "healthy"
     finally:
-        process.send_signal(signal.SIGTERM)
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
             await process.communicate()
     assert process.returncode == 0
