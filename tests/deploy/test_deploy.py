@@ -85,9 +85,7 @@ def test_the_image_copies_files_that_exist_and_starts_the_server() -> None:
     assert all(re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE) for target in targets[1].split())
 
 
-async def test_the_start_command_serves_with_a_given_database_and_redis(
-    services: Running, unused_tcp_port: int
-) -> None:
+async def test_the_start_command_serves_with_a_given_database_and_redis(env: Env, unused_tcp_port: int) -> None:
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).parent / "patchmon"), "serve",
         env={
