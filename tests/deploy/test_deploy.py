@@ -11,6 +11,8 @@ import aiohttp
 import pytest
 import yaml
 
+from server.core.env import Env
+
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 VARIABLES = re.compile(r"^([A-Z][A-Z0-9_]+)=", re.MULTILINE)
