@@ -188,6 +188,9 @@ class Stage:
             "PORT": str(self.port),
             "HOST": "127.0.0.1",
             "LOG_LEVEL": "error",
+            # Every agent here has the same address.
+            "AGENT_RATE_LIMIT_MAX": "10000000",
+            "RATE_LIMIT_MAX": "10000000",
             **more,
         }
         self.server = await self.start([str(BIN / "patchmon"), "serve"], environment, "server.log")
