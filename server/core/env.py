@@ -33,7 +33,6 @@ class Env:
         master_key: seals stored secrets and peppers machine keys; generated in the embedded mode.
         data_dir: where the embedded services keep their data.
         body_limit_bytes, update_body_limit_bytes, ping_body_limit_bytes: bodies above are answered with 413.
-        cors_origins: exact origins allowed for browsers; "*" allows all.
         worker_inside: whether ``serve`` also starts a worker (all in one).
         given: every variable as it was found, for the operator settings that the environment overrides.
     """
@@ -50,7 +49,6 @@ class Env:
     body_limit_bytes: int = 5 * 1024**2
     update_body_limit_bytes: int = 5 * 1024**2
     ping_body_limit_bytes: int = 8 * 1024
-    cors_origins: tuple[str, ...] = ("*",)
     trust_proxy: str = ""
     hsts: bool = False
     session_idle_minutes: int = 30
@@ -85,7 +83,6 @@ def read(variables: Mapping[str, str] | None = None, defaults: Mapping[str, str]
         body_limit_bytes=reader.get("JSON_BODY_LIMIT", 5 * 1024**2, _size),
         update_body_limit_bytes=reader.get("AGENT_UPDATE_BODY_LIMIT", 5 * 1024**2, _size),
         ping_body_limit_bytes=reader.get("AGENT_PING_BODY_LIMIT", 8 * 1024, _size),
-        cors_origins=reader.get("CORS_ORIGIN", ("*",), _origins),
         trust_proxy=reader.text("TRUST_PROXY", ""),
         hsts=reader.get("ENABLE_HSTS", default=False, cast=_truth),
         session_idle_minutes=reader.get("SESSION_INACTIVITY_TIMEOUT_MINUTES", 30, _positive),
@@ -201,7 +198,3 @@ def _size(raw: str) -> int:
         message = "must be a size such as 5mb"
         raise ValueError(message)
     return int(digits) * _UNITS[unit]
-
-
-def _origins(raw: str) -> tuple[str, ...]:
-    return tuple(origin.strip().rstrip("/") for origin in raw.split(",") if origin.strip())

@@ -16,7 +16,7 @@ routes: Final = Routes()
 
 
 @routes.post("/api/v1/auth/login")
-@open_to_all("this is how one gets in")
+@open_to_all("this is how one gets in", limit="auth")
 async def login(request: web.Request) -> web.Response:
     """Sign in; programs use ``token`` as a bearer token, browsers get it as a cookie."""
     asked = call(request)
@@ -29,7 +29,7 @@ async def login(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/auth/refresh")
-@open_to_all("the refresh token is what proves who asks")
+@open_to_all("the refresh token is what proves who asks", limit="auth")
 async def refresh(request: web.Request) -> web.Response:
     """Give a living session a new token."""
     asked = call(request)
@@ -53,7 +53,9 @@ async def logout(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/auth/setup-admin")
-@open_to_all("nobody can sign in before there is an administrator; the one-time token of the set-up link lets in")
+@open_to_all(
+    "nobody can sign in before there is an administrator; the one-time token of the set-up link lets in", limit="auth"
+)
 async def setup_admin(request: web.Request) -> web.Response:
     """Make the first administrator; the link's token comes as field or as query."""
     asked = call(request)

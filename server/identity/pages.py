@@ -104,7 +104,7 @@ async def login_form(request: web.Request) -> web.Response:
 
 
 @routes.post("/login")
-@open_to_all("this is how one gets in")
+@open_to_all("this is how one gets in", limit="auth")
 async def login(request: web.Request) -> web.StreamResponse:
     """Sign in and go where the person wanted to."""
     asked = call(request)
@@ -147,7 +147,7 @@ async def setup_form(request: web.Request) -> web.Response:
 
 
 @routes.post("/setup")
-@open_to_all("the one-time token of the link lets in")
+@open_to_all("the one-time token of the link lets in", limit="auth")
 async def create_first_admin(request: web.Request) -> web.StreamResponse:
     """Make the first administrator and sign them in."""
     asked = call(request)
@@ -193,7 +193,7 @@ async def change_profile(request: web.Request) -> web.StreamResponse:
 
 
 @routes.post("/settings/profile/password")
-@gated()
+@gated(limit="password")
 async def change_password(request: web.Request) -> web.StreamResponse:
     """Change the password; other sessions end."""
     asked = call(request)

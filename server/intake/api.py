@@ -54,7 +54,7 @@ def stored_or(text: str) -> Callable[[Door], Door]:
 
 
 @routes.post("/api/v1/hosts/ping")
-@agent_only()
+@agent_only(limit="agent")
 @stored_or("Ping failed")
 async def ping(request: web.Request) -> web.Response:
     """Note that a host is alive."""
@@ -84,7 +84,7 @@ async def _small_body(request: web.Request) -> bytes:
 
 
 @routes.post("/api/v1/hosts/update")
-@agent_only()
+@agent_only(limit="agent")
 @stored_or("Failed to update host")
 async def update(request: web.Request) -> web.Response:
     """Take in a report."""

@@ -20,9 +20,10 @@ class Settings:
         session_days: a session ends this long after sign-in, however busy it is.
         browser_session_cookies: sign-in ends with the browser.
         max_login_attempts, lockout_duration_minutes: failed passwords in a row that lock an account, and for how long.
-        max_tfa_attempts, tfa_lockout_duration_minutes: wrong codes in a row that close the second step, and for how long.
-        tfa_remember_days, tfa_max_remember_sessions: how long a browser is trusted without a code, and how many are.
         disabled_modules: capability modules that are switched off.
+        cors_origin: origins whose pages may use the API; once decided, the API answers under their names only.
+        rate_limit_max, rate_limit_window_ms: how often one address may ask within a window; likewise for the groups
+            auth (signing in), agent (reports of hosts) and password (changing one).
     """
 
     server_protocol: str
@@ -39,16 +40,21 @@ class Settings:
     browser_session_cookies: bool
     max_login_attempts: int
     lockout_duration_minutes: int
-    max_tfa_attempts: int
-    tfa_lockout_duration_minutes: int
-    tfa_remember_days: int
-    tfa_max_remember_sessions: int
     password_min_length: int
     password_require_uppercase: bool
     password_require_lowercase: bool
     password_require_number: bool
     password_require_special: bool
     disabled_modules: tuple[str, ...]
+    cors_origin: tuple[str, ...]
+    rate_limit_window_ms: int
+    rate_limit_max: int
+    auth_rate_limit_window_ms: int
+    auth_rate_limit_max: int
+    agent_rate_limit_window_ms: int
+    agent_rate_limit_max: int
+    password_rate_limit_window_ms: int
+    password_rate_limit_max: int
 
     @property
     def server_url(self) -> str:

@@ -14,6 +14,9 @@ _DURATION: Final = re.compile(r"^(\d{1,6})([smhd])$")
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DAY_SECONDS: Final = 86400
 _TEXT_MOST: Final = 200
+_STANDARD_PORTS: Final = {"http": 80, "https": 443}
+_WINDOW_MS: Final = (1000, 86_400_000)
+_MOST: Final = (1, 10_000_000)
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
 
@@ -28,6 +31,7 @@ class Setting:
         take: turns JSON or text into the value; raises ``ValueError`` with a sentence.
         variable: the environment variable that decides over the stored value; empty when there is none.
         initial: the variable is only the value before anyone stored one.
+        older: an older name of the variable; it still decides where it is set.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Setting:
     take: Callable[[Any], Any]
     variable: str = ""
     initial: bool = False
+    older: str = ""
 
 
 def truth(value: Any) -> bool:
@@ -112,6 +117,28 @@ def words(value: Any) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
+def origins(value: Any) -> tuple[str, ...]:
+    """Take origins such as https://a.example:8443, with commas or as a list; "*" means any."""
+    return tuple(_origin(part) for part in words(value))
+
+
+def _origin(given: str) -> str:
+    if given == "*":
+        return given
+    try:
+        parts = urlsplit(given.rstrip("/"))
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    fine = parts.scheme in _STANDARD_PORTS and parts.hostname and _HOST.match(parts.hostname)
+    if not fine or parts.path or parts.query or parts.fragment or parts.username is not None:
+        message = "must be origins such as https://patchmon.example.com, comma-separated"
+        raise ValueError(message)
+    name = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    # As browsers write it: small letters, and no port that goes without saying.
+    return f"{parts.scheme}://{name}" + (f":{port}" if port not in {None, _STANDARD_PORTS[parts.scheme]} else "")
+
+
 def text(value: Any) -> str:
     """Take one line of text."""
     if not isinstance(value, str) or not value.isprintable() or not 1 <= len(value.strip()) <= _TEXT_MOST:
@@ -135,16 +162,21 @@ CATALOGUE: Final = (
     Setting("browser_session_cookies", default=False, take=truth, variable="AUTH_BROWSER_SESSION_COOKIES"),
     Setting("max_login_attempts", 5, number(1, 1000), "MAX_LOGIN_ATTEMPTS"),
     Setting("lockout_duration_minutes", 15, number(1, 525600), "LOCKOUT_DURATION_MINUTES"),
-    Setting("max_tfa_attempts", 5, number(1, 1000), "MAX_TFA_ATTEMPTS"),
-    Setting("tfa_lockout_duration_minutes", 30, number(1, 525600), "TFA_LOCKOUT_DURATION_MINUTES"),
-    Setting("tfa_remember_days", 30, days, "TFA_REMEMBER_ME_EXPIRES_IN"),
-    Setting("tfa_max_remember_sessions", 5, number(1, 100), "TFA_MAX_REMEMBER_SESSIONS"),
     Setting("password_min_length", 8, number(1, 72), "PASSWORD_MIN_LENGTH"),
     Setting("password_require_uppercase", default=True, take=truth, variable="PASSWORD_REQUIRE_UPPERCASE"),
     Setting("password_require_lowercase", default=True, take=truth, variable="PASSWORD_REQUIRE_LOWERCASE"),
     Setting("password_require_number", default=True, take=truth, variable="PASSWORD_REQUIRE_NUMBER"),
     Setting("password_require_special", default=True, take=truth, variable="PASSWORD_REQUIRE_SPECIAL"),
     Setting("disabled_modules", (), words, "PATCHMON_DISABLED_MODULES"),
+    Setting("cors_origin", ("http://localhost:3000",), origins, "CORS_ORIGIN", older="CORS_ORIGINS"),
+    Setting("rate_limit_window_ms", 900_000, number(*_WINDOW_MS), "RATE_LIMIT_WINDOW_MS"),
+    Setting("rate_limit_max", 5000, number(*_MOST), "RATE_LIMIT_MAX"),
+    Setting("auth_rate_limit_window_ms", 600_000, number(*_WINDOW_MS), "AUTH_RATE_LIMIT_WINDOW_MS"),
+    Setting("auth_rate_limit_max", 500, number(*_MOST), "AUTH_RATE_LIMIT_MAX"),
+    Setting("agent_rate_limit_window_ms", 60_000, number(*_WINDOW_MS), "AGENT_RATE_LIMIT_WINDOW_MS"),
+    Setting("agent_rate_limit_max", 1000, number(*_MOST), "AGENT_RATE_LIMIT_MAX"),
+    Setting("password_rate_limit_window_ms", 900_000, number(*_WINDOW_MS), "PASSWORD_RATE_LIMIT_WINDOW_MS"),
+    Setting("password_rate_limit_max", 5, number(*_MOST), "PASSWORD_RATE_LIMIT_MAX"),
 )
 
 BY_NAME: Final = {setting.name: setting for setting in CATALOGUE}
@@ -160,7 +192,7 @@ def effective(variables: Mapping[str, str], stored: Mapping[str, Any]) -> Effect
 
 
 def _decide(setting: Setting, variables: Mapping[str, str], stored: Mapping[str, Any]) -> tuple[Any, Source]:
-    given = variables.get(setting.variable, "").strip() if setting.variable else ""
+    given = _given(setting, variables)
     if given and not (setting.initial and setting.name in stored):
         return setting.take(given), "env"
     if setting.name in stored:
@@ -168,11 +200,16 @@ def _decide(setting: Setting, variables: Mapping[str, str], stored: Mapping[str,
     return setting.default, "default"
 
 
+def _given(setting: Setting, variables: Mapping[str, str]) -> str:
+    names = [name for name in (setting.older, setting.variable) if name]
+    return next((text for name in names if (text := variables.get(name, "").strip())), "")
+
+
 def complaints(variables: Mapping[str, str]) -> list[str]:
     """Return one sentence for each variable whose value its setting does not take."""
     found = []
     for setting in CATALOGUE:
-        given = variables.get(setting.variable, "").strip() if setting.variable else ""
+        given = _given(setting, variables)
         try:
             setting.take(given or setting.default)
         except ValueError as error:

@@ -10,7 +10,7 @@ from server.audit import service as audit
 from server.audit.models import Subject
 from server.core.bus import announce
 from server.core.call import Call, World
-from server.core.db import Database
+from server.core.db import Database, DatabaseError, is_away
 from server.core.env import BadEnvironment, Env
 from server.settings import queries, rules
 from server.settings.errors import BadSetting
@@ -44,6 +44,17 @@ async def decided(call: Call) -> Effective:
         kept = _Kept(rules.effective(call.world.env.given.reveal(), stored), call.now)
         _kept[call.db] = kept
     return kept.effective
+
+
+async def at_the_edge(call: Call) -> Effective:
+    """Return the settings in force also while the database is away: then those of before, or without stored ones."""
+    try:
+        return await decided(call)
+    except DatabaseError as error:
+        if not is_away(error):
+            raise
+        kept = _kept.get(call.db)
+        return kept.effective if kept else rules.effective(call.world.env.given.reveal(), {})
 
 
 async def change(call: Call, changes: Mapping[str, Any]) -> Settings:

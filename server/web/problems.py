@@ -14,6 +14,7 @@ from server.web.routing import Handler, wants_html
 
 log = get_log(__name__)
 
+_AWAY_SECONDS: Final = "30"
 STATUS: Final[dict[type, int]] = {
     Missing: 404,
     Unknown: 401,
@@ -69,6 +70,8 @@ async def refusal(request: web.Request, problem: Problem) -> web.StreamResponse:
     if isinstance(problem, TooMany):
         body = {"message": str(problem), **problem.facts}
         headers["Retry-After"] = str(problem.after_seconds)
+    if isinstance(problem, Unavailable):
+        headers["Retry-After"] = _AWAY_SECONDS
     if status == 401 and wants_html(request) and request.method == "GET":  # noqa: PLR2004 (the table above)
         raise web.HTTPSeeOther(f"/login?next={quote(request.path_qs, safe='/')}" if request.path != "/" else "/login")
     return await _answer(request, status, str(problem), body, headers)

@@ -18,6 +18,8 @@ REQUEST_ID: Final = web.RequestKey("request_id", str)
 FORM_COOKIE: Final = web.RequestKey("form_cookie", str)
 
 GateKind = Literal["permission", "signed_in", "open", "agent"]
+#: How often one address may pass in a while; each group counts for itself, and each has its own settings.
+LimitGroup = Literal["general", "auth", "agent", "password"]
 _GATE: Final = "__gate__"
 
 
@@ -31,6 +33,7 @@ class Gate:
         module: capability module that must be switched on.
         reason: why a route is open to all.
         plain: refusals are plain text (the agent socket's contract).
+        limits: the groups in which a request counts; who is over in any of them is sent away with 429.
     """
 
     kind: GateKind
@@ -38,21 +41,26 @@ class Gate:
     module: str = ""
     reason: str = ""
     plain: bool = False
+    limits: tuple[LimitGroup, ...] = ()
 
 
-def gated(*permissions: str, module: str = "") -> Callable[[H], H]:
-    """Let in signed-in people and tokens holding any of ``permissions``; none named: everyone signed in."""
-    return _mark(Gate("permission" if permissions else "signed_in", permissions, module))
+def gated(*permissions: str, module: str = "", limit: LimitGroup | None = None) -> Callable[[H], H]:
+    """Let in signed-in people and tokens holding any of ``permissions``; none named: everyone signed in.
+
+    Every such request counts as general; ``limit`` names a narrower group on top.
+    """
+    limits: tuple[LimitGroup, ...] = ("general",) if limit is None else ("general", limit)
+    return _mark(Gate("permission" if permissions else "signed_in", permissions, module, limits=limits))
 
 
-def open_to_all(reason: str) -> Callable[[H], H]:
-    """Let everyone in, and say why."""
-    return _mark(Gate("open", reason=reason))
+def open_to_all(reason: str, *, limit: LimitGroup | None = None) -> Callable[[H], H]:
+    """Let everyone in, and say why; without ``limit`` as often as they like."""
+    return _mark(Gate("open", reason=reason, limits=() if limit is None else (limit,)))
 
 
-def agent_only(*, plain: bool = False) -> Callable[[H], H]:
-    """Let in hosts with valid ``X-API-ID`` and ``X-API-KEY``."""
-    return _mark(Gate("agent", plain=plain))
+def agent_only(*, plain: bool = False, limit: LimitGroup | None = None) -> Callable[[H], H]:
+    """Let in hosts with valid ``X-API-ID`` and ``X-API-KEY``; without ``limit`` as often as they like."""
+    return _mark(Gate("agent", plain=plain, limits=() if limit is None else (limit,)))
 
 
 def _mark(gate: Gate) -> Callable[[H], H]:

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Middleware
 
 from server.core.call import NOBODY, Call
 from server.core.log import get_log, request_id_var
-from server.web import csrf, problems
+from server.web import cors, csrf, limits, problems
 from server.web.proxy import origin
 from server.web.routing import CALL, FORM_COOKIE, REQUEST_ID, Handler, world
 
@@ -38,7 +38,7 @@ _LONG: Final = frozenset({"stream", "socket", "download"})
 
 def middlewares(doorkeeper: Middleware) -> list[Middleware]:
     """Return the middlewares, outermost first."""
-    return [request_id, problems.problems, deadline, doorkeeper, csrf.csrf]
+    return [request_id, problems.problems, cors.cors, limits.limits, deadline, doorkeeper, csrf.csrf]
 
 
 @web.middleware
@@ -73,6 +73,7 @@ async def headers(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Request-ID"] = request[REQUEST_ID]
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers.update(cors.headers(request))
     if request.path.startswith("/static/"):
         # Modules import each other by plain names, so browsers ask each time; unchanged files cost a 304.
         response.headers.setdefault("Cache-Control", "no-cache")
