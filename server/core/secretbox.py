@@ -67,7 +67,7 @@ class SecretBox:
 
         A slow hash buys nothing for keys nobody can guess and would cap a core at a dozen agents a second.
         """
-        return "hmac-sha256:" + hmac.new(self._pepper, key.encode(), hashlib.sha256).hexdigest()
+        return "hmac-sha256:" + hmac.new(self._pepper, _bytes(key), hashlib.sha256).hexdigest()
 
     def verifies(self, key: str, stored: str) -> bool:
         """Compare in constant time; only for verifiers made by ``verifier``."""
@@ -75,11 +75,16 @@ class SecretBox:
 
     def sign(self, text: str) -> str:
         """Return a short signature of ``text`` (CSRF tokens, set-up links)."""
-        return hmac.new(self._signing, text.encode(), hashlib.sha256).hexdigest()[:40]
+        return hmac.new(self._signing, _bytes(text), hashlib.sha256).hexdigest()[:40]
 
     def signed(self, text: str, signature: str) -> bool:
         """Check a signature made by ``sign``, in constant time."""
-        return hmac.compare_digest(self.sign(text).encode(), signature.encode())
+        return hmac.compare_digest(self.sign(text).encode(), _bytes(signature))
+
+
+def _bytes(text: str) -> bytes:
+    # Headers and cookies bring whatever bytes a client sent, as half characters.
+    return text.encode(errors="surrogatepass")
 
 
 def _derive(master: Secret[str], purpose: str) -> bytes:

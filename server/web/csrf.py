@@ -25,8 +25,10 @@ def token(request: web.Request) -> str:
 
 
 def _subject(request: web.Request) -> str:
-    # Signed in: the session; before that: a random cookie, so that the sign-in form is protected as well.
-    return call(request).actor.via or request.get(FORM_COOKIE) or request.cookies.get(COOKIE, "")
+    # Signed in: the session; before that: a random cookie, so that the sign-in form is protected as well. The two are
+    # told apart: whoever learns a session's id must not get its token by bringing that id as the cookie.
+    session = call(request).actor.via
+    return f"session {session}" if session else f"form {request.get(FORM_COOKIE) or request.cookies.get(COOKIE, '')}"
 
 
 @web.middleware
@@ -46,9 +48,10 @@ async def _needs_token(request: web.Request) -> bool:
     if gate is not None and gate.kind == "agent":
         return False
     if request.path.startswith("/api/"):
-        # A cookie alone must not be enough for a program's route either, unless the page says where it comes from.
+        # A cookie alone must not be enough for a program's route either, unless the page says where it comes from;
+        # nor may a foreign form sign anybody in, and forms cannot send JSON as what it is.
         return (
-            call(request).actor.kind == "person"
+            (call(request).actor.kind == "person" or request.content_type != "application/json")
             and "Authorization" not in request.headers
             and not _same_origin(request)
         )
