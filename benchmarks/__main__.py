@@ -102,6 +102,9 @@ def main() -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         outcomes = runner.run(run(options.names or list(BARS), options))
     print(table(outcomes))
+    for one in outcomes:
+        if one.note:
+            print(f"{one.bar}: {one.note}")
     return 0
 
 

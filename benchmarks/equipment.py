@@ -21,7 +21,7 @@ import psycopg2
 
 from server.app import close_world, open_world
 from server.core.call import Call, World, system
-from server.core.db import Database
+from server.core.db import Database, DatabaseError
 from server.core.embedded import Endpoints, Services
 from server.core.env import Env
 from server.core.ids import random_hex
@@ -301,13 +301,23 @@ class Bench:
                 await made.stop()
                 await keeper.close()
                 await close_world(world)
-                await self._admin(f"drop database {name} with (force)")
+                await self._drop(name)
                 shutil.rmtree(folder, ignore_errors=True)
 
     async def _admin(self, statement: str) -> None:
         db = await Database.open(self.endpoints.database_url, size=1)
         await db.execute(statement)
         await db.close()
+
+    async def _drop(self, name: str) -> None:
+        for _ in range(20):
+            try:
+                await self._admin(f"drop database {name} with (force)")
+            except DatabaseError:
+                # An autovacuum worker is in it, and only a superuser may end that; it leaves by itself.
+                await asyncio.sleep(0.5)
+            else:
+                return
 
     async def prepare(self) -> None:
         """Migrate the template that every stage copies."""

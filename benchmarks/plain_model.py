@@ -1,9 +1,10 @@
 """The plain model: what a report costs a program that stores it the obvious way.
 
-Same PostgreSQL, same driver, same HTTP library, one transaction per report: packages are upserted by name, the host's
-rows are deleted and inserted again (both in statements of a hundred rows, so it is not slow for its round trips), keys
-are UUID text, four indexes on the table of host packages, nothing is compared. No authentication but a look-up.
-Several reports are stored at the same time, each on a connection of its own.
+Same PostgreSQL, same driver, same HTTP library, one transaction per report: each package is upserted by name (its key
+is needed), the host's rows are deleted and inserted again in statements of a hundred rows, keys are UUID text, four
+indexes on the table of host packages, nothing is compared. No authentication but a look-up. Several reports are stored
+at the same time, each on a connection of its own. A second door, ``/batched``, upserts a hundred packages in a
+statement too.
 
 ``python -m benchmarks.plain_model DSN PORT`` serves it.
 """
@@ -38,7 +39,7 @@ create index if not exists plain_by_update on plain_host_packages (needs_update)
 create index if not exists plain_by_security on plain_host_packages (is_security_update);
 """
 _UPSERT: Final = """
-insert into plain_packages (id, name, description, category, latest_version) values %s
+insert into plain_packages (id, name, description, category, latest_version) values {values}
     on conflict (name) do update set description = excluded.description, category = excluded.category,
        latest_version = excluded.latest_version, updated_at = now()
 returning id, name
@@ -63,27 +64,35 @@ class PlainModel:
             self._mine.connection = psycopg2.connect(self._dsn)
         return self._mine.connection
 
-    def store(self, api_id: str, body: bytes) -> int:
+    def store(self, api_id: str, body: bytes, *, batched: bool) -> int:
         """Parse and store a report; return how many packages it had."""
         report: dict[str, Any] = orjson.loads(body)
         # In one order, so that two reports cannot wait for each other.
         packages = sorted(report.get("packages") or [], key=lambda package: str(package["name"]))
         with self._connection() as connection, connection.cursor() as cursor:
             host = self._host(cursor, api_id)
-            known = execute_values(
-                cursor,
-                _UPSERT,
-                [
-                    (str(uuid.uuid4()), p["name"], p.get("description"), p.get("category"), p.get("availableVersion"))
-                    for p in packages
-                ],
-                fetch=True,
-            )
-            ids = {name: key for key, name in known}
+            rows = [
+                (str(uuid.uuid4()), p["name"], p.get("description"), p.get("category"), p.get("availableVersion"))
+                for p in packages
+            ]
+            ids = self._batched(cursor, rows) if batched else self._one_by_one(cursor, rows)
             cursor.execute("delete from plain_host_packages where host_id = %s", (host,))
             execute_values(cursor, _INSERT, [self._row(host, ids, package) for package in packages])
             cursor.execute("update plain_hosts set last_update = now() where id = %s", (host,))
         return len(packages)
+
+    @staticmethod
+    def _one_by_one(cursor: Any, rows: list[tuple[Any, ...]]) -> dict[str, str]:
+        ids = {}
+        for row in rows:
+            cursor.execute(_UPSERT.format(values="(%s, %s, %s, %s, %s)"), row)
+            key, name = cursor.fetchone()
+            ids[name] = key
+        return ids
+
+    @staticmethod
+    def _batched(cursor: Any, rows: list[tuple[Any, ...]]) -> dict[str, str]:
+        return {name: key for key, name in execute_values(cursor, _UPSERT.format(values="%s"), rows, fetch=True)}
 
     @staticmethod
     def _row(host: str, ids: dict[str, str], package: dict[str, Any]) -> tuple[Any, ...]:
@@ -115,11 +124,13 @@ async def serve(dsn: str, port: int) -> None:
 
     async def update(request: web.Request) -> web.Response:
         body = await request.read()
-        count = await asyncio.to_thread(model.store, request.headers["X-API-ID"], body)
+        batched = request.path == "/batched"
+        count = await asyncio.to_thread(model.store, request.headers["X-API-ID"], body, batched=batched)
         return web.json_response({"packagesProcessed": count})
 
     app = web.Application(client_max_size=16 * 1024**2)
     app.router.add_post("/update", update)
+    app.router.add_post("/batched", update)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

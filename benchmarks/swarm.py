@@ -10,6 +10,7 @@ import base64
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -402,6 +403,10 @@ class Swarm:
         """Wait until so many jobs are over for good."""
         await self._until(lambda: self._dropped >= jobs, seconds)
         return {"offered": self._offered, "dropped": self._dropped, "open": sum(len(a.jobs) for a in self.agents)}
+
+    async def do_counts(self) -> dict[str, Any]:
+        """Say how often each job was begun."""
+        return {"begun": Counter(job.uuid for job in self._begun)}
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
         until = time.monotonic() + seconds
