@@ -107,8 +107,15 @@ class Service:
     # ------------------------------------------------------------ start
 
     async def _begin(self) -> None:
-        await in_thread(self._jobs.adopt)
-        if not await self._sync():
+        try:
+            await in_thread(self._jobs.adopt)
+            begun = await self._sync()
+        except Exception:
+            # Whoever starts services tries again; a service that only looks alive would be left alone.
+            self._code = 1
+            self._stop.set()
+            raise
+        if not begun:
             self._code = 1
             self._stop.set()
             return
@@ -152,10 +159,12 @@ class Service:
                 self._log.warning("WebSocket connection failed", error=str(error), retry_seconds=round(wait, 1))
                 await asyncio.sleep(wait)
                 continue
-            backoff.reset()
             self._log.info("WebSocket connected", url=self._config.websocket_url)
             try:
                 await self._talk(link)
+                backoff.reset()
+            except Exception as error:  # noqa: BLE001 (a full disk or a bug costs a connection, never all of them)
+                self._log.failed("link", error)
             finally:
                 await link.close()
             self._log.warning("WebSocket disconnected", reason=link.ending or "no reason given")

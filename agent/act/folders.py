@@ -134,7 +134,8 @@ class Folders:
 
     def all(self) -> List[JobFolder]:
         """Return every job on this host."""
-        return [self.find(entry.name) for entry in sorted(self._jobs.iterdir()) if is_job(entry.name)]
+        entries = [entry for entry in sorted(self._jobs.iterdir()) if is_job(entry.name) and entry.is_dir()]
+        return [self.find(entry.name) for entry in entries if not entry.is_symlink()]
 
     def find(self, job: str) -> JobFolder:
         """Return a job's folder, there or not."""

@@ -23,8 +23,8 @@ _UPLOAD_RETRY_MOST_SECONDS = 30.0
 #: What may be under way unacknowledged; then the reader waits, so a slow server costs no memory here.
 _WINDOW_BYTES = 2 * 1024 * 1024
 _STORED = (200, 201)
-_REFUSED = range(400, 500)
-_LATER = (408, 425, 429)
+#: About the content itself: trying again cannot help. Everything else may be a proxy or a moment.
+_REFUSED = (400, 409, 413, 422)
 
 Send = Callable[[List[AgentEffect]], Awaitable[None]]
 #: Puts a result under its digest and returns the status, 0 when no answer came; blocking.
@@ -113,6 +113,13 @@ class Follower:
         await self._around.send(session.events(self._folder.job, batch.source, batch.first, batch.items))
 
     def _note_death(self) -> None:
+        try:
+            self._end_the_dead()
+        except OSError as error:
+            # A full disk: the next look may find room for the last word.
+            self._around.log.error("A job's end cannot be written yet", job=self._folder.job, error=str(error))
+
+    def _end_the_dead(self) -> None:
         folder = self._folder
         # Alive is asked before ended: one that wrote its last word and left in between is not dead without one.
         if folder.alive or folder.ended or not folder.path.exists():
@@ -144,7 +151,7 @@ class Follower:
             status = await in_thread(self._around.upload, result.digest, content)
             if status in _STORED:
                 return True
-            if status in _REFUSED and status not in _LATER:
+            if status in _REFUSED:
                 self._around.log.error(
                     "A job's result was refused", job=self._folder.job, module=result.module, status=status
                 )

@@ -56,19 +56,27 @@ class Jobs:
     def __init__(self, state: Path, outside: Outside) -> None:
         self.folders = Folders(state)
         self.outside = outside
+        self.leaving: Set[str] = set()
         self._reported: Set[str] = set()
 
     def adopt(self) -> None:
         """Look at what earlier lives of the agent left: follow it, end it as lost, or forget what never began."""
         for folder in self.folders.all():
-            if folder.ended or (folder.alive and folder.complete):
-                continue
-            if folder.begun:
-                folder.end_lost()
-            else:
-                # Not begun means that no play ran: the server offers the job again.
-                supervise_no_more(folder)
-                self.folders.remove(folder)
+            try:
+                self._adopt(folder)
+            except OSError as error:
+                # On a full disk the last word waits: whoever follows the job writes it.
+                self.outside.log.error("Job cannot be adopted yet", job=folder.job, error=str(error))
+
+    def _adopt(self, folder: JobFolder) -> None:
+        if folder.ended or (folder.alive and folder.complete):
+            return
+        if folder.begun:
+            folder.end_lost()
+        else:
+            # Not begun means that no play ran: the server offers the job again.
+            supervise_no_more(folder)
+            self.folders.remove(folder)
 
     def hello(self) -> Hello:
         """Introduce this agent and its jobs."""
@@ -97,7 +105,14 @@ class Jobs:
         self.outside.changed()
 
     async def forget(self, folder: JobFolder) -> None:
-        """Delete a job; one that still runs is stopped first."""
+        """Delete a job; one that still runs is stopped first. Until then it cannot be taken again (``leaving``)."""
+        self.leaving.add(folder.job)
+        try:
+            await self._forget(folder)
+        finally:
+            self.leaving.discard(folder.job)
+
+    async def _forget(self, folder: JobFolder) -> None:
         if await in_thread(lambda: folder.alive):
             await in_thread(supervise_no_more, folder)
             until = time.monotonic() + _LEAVE_SECONDS
@@ -170,6 +185,8 @@ class Conversation:
     # ------------------------------------------------------------ offers
 
     async def _consider(self, offer: JobOffer) -> List[AgentEffect]:
+        if offer.job in self._jobs.leaving:
+            return self._session.refuse(offer.job, "busy", "The job's former attempt is still being removed.")
         here = await in_thread(self._here, offer)
         if here is not None:
             if here.state != "receiving" and here.job not in self._followers:
@@ -225,7 +242,10 @@ class Conversation:
         self._arriving.discard(offer.job)
         folder = self._jobs.folders.find(offer.job)
         if not folder.ended:
-            wrong = await in_thread(self._go, offer, folder)
+            try:
+                wrong = await in_thread(self._go, offer, folder)
+            except (OSError, supervise.CannotSupervise) as error:
+                return await self._refuse(offer.job, "no_room", f"The job cannot be started: {error}")
             if wrong:
                 return await self._refuse(offer.job, "digest", f"The job's {wrong} is not what its digest says.")
         self._follow(folder, 0, 0)
@@ -275,7 +295,8 @@ class Conversation:
         following = self._followers.pop(folder.job, None)
         if following is not None:
             following[1].cancel()
-        if folder.path.exists():
+        if folder.path.exists() and folder.job not in self._jobs.leaving:
+            self._jobs.leaving.add(folder.job)
             self._jobs.outside.keeper.start(f"forget {folder.job}", self._jobs.forget(folder))
 
 

@@ -16,6 +16,8 @@ from agent.config import Config, Credentials, Environment
 from agent.link.failures import cause
 
 REQUEST_SECONDS = 30.0
+#: A result of many megabytes on a slow line.
+UPLOAD_SECONDS = 300.0
 ATTEMPTS = 4
 _PAUSE_SECONDS = 2.0
 _MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -82,10 +84,18 @@ class Http:
 
     def put(self, path: str, body: bytes, attempts: int = ATTEMPTS) -> Answer:
         """Put content under its name."""
-        return self.send("PUT", path, body, "application/octet-stream", attempts)
+        return self.send("PUT", path, body, "application/octet-stream", attempts, UPLOAD_SECONDS)
 
-    def send(self, method: str, path: str, body: Body, content_type: str, attempts: int = ATTEMPTS) -> Answer:
-        """Send one request; whatever status comes back is final.
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Body,
+        content_type: str,
+        attempts: int = ATTEMPTS,
+        seconds: float = REQUEST_SECONDS,
+    ) -> Answer:
+        """Send one request within ``seconds``; whatever status comes back is final.
 
         Raises:
             Unreachable: no answer in any attempt.
@@ -94,16 +104,16 @@ class Http:
             raise Unreachable("no server is configured (patchmon_server)")
         for left in range(attempts - 1, -1, -1):
             try:
-                return self._once(method, path, body, content_type)
+                return self._once(method, path, body, content_type, seconds)
             except (OSError, http.client.HTTPException) as error:
                 if left == 0:
                     raise Unreachable(cause(error, urlsplit(self._base).hostname or "")) from error
                 time.sleep(_PAUSE_SECONDS)
         raise AssertionError("at least one attempt")
 
-    def _once(self, method: str, path: str, body: Body, content_type: str) -> Answer:
+    def _once(self, method: str, path: str, body: Body, content_type: str, seconds: float) -> Answer:
         url = f"{self._base}{path}"
-        deadline = time.monotonic() + REQUEST_SECONDS
+        deadline = time.monotonic() + seconds
         connection, target = self._open(url)
         try:
             headers: Dict[str, str] = {**self._headers, "Content-Type": content_type}

@@ -70,7 +70,11 @@ def alive(job_dir: Path) -> bool:
 
 def stop(job_dir: Path, grace_seconds: int) -> None:
     """Ask for the job's end: every process of it is interrupted now and killed after the grace."""
-    write_durably(job_dir / "stop.json", {"grace_seconds": grace_seconds})
+    try:
+        write_durably(job_dir / "stop.json", {"grace_seconds": grace_seconds})
+    except OSError:
+        # A full disk often still has room for a name; the offer's own grace counts then.
+        (job_dir / "stop.json").touch(mode=0o600)
     if alive(job_dir):
         try:
             os.kill(_pid(job_dir), signal.SIGTERM)

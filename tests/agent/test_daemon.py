@@ -192,3 +192,22 @@ async def test_nothing_is_left_running(agent: Agent, server: AgentServer) -> Non
     await asyncio.sleep(0.1)
     # In the middle of the first report: its process ends with the service.
     assert await agent.stop(process) < 2
+
+
+async def test_a_message_that_breaks_a_conversation_does_not_end_all_of_them(agent: Agent, server: AgentServer) -> None:
+    await agent.serve()
+    link = await server.link()
+    await link.socket.send_str("[" * 60_000)
+    await server.link(2)
+    assert agent.log.count("WebSocket connected") == 2
+
+
+async def test_something_strange_among_the_jobs_does_not_keep_the_agent_from_its_server(
+    agent: Agent, server: AgentServer
+) -> None:
+    jobs = agent.state / "jobs"
+    jobs.mkdir(parents=True)
+    (jobs / "3b0e7a36-6d2e-4c39-9a3f-0f2f8c1d6a11").write_text("not a folder")
+    await agent.serve()
+    link = await server.link()
+    assert link.received[0]["jobs"] == []

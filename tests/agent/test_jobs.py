@@ -363,6 +363,16 @@ async def test_a_job_that_the_server_does_not_know_goes_away(
     assert found is None or found.dead
 
 
+async def test_a_job_that_is_being_removed_is_not_taken_again_meanwhile(server: AgentServer, link: ServerLink) -> None:
+    job = offer(server, SLOW)
+    await link.offer(job)
+    await server.until(lambda: "first" in server.store.text(job.job))
+    await link.carry_out(link.session.drop(job.job))
+    await link.offer(job)
+    refused = await server.until(lambda: server.store.declined.get(job.job))
+    assert refused.code == "busy"
+
+
 @pytest.mark.parametrize(("check", "reports"), [(False, 2), (True, 1)])
 async def test_what_changed_the_host_is_reported(
     server: AgentServer, link: ServerLink, check: bool, reports: int
