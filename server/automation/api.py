@@ -137,7 +137,7 @@ async def show_result(request: web.Request) -> web.Response:
     return web.Response(body=content, content_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
 
 
-@routes.put("/api/v1/agent/results/{digest}")
+@routes.put("/api/v1/agent/results/{digest}", name="agent.results.upload")
 @agent_only()
 async def keep_result(request: web.Request) -> web.Response:
     """Take a result file from an agent; the name proves the content, so handing it in twice is harmless."""

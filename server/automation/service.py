@@ -344,7 +344,13 @@ async def results_of_job(call: Call, job: Job) -> list[ResultOf]:
 
 async def result(call: Call, job_host: str, digest: str) -> bytes:
     """Return a result file that this job host named."""
-    content = await library_rows.find_result(call.db, job_host, digest) if is_uuid(job_host) else None
-    if content is None:
+    content = await result_if_here(call, job_host, digest)
+    if not content:
         raise ResultMissing
     return content
+
+
+async def result_if_here(call: Call, job_host: str, digest: str) -> bytes:
+    """Return a result file that this job host named; empty when it never arrived."""
+    found = await library_rows.find_result(call.db, job_host, digest) if is_uuid(job_host) else None
+    return found or b""

@@ -33,7 +33,7 @@ HEADERS: Final = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
 #: Handlers that stay open (streams, sockets) state this name in their route's ``name``.
-_LONG: Final = frozenset({"stream", "socket", "download"})
+_LONG: Final = frozenset({"stream", "socket", "download", "upload"})
 
 
 def middlewares(doorkeeper: Middleware) -> list[Middleware]:

@@ -32,6 +32,8 @@ _TREE_ROWS: Final = 5000
 _CONSOLE_ROWS: Final = 4000
 _CRUMB: Final = ("Jobs", "/jobs")
 _MOST_SHOWN_HOSTS: Final = 1000
+#: Larger results are not read on the way to a page; the API hands them out as they are.
+_MOST_RESULT_BYTES: Final = 4 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +162,20 @@ async def _result_tables(asked: Call, job: Job, host: JobHost | None) -> list[tu
     tables = []
     for blob in await service.results_of(asked, host):
         if blob.module == "package_update":
-            content = orjson.loads(await service.result(asked, host.uuid, blob.digest))
-            found = content.get("result") if isinstance(content, dict) else None
-            if isinstance(found, dict):
+            found = _reported(await service.result_if_here(asked, host.uuid, blob.digest))
+            if found is not None:
                 tables.append(("Would change" if job.check_mode else "Changed", views.changes(found)))
     return tables
+
+
+def _reported(content: bytes) -> dict[str, Any] | None:
+    """Return a module's result; a host may have named a file it never sent, or sent one that is no result."""
+    try:
+        told = orjson.loads(content) if 0 < len(content) <= _MOST_RESULT_BYTES else None
+    except orjson.JSONDecodeError:
+        return None
+    found = told.get("result") if isinstance(told, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 @routes.get("/jobs/{job}/stream", name="jobs.stream")

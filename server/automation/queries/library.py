@@ -108,13 +108,14 @@ _playbook = cast("type[Playbook]", _playbook_of)
 
 
 async def insert_blob(db: Database, digest: str, content: bytes) -> bool:
-    """Keep a result file; False when it was there already."""
+    """Keep a result file; False when it was there already, its day in which a job host must name it begins anew."""
     return bool(
-        await db.execute(
+        await db.value(
             """
             insert into result_blobs (digest, size, content)
             values (%(digest)s, %(size)s, %(content)s)
-                on conflict (digest) do nothing
+                on conflict (digest) do update set created_at = now()
+            returning xmax = 0
             """,
             digest=digest,
             size=len(content),
