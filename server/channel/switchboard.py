@@ -151,6 +151,18 @@ class Switchboard:
                 link.abort()
         records = [(link.host_id, link.record) for link in links if not link.superseded]
         await self._hold(records)
+        await self._release([link for link in links if link.superseded and link.host_id not in self._links])
+
+    async def _release(self, links: Sequence[AgentLink]) -> None:
+        """End links whose newer ones are gone.
+
+        Otherwise nobody would hear them again: a server that was killed, or whose clock is ahead, leaves a record that
+        looks newer than a living link.
+        """
+        found = await presence.look_up(self._world.redis, [link.host_id for link in links])
+        for link in links:
+            if link.host_id not in found:
+                link.close("the newer connection is gone, please reconnect")
 
     async def _hold(self, records: Sequence[tuple[HostId, str]]) -> None:
         sent = dict(records)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -114,6 +114,29 @@ async def test_presence_follows_the_connection(door: Door, call: Call, host: Cre
     )
     assert row is not None
     assert row["last_disconnected_at"] > row["last_connected_at"]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look after every link each second or two."""
+    monkeypatch.setattr("server.channel.switchboard.PING_SECONDS", 2)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_link_that_gave_way_to_one_that_is_gone_is_ended_so_that_its_agent_comes_back(
+    door: Door, host: Credentials, call: Call
+) -> None:
+    # Left behind by a server that was killed and whose clock was ahead of this one's.
+    ahead = Presence("killed", "link", secure=False, since=call.now + timedelta(seconds=30))
+    await call.world.redis.set(presence.name_of(HostId(host.host_id)), ahead.encode(), ex=1)
+    link = await door.open()
+    async with asyncio.timeout(8):
+        frame = await link.receive()
+    assert frame.type is WSMsgType.CLOSE
+    await link.close()
+    link = await door.open()
+    await _online(call, host, wanted=True)
+    await link.close()
 
 
 async def test_a_newer_link_takes_over_and_the_older_ones_end_changes_nothing(
