@@ -88,7 +88,8 @@ class Ledger:
             return
         if entry.status != Status.RUNNING:
             self.move(entry.standing.id, Status.RUNNING)
-        self._batches.append(self._row(entry.standing, number, stored + 1, items))
+        if rules.is_kept(sum(entry.stored), entry.standing.bytes + entry.move.get("bytes", 0)):
+            self._batches.append(self._row(entry.standing, number, stored + 1, items))
         entry.stored[number] += len(items)
         entry.move["events"] = entry.move.get("events", 0) + len(items)
         entry.move["bytes"] = entry.move.get("bytes", 0) + batch.size_bytes

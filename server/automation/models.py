@@ -253,6 +253,7 @@ class Standing:
     stop_asked_at: datetime | None
     runner_counter: int
     live_counter: int
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

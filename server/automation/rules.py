@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from agent.protocol.messages import JobEnded, JobPosition
+from server.automation.bundle import MAX_BYTES, MAX_EVENTS
 from server.automation.models import Standing, Status
 
 S = Status
@@ -41,6 +42,11 @@ CHECKS_AT_ONCE: Final = 8
 MOST_CHANGING: Final = 100
 #: An agent that has not said hello by then is an existing one that cannot run playbooks.
 HELLO_SECONDS: Final = 5.0
+
+#: What is kept of one job host at most. Agents stop well before, at their own caps; one that does not is no longer
+#: believed, only counted.
+MOST_EVENTS: Final = 2 * MAX_EVENTS
+MOST_BYTES: Final = 8 * MAX_BYTES
 
 _WORST_FIRST: Final = (S.FAILED, S.TIMED_OUT, S.LOST, S.UNREACHABLE, S.CANCELLED)
 _MOST_ACTIVE_FIRST: Final = (S.RUNNING, S.REBOOTING, S.DISPATCHED, S.QUEUED, S.AWAITING_APPROVAL, S.SCHEDULED)
@@ -167,6 +173,11 @@ def verdict(ended: JobEnded) -> tuple[Status, str]:
 def is_complete(ended: JobEnded, runner: int, live: int) -> bool:
     """Tell whether everything the host spooled is stored, so that the end is final."""
     return runner >= ended.runner and live >= ended.live
+
+
+def is_kept(events: int, size_bytes: int) -> bool:
+    """Tell whether more events of a job host are stored, not only counted."""
+    return events < MOST_EVENTS and size_bytes < MOST_BYTES
 
 
 # ---------------------------------------------------------------- time

@@ -130,3 +130,13 @@ def test_whatever_a_host_says_counters_have_no_gaps_and_an_end_is_complete(notes
         assert counters == list(range(1, len(counters) + 1))
     positions = [row["p"] + place for row in rows for place in range(len(row["i"]))]
     assert positions == list(range(6, 6 + len(positions)))
+
+
+@pytest.mark.parametrize("full", [{"live_counter": rules.MOST_EVENTS}, {"bytes": rules.MOST_BYTES}])
+def test_a_host_that_keeps_no_cap_is_counted_and_not_believed(full: dict[str, int]) -> None:
+    ledger = Ledger([standing("a", Status.RUNNING, **full)], NOW)
+    ledger.take(Batch(JobHostId(97), "runner", 1, ({}, {}), 100))
+    assert ledger._batches == []
+    assert ledger.outcome()[0].runner == 2
+    ledger.take(Ending(JobHostId(97), JobEnded("a", "succeeded", runner=2, live=full.get("live_counter", 0))))
+    assert ledger.outcome()[0].over

@@ -10,7 +10,7 @@ from server.core.ids import HostId, JobHostId, JobId
 # ``no key``: new rows that refer to a job need not wait for its events.
 _STANDING: Final = """
     select h.id, h.uuid, h.job_id, j.uuid as job_uuid, j.job_date, j.position as job_position, h.host_id, h.status,
-           h.stop_asked_at, h.runner_counter, h.live_counter
+           h.stop_asked_at, h.runner_counter, h.live_counter, h.bytes
       from jobs j
       join job_hosts h on h.job_id = j.id
 """
