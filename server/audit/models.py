@@ -37,3 +37,29 @@ class Entry:
     subject_name: str
     detail: dict[str, Any]
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries are asked for; what is empty does not count.
+
+    Attributes:
+        who: a part of the actor's name, or the actor's whole id.
+        action: a whole action, or a room, which stands for all of its actions.
+        subject: a part of the name of what was acted upon, its whole id or its kind.
+        since, until: from this moment on, and before that one.
+    """
+
+    who: str = ""
+    action: str = ""
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the log, for reading on from there."""
+
+    at: datetime
+    id: int

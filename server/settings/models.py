@@ -20,10 +20,13 @@ class Settings:
         session_days: a session ends this long after sign-in, however busy it is.
         browser_session_cookies: sign-in ends with the browser.
         max_login_attempts, lockout_duration_minutes: failed passwords in a row that lock an account, and for how long.
+        max_tfa_attempts, tfa_lockout_duration_minutes: wrong codes in a row that close the second step, how long.
+        tfa_remember_days, tfa_max_remember_sessions: how long a browser is trusted without a code, and how many are.
         disabled_modules: capability modules that are switched off.
         cors_origin: origins whose pages may use the API; once decided, the API answers under their names only.
         rate_limit_max, rate_limit_window_ms: how often one address may ask within a window; likewise for the groups
             auth (signing in), agent (reports of hosts) and password (changing one).
+        audit_retention_days: entries of the audit log that are older are deleted; 0 keeps them for ever.
     """
 
     server_protocol: str
@@ -40,6 +43,10 @@ class Settings:
     browser_session_cookies: bool
     max_login_attempts: int
     lockout_duration_minutes: int
+    max_tfa_attempts: int
+    tfa_lockout_duration_minutes: int
+    tfa_remember_days: int
+    tfa_max_remember_sessions: int
     password_min_length: int
     password_require_uppercase: bool
     password_require_lowercase: bool
@@ -55,6 +62,7 @@ class Settings:
     agent_rate_limit_max: int
     password_rate_limit_window_ms: int
     password_rate_limit_max: int
+    audit_retention_days: int
 
     @property
     def server_url(self) -> str:

@@ -12,6 +12,12 @@ async def fetch_stored(db: Database) -> dict[str, Any]:
     return {row["key"]: row["value"] for row in rows}
 
 
+async def lock_stored(tx: Tx, keys: list[str]) -> dict[str, Any]:
+    """Return what is stored under these keys, and keep others from changing it until the transaction ends."""
+    rows = await tx.all("select key, value from settings where key = any(%(keys)s) order by key for update", keys=keys)
+    return {row["key"]: row["value"] for row in rows}
+
+
 async def store(tx: Tx, values: dict[str, Any], at: datetime, by: str) -> list[str]:
     """Store these values and return the keys that really changed."""
     return await tx.column(

@@ -162,6 +162,10 @@ CATALOGUE: Final = (
     Setting("browser_session_cookies", default=False, take=truth, variable="AUTH_BROWSER_SESSION_COOKIES"),
     Setting("max_login_attempts", 5, number(1, 1000), "MAX_LOGIN_ATTEMPTS"),
     Setting("lockout_duration_minutes", 15, number(1, 525600), "LOCKOUT_DURATION_MINUTES"),
+    Setting("max_tfa_attempts", 5, number(1, 1000), "MAX_TFA_ATTEMPTS"),
+    Setting("tfa_lockout_duration_minutes", 30, number(1, 525600), "TFA_LOCKOUT_DURATION_MINUTES"),
+    Setting("tfa_remember_days", 30, days, "TFA_REMEMBER_ME_EXPIRES_IN"),
+    Setting("tfa_max_remember_sessions", 5, number(1, 100), "TFA_MAX_REMEMBER_SESSIONS"),
     Setting("password_min_length", 8, number(1, 72), "PASSWORD_MIN_LENGTH"),
     Setting("password_require_uppercase", default=True, take=truth, variable="PASSWORD_REQUIRE_UPPERCASE"),
     Setting("password_require_lowercase", default=True, take=truth, variable="PASSWORD_REQUIRE_LOWERCASE"),
@@ -177,6 +181,7 @@ CATALOGUE: Final = (
     Setting("agent_rate_limit_max", 1000, number(*_MOST), "AGENT_RATE_LIMIT_MAX"),
     Setting("password_rate_limit_window_ms", 900_000, number(*_WINDOW_MS), "PASSWORD_RATE_LIMIT_WINDOW_MS"),
     Setting("password_rate_limit_max", 5, number(*_MOST), "PASSWORD_RATE_LIMIT_MAX"),
+    Setting("audit_retention_days", 365, number(0, 36_500), "AUDIT_RETENTION_DAYS"),
 )
 
 BY_NAME: Final = {setting.name: setting for setting in CATALOGUE}

@@ -67,9 +67,11 @@ async def change(call: Call, changes: Mapping[str, Any]) -> Settings:
     if wrong:
         raise BadSetting(wrong)
     async with call.transaction() as tx:
+        before = await queries.lock_stored(tx, list(values))
         changed = await queries.store(tx, values, call.now, call.actor.name)
         for name in sorted(changed):
-            await audit.record(tx, call, "settings.changed", Subject("setting", name, name), {"value": values[name]})
+            detail = {"from": before.get(name), "to": values[name]}
+            await audit.record(tx, call, "settings.changed", Subject("setting", name, name), detail)
         if changed:
             tx.after_commit(_Forget())
             tx.after_commit(announce(SettingsChanged(tuple(sorted(changed)))))

@@ -109,8 +109,8 @@ async def test_settings_are_changed_in_either_spelling_and_audited(client: Brows
     assert public["updated_at"] is not None
     rows = await call.db.all("select subject_id, detail from audit_log where action = 'settings.changed' order by id")
     assert rows == [
-        {"subject_id": "auto_update", "detail": {"value": True}},
-        {"subject_id": "update_interval", "detail": {"value": 30}},
+        {"subject_id": "auto_update", "detail": {"from": None, "to": True}},
+        {"subject_id": "update_interval", "detail": {"from": None, "to": 30}},
     ]
     again = await client.put("/api/v1/settings", json={"update_interval": 30}, headers=headers)
     assert again.status == 200

@@ -1,0 +1,80 @@
+"""The audit log as JSON, and as files to take away."""
+
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from server.audit import schemas, service
+from server.audit.models import Filter
+from server.core.errors import Invalid
+from server.core.paging import Window
+from server.web.forms import query_number
+from server.web.problems import json_answer
+from server.web.routing import Routes, call, gated
+
+routes: Final = Routes()
+_PAGE_MOST: Final = 200
+
+
+@routes.get("/api/v1/audit")
+@gated("can_manage_settings")
+async def entries(request: web.Request) -> web.Response:
+    """Answer a page of the log, newest first."""
+    wanted = _filter(request)
+    window = Window(query_number(request, "page", 1), query_number(request, "limit", 50, most=_PAGE_MOST))
+    page = await service.search(call(request), wanted, window)
+    return json_answer(
+        {
+            "entries": [schemas.as_json(entry) for entry in page.items],
+            "pagination": {"page": window.page, "limit": window.size, "total": page.total, "pages": page.pages},
+        }
+    )
+
+
+@routes.get("/api/v1/audit/export.csv", name="audit.csv.download")
+@gated("can_manage_settings")
+async def export_csv(request: web.Request) -> web.StreamResponse:
+    """Send every entry that matches, as a table."""
+    wanted = _filter(request)
+    answer = await _begin(request, "text/csv; charset=utf-8", "audit.csv")
+    await answer.write(schemas.csv_head())
+    async for handful in service.export(call(request), wanted):
+        await answer.write(schemas.csv_lines(handful))
+    await answer.write_eof()
+    return answer
+
+
+@routes.get("/api/v1/audit/export.json", name="audit.json.download")
+@gated("can_manage_settings")
+async def export_json(request: web.Request) -> web.StreamResponse:
+    """Send every entry that matches, as one JSON list."""
+    wanted = _filter(request)
+    answer = await _begin(request, "application/json", "audit.json")
+    between = b"[\n"
+    async for handful in service.export(call(request), wanted):
+        lines = [orjson.dumps(schemas.as_json(entry), option=orjson.OPT_UTC_Z) for entry in handful]
+        await answer.write(between + b",\n".join(lines))
+        between = b",\n"
+    await answer.write(b"\n]\n" if between != b"[\n" else b"[]\n")
+    await answer.write_eof()
+    return answer
+
+
+def _filter(request: web.Request) -> Filter:
+    wanted, complaints = schemas.filter_of(request.query)
+    if complaints:
+        raise Invalid(complaints)
+    return wanted
+
+
+async def _begin(request: web.Request, kind: str, name: str) -> web.StreamResponse:
+    answer = web.StreamResponse(
+        headers={
+            "Content-Type": kind,
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        }
+    )
+    await answer.prepare(request)
+    return answer

@@ -1,0 +1,85 @@
+"""What comes in and goes out at the doors of the audit room."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from server.audit.models import Entry, Filter
+
+COLUMNS: Final = (
+    "at",
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "via",
+    "address",
+    "action",
+    "subject_kind",
+    "subject_id",
+    "subject_name",
+    "detail",
+    "request_id",
+)
+_TEXT_MOST: Final = 200
+_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def filter_of(query: Mapping[str, str]) -> tuple[Filter, dict[str, str]]:
+    """Return the filter of a query, and a complaint for each moment that is none."""
+    complaints: dict[str, str] = {}
+    moments: dict[str, datetime | None] = {}
+    for name in ("since", "until"):
+        try:
+            moments[name] = _moment(query.get(name, ""), end=name == "until")
+        except ValueError:
+            complaints[name] = "must be a day such as 2026-01-31 or a moment such as 2026-01-31T12:00:00Z"
+            moments[name] = None
+    texts = {name: _text(query.get(name, "")) for name in ("who", "action", "subject")}
+    return Filter(**texts, since=moments["since"], until=moments["until"]), complaints
+
+
+def as_json(entry: Entry) -> dict[str, Any]:
+    """Return an entry as programs see it."""
+    return {"id": entry.id, **{name: getattr(entry, name) for name in COLUMNS}}
+
+
+def csv_head() -> bytes:
+    """Return the first line of the export."""
+    return _lines([COLUMNS])
+
+
+def csv_lines(entries: Sequence[Entry]) -> bytes:
+    """Return the lines of some entries; what a spreadsheet would run as a formula is quoted away."""
+    return _lines([[_cell(getattr(entry, name)) for name in COLUMNS] for entry in entries])
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerows(rows)
+    return out.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    text = orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
+    return f"'{text}" if text.startswith(_FORMULAS) else text
+
+
+def _text(given: str) -> str:
+    return given.replace("\x00", "").strip()[:_TEXT_MOST]
+
+
+def _moment(given: str, *, end: bool) -> datetime | None:
+    if not given.strip():
+        return None
+    moment = datetime.fromisoformat(given.strip())
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    # "until the 31st" includes the 31st.
+    is_day = len(given.strip()) == len("2026-01-31")
+    return moment.astimezone(UTC) + timedelta(days=1) if end and is_day else moment.astimezone(UTC)
