@@ -200,7 +200,8 @@ def _summary(found: JobHost, status: Status) -> str:
         return "stopping"
     if status in rules.ENDED and status != Status.SUCCEEDED:
         return found.reason
-    return tally(found.counters) or found.reason
+    waiting = "waits for the host" if status == Status.QUEUED else ""
+    return tally(found.counters) or found.reason or waiting
 
 
 def tally(counters: Mapping[str, int]) -> str:

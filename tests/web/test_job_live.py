@@ -284,7 +284,7 @@ async def test_stopping_asks_first_and_the_focus_comes_back(stage: Stage, page: 
     await page.goto(stage.url)
     button = page.locator("#job-actions button").first
     await button.click()
-    await expect(page.get_by_role("dialog")).to_contain_text("Stops Patch web production on every host")
+    await expect(page.get_by_role("dialog")).to_contain_text("Stops “Patch web production” on every host")
     await expect(page.get_by_role("button", name="Cancel")).to_be_focused()
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_be_hidden()
