@@ -6,8 +6,10 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from server.core.errors import Missing
 from server.dashboard import service
 from server.dashboard.models import JobSummary, Tile
+from server.dashboard.styleguide import styleguide
 from server.web.navigation import Entry
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, open_to_all
@@ -67,6 +69,16 @@ async def theme(request: web.Request) -> web.StreamResponse:
     if chosen in _THEMES:
         answer.set_cookie("theme", chosen, max_age=_YEAR_SECONDS, samesite="Lax")
     raise answer
+
+
+@routes.get("/styleguide")
+@gated()
+async def parts(request: web.Request) -> web.Response:
+    """Show the parts pages are made of, where pages are built (``PATCHMON_DEVELOPMENT``)."""
+    asked = call(request)
+    if not asked.world.env.development:
+        raise Missing
+    return render(request, styleguide(asked.now))
 
 
 def _inside(target: str) -> str:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp import CookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build
-from server.core.call import Call, World
+from server.core.call import Call, World, system
 from server.core.db import Database
 from server.core.loop import Keeper
 from server.core.redis import open_redis
@@ -200,3 +201,13 @@ async def test_the_theme_is_remembered_signed_in_or_not(client: Browser, as_admi
 async def test_a_search_leads_to_the_hosts(as_admin: Browser) -> None:
     answer = await as_admin.get("/search?q=web%2001%26x", headers=HTML, allow_redirects=False)
     assert answer.headers["Location"] == "/hosts?search=web+01%26x"
+
+
+async def test_the_parts_are_shown_where_pages_are_built_only(as_admin: Browser, world: World, keeper: Keeper) -> None:
+    page = await as_admin.get("/styleguide", headers=HTML)
+    assert page.status == 200
+    assert "A name holds no space." in await page.text()
+    in_use = replace(world, env=replace(world.env, development=False))
+    async with TestClient(TestServer(build(in_use, keeper)), cookie_jar=CookieJar(unsafe=True)) as browser:
+        await sign_in(browser, (await person(Call(in_use, system("test")), "superadmin")).username)
+        assert (await browser.get("/styleguide", headers=HTML)).status == 404
