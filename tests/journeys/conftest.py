@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
 from server.core.call import Call
@@ -16,6 +17,7 @@ from tests.factories import house as houses
 from tests.factories.house import ROOT, House, ServerProcess
 
 PICTURES = ROOT / "build" / "screenshots"
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 
@@ -54,7 +56,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 async def picture(page: Page, name: str) -> None:
-    """Keep the page as a person sees it: light, dark, and on a phone."""
+    """Keep the page as a person sees it (light, dark, on a phone); nothing on it may shut anybody out."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     wide = page.viewport_size or {"width": 1280, "height": 860}
     for look, scheme, width in (
@@ -68,8 +70,35 @@ async def picture(page: Page, name: str) -> None:
         await page.screenshot(path=PICTURES / f"{name}-{look}.png", full_page=True)
         overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{name} scrolls sideways at {width} px"
+        assert await barriers(page) == [], f"{name}, {look}"
     await page.emulate_media(color_scheme="light")
     await page.set_viewport_size(wide)
+
+
+async def barriers(page: Page) -> list[str]:
+    """Return what axe finds serious or critical: the rule, and where."""
+    found = (await Axe().run(page, options=RULES)).response["violations"]
+    return [
+        f"{one['id']}: {', '.join(str(node['target'][0]) for node in one['nodes'][:3])}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
+
+
+async def tab_stops(page: Page, number: int) -> list[str]:
+    """Press Tab that often; return what had the focus each time, marked where nothing shows that it has."""
+    stops = []
+    for _ in range(number):
+        await page.keyboard.press("Tab")
+        stops.append(await page.evaluate(
+            """() => {
+                const node = document.activeElement, style = getComputedStyle(node);
+                const text = (node.getAttribute("aria-label") || node.textContent || node.name || node.tagName).trim();
+                const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
+                return (seen ? "" : "UNSEEN ") + text.replace(/\\s+/g, " ").slice(0, 40);
+            }"""
+        ))  # fmt: skip
+    return stops
 
 
 def setup_link(server: ServerProcess) -> str:

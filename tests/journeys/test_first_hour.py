@@ -1,14 +1,19 @@
-"""The first hour of a person: set up, sign in, add a host, dry-run a patch and watch it; light, dark and small."""
+"""The first hour of a person: set up, sign in, add a host, dry-run a patch and watch it; light, dark and small.
 
-import asyncio
+Every page is kept as a picture, must fit a phone, and is held against axe.
+"""
+
 from pathlib import Path
 
 import pytest
 import yaml
 from playwright.async_api import Browser, Page, expect
 
+from server.hosts import service as hosts
+from server.hosts.models import NewHost
 from tests.factories.house import House, Program, ServerProcess, private
-from tests.journeys.conftest import picture, setup_link
+from tests.factories.people import person
+from tests.journeys.conftest import picture, setup_link, tab_stops
 
 pytestmark = pytest.mark.real
 PASSWORD = "Correct-Horse-7"
@@ -18,12 +23,7 @@ PASSWORD = "Correct-Horse-7"
 async def test_from_the_set_up_link_to_the_result_of_a_dry_run(
     house: House, server_process: ServerProcess, chromium: Browser, pyz: Path
 ) -> None:
-    page = await chromium.new_page(viewport={"width": 1280, "height": 860})
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-    page.set_default_timeout(20_000)
-
+    page, problems = await watched_page(chromium)
     await set_up(page, server_process)
     await picture(page, "overview-empty")
     await page.goto(f"{server_process.url}/hosts")
@@ -45,9 +45,98 @@ async def test_from_the_set_up_link_to_the_result_of_a_dry_run(
     assert problems == []
 
 
+async def watched_page(chromium: Browser) -> tuple[Page, list[str]]:
+    """Open a page; what its scripts complain about is collected."""
+    page = await chromium.new_page(viewport={"width": 1280, "height": 860})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    page.set_default_timeout(20_000)
+    return page, problems
+
+
+async def sign_in(page: Page, server: ServerProcess, username: str, password: str = PASSWORD) -> None:
+    await page.goto(f"{server.url}/login")
+    await page.fill("[name=username]", username)
+    await page.fill("[name=password]", password)
+    await page.locator("form:has([name=password]) button[type=submit]").click()
+
+
+@pytest.mark.proves("OPS-46")
+async def test_the_pages_beside_the_main_way_look_right(
+    house: House, server_process: ServerProcess, chromium: Browser
+) -> None:
+    server = server_process
+    admin = await person(house.call, "superadmin")
+    reader = await person(house.call, "readonly")
+    page, problems = await watched_page(chromium)
+    await sign_in(page, server, reader.username, "not the password")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await picture(page, "login-wrong")
+    problems.clear()  # the browser counts a refused form as an error
+    await sign_in(page, server, reader.username)
+    await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    await page.goto(f"{server.url}/settings/server-url")
+    await expect(page.get_by_role("heading", name="You may not do this")).to_be_visible()
+    await expect(page.get_by_role("navigation").first).to_be_visible()
+    await picture(page, "forbidden")
+    await page.context.clear_cookies()
+    await sign_in(page, server, admin.username)
+    await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    await page.goto(f"{server.url}/no-such-page")
+    await expect(page.get_by_role("navigation").first).to_be_visible()
+    await picture(page, "missing")
+    problems.clear()
+    await settings_pages(page, server)
+    await many_hosts(page, server, house)
+    assert problems == []
+
+
+async def settings_pages(page: Page, server: ServerProcess) -> None:
+    for path, name in (("profile", "profile"), ("server-url", "server-url"), ("tokens", "tokens-empty")):
+        await page.goto(f"{server.url}/settings/{path}")
+        await picture(page, name)
+    await page.fill("[name=name]", "pipeline")
+    await page.get_by_role("button", name="Make token").click()
+    await expect(page.locator("#new-token")).to_contain_text("pmt_")
+    await picture(page, "token-new")
+    await page.goto(f"{server.url}/settings/tokens")
+    await expect(page.locator("body")).not_to_contain_text("Your new token")
+    await page.get_by_role("button", name="Revoke").click()
+    await picture(page, "token-revoke")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Revoke").first).to_be_focused()
+
+
+async def many_hosts(page: Page, server: ServerProcess, house: House) -> None:
+    for number in range(30):
+        await hosts.create(house.call, NewHost(f"web-{number:02d}"))
+    await page.goto(f"{server.url}/hosts")
+    stops = await tab_stops(page, 12)
+    assert stops[0] == "Skip to the content"
+    assert not [stop for stop in stops if stop.startswith("UNSEEN")], stops
+    await page.get_by_role("checkbox", name="Select all on this page").check()
+    await picture(page, "hosts-chosen")
+    await page.get_by_role("button", name="Run a playbook on them").click()
+    await page.get_by_role("link", name="Run Check that a playbook can run on the host").click()
+    await expect(page.locator("[data-sentence]")).to_contain_text("on 30 hosts")
+    await page.locator("[data-launch-submit]").click()
+    await page.wait_for_url("**/jobs/*")
+    await expect(page.locator("#job-head")).to_contain_text("30 queued")
+    await picture(page, "job-many")
+    await page.get_by_label("Filter hosts by name or state").fill("web-07")
+    await expect(page.locator("#host-list .host-row:visible")).to_have_count(1)
+    await page.get_by_role("button", name="Stop").click()
+    await picture(page, "job-stop")
+    await page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    await expect(page.locator("#job-head")).to_contain_text("30 cancelled")
+    await picture(page, "job-stopped")
+
+
 async def set_up(page: Page, server: ServerProcess) -> None:
     await page.goto(server.url)
     await expect(page.locator("body")).to_contain_text("link")  # without the token it says where the link is
+    await picture(page, "setup-no-link")
     await page.goto(setup_link(server))
     await picture(page, "setup")
     for name, value in (
@@ -99,8 +188,26 @@ async def dry_run(page: Page, server: ServerProcess, agent: Program) -> None:
     await page.get_by_role("link", name="Output").click()
     await expect(page.locator("body")).to_contain_text("$ apt-get")
     await picture(page, "job-output")
+    for tab in ("Variables", "Results"):
+        await page.get_by_role("link", name=tab).first.click()
+        await expect(page.locator(f"#job-detail-tabs [aria-current]:has-text('{tab}')")).to_be_visible()
+        await picture(page, f"job-{tab.lower()}")
+    await failing(page, server)
     await page.goto(f"{server.url}/jobs")
     await expect(page.locator("table, .card").first).to_be_visible()
     await picture(page, "jobs")
     assert agent.alive
-    await asyncio.sleep(0)
+
+
+async def failing(page: Page, server: ServerProcess) -> None:
+    await page.goto(f"{server.url}/playbooks/patch/launch")
+    await page.get_by_role("checkbox", name="web-01").check()
+    await page.select_option("[name=patch_scope]", "packages")
+    await page.fill("[name=patch_packages]", "no-such-package")
+    await page.get_by_label("Refresh cache").uncheck()
+    await page.locator("[data-launch-submit]").click()
+    await page.wait_for_url("**/jobs/*")
+    await expect(page.locator("#job-head")).to_contain_text("Failed", timeout=120_000)
+    await page.reload()
+    await expect(page.locator("#job-causes")).to_contain_text("no-such-package")
+    await picture(page, "job-failed")
