@@ -10,7 +10,7 @@ from server.web import edge
 from server.web.edge import EdgePolicy
 from server.web.problems import json_answer
 from server.web.proxy import origin
-from server.web.routing import Handler
+from server.web.routing import Handler, gate_of
 
 _API: Final = "/api/"
 _ANY: Final = "*"
@@ -39,19 +39,23 @@ class WrongForwardedHost(WrongHost):
 @web.middleware
 async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer preflights, refuse foreign names and foreign pages' sockets, and note what the answer has to say."""
-    if not request.path.startswith(_API):
-        return await handler(request)
+    # Apart, because an agent's socket stays for weeks and must not keep what was decided about it.
+    answer = await _answered_at_the_gate(request) if request.path.startswith(_API) else None
+    return await handler(request) if answer is None else answer
+
+
+async def _answered_at_the_gate(request: web.Request) -> web.Response | None:
     policy = await edge.policy(request)
     demand_known_host(request, policy)
     asker = request.headers.get("Origin", "")
     allowed = not asker or is_allowed(request, policy, asker)
     if asker:
         request[_DECIDED] = {"Vary": "Origin", **(_permission(policy, asker) if allowed else {})}
-    if _is_socket(request) and asker and not _may_open_sockets(request, policy, asker):
+    if _is_browser_socket(request) and asker and not _may_open_sockets(request, policy, asker):
         return web.Response(status=403, text="Forbidden: origin not allowed")
     if request.method == "OPTIONS":
         return _preflight(allowed=allowed)
-    return await handler(request)
+    return None
 
 
 def headers(request: web.Request) -> dict[str, str]:
@@ -98,8 +102,10 @@ def _preflight(*, allowed: bool) -> web.Response:
     return web.Response(status=204, headers={"Access-Control-Max-Age": _PREFLIGHT_SECONDS})
 
 
-def _is_socket(request: web.Request) -> bool:
-    return request.headers.get("Upgrade", "").lower() == "websocket"
+def _is_browser_socket(request: web.Request) -> bool:
+    # An agent's socket has credentials of its own and no cookie: its Origin, whatever it says, decides nothing.
+    gate = gate_of(request.match_info.handler)
+    return request.headers.get("Upgrade", "").lower() == "websocket" and (gate is None or gate.kind != "agent")
 
 
 def _is_own(request: web.Request, asker: str) -> bool:
