@@ -20,6 +20,9 @@ def with_origins(env: Env, origins: str) -> Env:
     return replace(env, given=Secret({"CORS_ORIGIN": origins}))
 
 
+BROWSER_SOCKET = "/api/v1/jobs/none/stream"
+
+
 class TestListed:
     @pytest.fixture
     def env(self, env: Env) -> Env:
@@ -94,7 +97,7 @@ class TestListed:
     )
     async def test_sockets_of_foreign_pages_are_refused(self, client: Browser, origin: str | None, status: int) -> None:
         headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
-        answer = await client.get("/api/v1/agents/ws", headers={**headers, **({"Origin": origin} if origin else {})})
+        answer = await client.get(BROWSER_SOCKET, headers={**headers, **({"Origin": origin} if origin else {})})
         assert answer.status == status
         if status == 403:
             assert await answer.text() == "Forbidden: origin not allowed"
@@ -112,7 +115,11 @@ class TestAny:
 
     async def test_but_not_open_sockets(self, client: Browser) -> None:
         headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": "https://x.example"}
-        assert (await client.get("/api/v1/agents/ws", headers=headers)).status == 403
+        assert (await client.get(BROWSER_SOCKET, headers=headers)).status == 403
+
+    async def test_an_agents_socket_may_say_any_origin(self, client: Browser) -> None:
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": "https://x.example"}
+        assert (await client.get("/api/v1/agents/ws", headers=headers)).status == 401
 
 
 class TestNobodyDecided:
