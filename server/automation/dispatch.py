@@ -27,6 +27,7 @@ from server.automation.events import JobsQueued, JobStopAsked
 from server.automation.intake import Intake
 from server.automation.models import SOURCE_NUMBERS, Batch, Claimed, Ending, Note, Sighting, Stored
 from server.channel.models import Body, Lines, Link
+from server.core.batches import Batches
 from server.core.call import Call, World, system
 from server.core.ids import HostId
 from server.core.log import get_log
@@ -36,6 +37,7 @@ from server.hosts import service as hosts
 
 log = get_log(__name__)
 
+_Greeting = tuple[HostId, Hello]
 _LOOK_SECONDS: Final = 60.0
 _MISTAKES: Final = 100
 _GAPS: Final = 3
@@ -53,6 +55,9 @@ class Dispatcher:
         self._intake = Intake(world, keeper)
         self._projects = Projects(world.db)
         self._desks: dict[HostId, Desk] = {}
+        self._greetings: Batches[_Greeting, bool] = Batches(
+            keeper, "greetings", self._note_greetings, key=lambda greeting: greeting[0], linger=True
+        )
         self._gaps: dict[str, int] = {}
         self._eager: set[HostId] = set()
         self._stopping: set[HostId] = set()
@@ -122,9 +127,23 @@ class Dispatcher:
 
     # ------------------------------------------------------------ what hosts say
 
-    async def _greet(self, desk: Desk, hello: Hello) -> None:
+    async def _note_greetings(self, greetings: list[_Greeting]) -> list[bool]:
         call = self._call()
-        await hosts.note_hello(call, desk.host_id, orjson.loads(encode(hello)))
+        await hosts.note_hellos(call, {host_id: orjson.loads(encode(hello)) for host_id, hello in greetings})
+        busy = await progress.busy(call, [host_id for host_id, _ in greetings])
+        return [host_id in busy for host_id, _ in greetings]
+
+    async def _greet(self, desk: Desk, hello: Hello) -> None:
+        busy = await self._greetings.put((desk.host_id, hello))
+        if busy or hello.jobs:
+            await self._compare(desk, hello)
+        else:
+            # Most hosts of a crowd that comes back have nothing of ours: there is nothing to compare.
+            desk.do(desk.session.welcome(()))
+        self._hurry([desk.host_id])
+
+    async def _compare(self, desk: Desk, hello: Hello) -> None:
+        call = self._call()
         verdicts, again = await progress.greet(call, desk.host_id, hello)
         for standing in verdicts.known:
             desk.hold(standing.uuid, standing.id)
@@ -133,7 +152,6 @@ class Dispatcher:
             await self._stop([desk.host_id])
         for claimed in again:
             await self._offer(desk, claimed)
-        self._hurry([desk.host_id])
 
     async def _store(self, desk: Desk, effect: Store, size_bytes: int) -> None:
         held = desk.held.get(effect.job)

@@ -55,6 +55,11 @@ async def stopping(call: Call, host_ids: list[HostId]) -> list[tuple[HostId, str
     return [(row["host_id"], row["uuid"], row["grace_seconds"]) for row in await life.list_stopping(call.db, host_ids)]
 
 
+async def busy(call: Call, host_ids: list[HostId]) -> frozenset[HostId]:
+    """Return which of these hosts have jobs on them as far as we know."""
+    return frozenset(await life.list_busy(call.db, host_ids))
+
+
 async def greet(call: Call, host_id: HostId, hello: Hello) -> tuple[rules.Verdicts, list[Claimed]]:
     """Compare a host's word with the rows, and return what to answer and what to offer again."""
     announced = [position.job for position in hello.jobs[:_MOST_ANNOUNCED] if is_uuid(position.job)]

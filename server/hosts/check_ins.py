@@ -1,12 +1,12 @@
 """Check-ins, connections and look-ups of credentials, each done together for everyone who called at the same moment."""
 
+from server.core.batches import Batches
 from server.core.bus import announce
 from server.core.call import World
 from server.core.db import retried
 from server.core.log import get_log
 from server.core.loop import Keeper
 from server.core.redis import RedisError
-from server.hosts.batches import Batches
 from server.hosts.events import HostsSeen
 from server.hosts.models import AgentHost, CheckIn, LinkNote
 from server.hosts.queries import agents, links

@@ -1,14 +1,14 @@
 """Adding hosts, knowing them by their credentials, remembering what they say; groups; what their pages show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
 from server.core.bus import announce
 from server.core.call import Call
-from server.core.db import IntegrityError, Tx, violates
+from server.core.db import IntegrityError, Tx, retried, violates
 from server.core.ids import is_uuid, random_hex
 from server.core.secretbox import Secret
 from server.hosts.agent_auth import authenticate
@@ -212,9 +212,9 @@ async def reconcile_links(call: Call, online: Sequence[int], *, grace: timedelta
     return await links.mark_vanished(call.db, online, call.now, call.now - grace)
 
 
-async def note_hello(call: Call, host_id: int, hello: dict[str, object]) -> None:
-    """Keep the last greeting of a host's agent: what it is and can do."""
-    await agents.store_hello(call.db, host_id, hello)
+async def note_hellos(call: Call, hellos: Mapping[int, dict[str, Any]]) -> None:
+    """Keep the last greetings of hosts' agents: what each is and can do."""
+    await retried(lambda: agents.store_hellos(call.db, hellos))
 
 
 async def await_reports(tx: Tx, host_ids: Sequence[int]) -> None:
@@ -257,7 +257,7 @@ __all__ = [
     "list_hosts",
     "note_connected",
     "note_disconnected",
-    "note_hello",
+    "note_hellos",
     "note_integration",
     "note_refusal",
     "note_report",

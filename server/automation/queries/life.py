@@ -30,6 +30,20 @@ async def lock_standings(tx: Tx, ids: list[JobHostId]) -> list[Standing]:
     )
 
 
+async def list_busy(db: Queries, host_ids: list[HostId]) -> list[HostId]:
+    """Return which hosts have jobs on them."""
+    return cast(
+        "list[HostId]",
+        await db.column(
+            """
+            select distinct host_id from job_hosts
+             where host_id = any(%(host_ids)s) and status in ('dispatched', 'running', 'rebooting')
+            """,
+            host_ids=host_ids,
+        ),
+    )
+
+
 async def lock_host_standings(tx: Tx, host_id: HostId, announced: list[str]) -> list[Standing]:
     """Lock what is on a host as far as we know, and what the host says is on it."""
     return await tx.all(

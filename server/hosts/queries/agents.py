@@ -1,6 +1,6 @@
 """Statements about what agents say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -174,12 +174,20 @@ async def mark_awaiting_report(tx: Tx, host_ids: Sequence[int]) -> None:
     )
 
 
-async def store_hello(db: Database | Tx, host_id: int, hello: dict[str, Any]) -> None:
-    """Keep the last greeting of a host's agent."""
+async def store_hellos(db: Database | Tx, hellos: Mapping[int, dict[str, Any]]) -> None:
+    """Keep the last greeting of each of these hosts' agents; rows are locked in one order."""
     await db.execute(
-        "update hosts set agent_hello = %(hello)s::jsonb where id = %(host_id)s",
-        host_id=host_id,
-        hello=hostile_json(hello),
+        """
+        with told as materialized (
+            select h.id, t.hello
+              from jsonb_to_recordset(%(rows)s::jsonb) as t(id int, hello jsonb)
+              join hosts h on h.id = t.id
+             order by h.id
+               for no key update of h
+        )
+        update hosts h set agent_hello = told.hello from told where h.id = told.id
+        """,
+        rows=hostile_json([{"id": host_id, "hello": hello} for host_id, hello in hellos.items()]),
     )
 
 
