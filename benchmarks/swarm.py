@@ -53,7 +53,7 @@ class Job:
 class Agent:
     """One agent; survives its connections as a host does."""
 
-    __slots__ = ("api_id", "api_key", "digests", "jobs", "socket", "swarm", "welcomed")
+    __slots__ = ("api_id", "api_key", "digests", "jobs", "socket", "swarm", "waiting", "welcomed")
 
     def __init__(self, swarm: "Swarm", api_id: str, api_key: str) -> None:
         self.swarm = swarm
@@ -61,6 +61,7 @@ class Agent:
         self.api_key = api_key
         self.socket: Socket | None = None
         self.welcomed = False
+        self.waiting: asyncio.Future[None] | None = None
         self.digests: set[str] = set()
         self.jobs: dict[str, Job] = {}
 
@@ -89,7 +90,14 @@ class Agent:
     def lost(self) -> None:
         self.socket = None
         self.welcomed = False
+        self.wake()
         self.swarm.lost(self)
+
+    def wake(self) -> None:
+        """Let go whoever waits for the welcome, or for the end of the attempt."""
+        if self.waiting is not None and not self.waiting.done():
+            self.waiting.set_result(None)
+        self.waiting = None
 
     def say(self, **message: Any) -> None:
         if self.socket is not None:
@@ -226,6 +234,7 @@ class Swarm:
 
     def welcome(self, agent: Agent) -> None:
         agent.welcomed = True
+        agent.wake()
         self._welcomed += 1
         self._welcomed_at.append(time.time())
         for job in agent.jobs.values():
@@ -304,8 +313,9 @@ class Swarm:
                 except OSError:
                     failed += 1
                     return
-                while not agent.welcomed and agent.socket is not None:  # noqa: ASYNC110 (thousands of waiters)
-                    await asyncio.sleep(0.005)
+                agent.waiting = asyncio.get_running_loop().create_future()
+                if not agent.welcomed and agent.socket is not None:
+                    await agent.waiting
 
         await asyncio.gather(*(one(agent) for agent in self.agents))
         await self._until(lambda: self._welcomed + len(self.refusals) + failed >= len(self.agents), 60)
