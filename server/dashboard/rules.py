@@ -67,7 +67,7 @@ def summary(job: JobRow, now: datetime) -> JobSummary:
         live=job.finished_at is None and status in {"running", "rebooting", "dispatched"},
         counts=[
             (_WORDS.get(one, one.replace("_", " ")), job.counts[one], _STATES.get(one, "attention"))
-            for one in _TELLING
+            for one in (_TELLING[-1], *_TELLING[:-1])
             if job.counts.get(one)
         ],
         only_host=job.only_host,

@@ -13,6 +13,7 @@ from server.hosts.models import Action, HostHead, LinkState, Tab
 from server.hosts.queries import lists
 from server.hosts.views import Counts, Happening, HostRow, Listed
 from server.settings import service as settings
+from server.web.formats import counted
 
 
 async def head(call: Call, uuid: str) -> HostHead:
@@ -152,8 +153,8 @@ def _told(row: dict[str, Any]) -> str:
     if row["packages"] is None:
         return f"Reported {', '.join(row['sections_sent'])} ({size})"
     what = "Full report" if row["kind"] == "full" else "Partial report"
-    counts = f"{row['packages']} packages, {row['updates']} updates, {row['security_updates']} of them security"
-    return f"{what}: {counts} ({size})"
+    waiting = f"{counted(row['updates'], 'update')}, {row['security_updates']} for security"
+    return f"{what}: {counted(row['packages'], 'package')}, {waiting}"
 
 
 def system_facts(told: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -33,5 +33,11 @@ export function startLaunch(scope) {
       const box = row.querySelector("input");
       if (box) row.hidden = wanted !== "" && !box.checked && !row.textContent.toLowerCase().includes(wanted);
     }
+    // A heading without a row below it says nothing.
+    for (const title of form.querySelectorAll(".pick-title")) {
+      let row = title.nextElementSibling;
+      while (row?.hidden) row = row.nextElementSibling;
+      title.hidden = !row || row.classList.contains("pick-title");
+    }
   });
 }
