@@ -6,11 +6,13 @@ from aiohttp import web
 
 from server.core.call import Call
 from server.identity.doorkeeper import SESSION_COOKIE
-from server.identity.models import Browser, SignedIn
+from server.identity.models import Browser, SignedIn, Trust
 from server.settings import service as settings
 from server.web.proxy import origin
 
 REFRESH_COOKIE: Final = "refresh_token"
+#: What a browser keeps that is not asked for a code.
+TRUST_COOKIE: Final = "patchmon_device_trust"
 
 
 async def give(request: web.Request, call: Call, answer: web.StreamResponse, opened: SignedIn) -> None:
@@ -37,3 +39,27 @@ def remaining_seconds(call: Call, opened: SignedIn) -> int:
 def browser(request: web.Request) -> Browser:
     """Return which program asks."""
     return Browser(origin(request).address, request.headers.get("User-Agent", ""))
+
+
+def trust(request: web.Request) -> str:
+    """Return what this browser keeps to be trusted, empty when nothing."""
+    return request.cookies.get(TRUST_COOKIE, "")
+
+
+def give_trust(request: web.Request, call: Call, answer: web.StreamResponse, given: Trust) -> None:
+    """Let the browser keep that it is trusted; it outlives its sessions."""
+    seconds = int((given.expires_at - call.now).total_seconds())
+    answer.set_cookie(
+        TRUST_COOKIE,
+        given.token,
+        httponly=True,
+        samesite="Lax",
+        secure=origin(request).secure,
+        path="/",
+        max_age=seconds,
+    )
+
+
+def take_trust(answer: web.StreamResponse) -> None:
+    """Let the browser forget that it was trusted."""
+    answer.del_cookie(TRUST_COOKIE, path="/")

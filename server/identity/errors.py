@@ -37,6 +37,79 @@ class LockedOut(TooMany):
         super().__init__(after_seconds=seconds, remaining_seconds=seconds)
 
 
+class TicketSpent(Unknown):
+    """The first step is too long ago, or its ticket was used."""
+
+    text = "Invalid or expired session"
+
+
+class WrongCode(Unknown):
+    """Neither the code of this half minute nor an unused backup code.
+
+    Attributes:
+        remaining: attempts that are left.
+        ticket: for the next attempt of the page that asked; never part of an answer to a program.
+    """
+
+    text = "Invalid verification code"
+
+    def __init__(self, remaining: int, ticket: str) -> None:
+        super().__init__()
+        self.remaining = remaining
+        self.ticket = ticket
+
+
+class CodesLocked(TooMany):
+    """Too many wrong codes; waiting helps, the right code does not."""
+
+    code = "codes_locked"
+    text = "Too many failed TFA attempts. Please try again later."
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(after_seconds=seconds, error=self.text)
+
+
+class CodeNotProved(Invalid):
+    """The code does not belong to the secret that is being set up."""
+
+    code = "wrong_code"
+    text = "Invalid verification code"
+
+
+class ManagedElsewhere(Invalid):
+    """The person has no password here: who signs them in also asks for the second factor."""
+
+    code = "tfa_managed_elsewhere"
+    text = "MFA is managed by your OIDC provider"
+
+
+class NoPassword(Invalid):
+    """Without a password nothing proves who asks."""
+
+    code = "no_password"
+    text = "Cannot disable TFA for accounts without a password"
+
+
+class TwoFactorOn(Conflict):
+    """There is a second step already; a new secret would lock the person out."""
+
+    code = "tfa_enabled"
+    text = "Two-factor authentication is already on"
+
+
+class TwoFactorOff(Conflict):
+    """There is no second step, or no secret waits to be proved."""
+
+    code = "tfa_not_enabled"
+    text = "Two-factor authentication is not set up"
+
+
+class DeviceMissing(Missing):
+    """There is no such trusted device, or it belongs to somebody else."""
+
+    text = "Trusted device not found"
+
+
 class RoleUnknown(Refused):
     """The person's role does not exist any more."""
 
@@ -116,3 +189,52 @@ class TokenMissing(Missing):
     """There is no such token, or it belongs to somebody else."""
 
     text = "Token not found"
+
+
+class RankTooLow(Refused):
+    """The account stands higher than the one who wants to change it."""
+
+    code = "rank_too_low"
+    text = "You cannot change a user with a higher role than yours"
+
+
+class RoleNotYours(Refused):
+    """The role is higher than the asker's own, or holds what the asker may not pass on."""
+
+    code = "role_not_yours"
+    text = "You do not have permission to assign the role: {role}"
+
+
+class OwnRole(Invalid):
+    """Nobody changes what they themselves may do."""
+
+    code = "own_role"
+    text = "Cannot change your own role"
+
+
+class NotYourself(Invalid):
+    """Nobody removes or deactivates their own account."""
+
+    code = "own_account"
+    text = "Cannot delete or deactivate your own account"
+
+
+class LastSuperadmin(Invalid):
+    """Without this account nobody could manage the administrators any more."""
+
+    code = "last_superadmin"
+    text = "Cannot delete the last superadmin user"
+
+
+class LastAdmin(Invalid):
+    """Without this account nobody could administer the server any more."""
+
+    code = "last_admin"
+    text = "Cannot delete the last admin user"
+
+
+class PersonInactive(Invalid):
+    """Reactivate the account first; a password alone would not let its owner in."""
+
+    code = "person_inactive"
+    text = "Cannot reset the password of an inactive user"

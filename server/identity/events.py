@@ -36,3 +36,27 @@ class UserCreated(Event):
 
     name: ClassVar[str] = "user_created"
     user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TwoFactorDisabled(Event):
+    """A person is no longer asked for a code."""
+
+    name: ClassVar[str] = "user_tfa_disabled"
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserRoleChanged(Event):
+    """Somebody has another role."""
+
+    name: ClassVar[str] = "user_role_changed"
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserDeleted(Event):
+    """An account is gone."""
+
+    name: ClassVar[str] = "user_deleted"
+    user_id: str

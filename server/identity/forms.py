@@ -38,6 +38,45 @@ PASSWORD: Final = (
     Field("confirm", "New password again", "password", autocomplete="new-password"),
 )
 
+CODE: Final = (
+    Field(
+        "token",
+        "Verification Code",
+        autocomplete="one-time-code",
+        help="The 6 digits your authenticator shows, or one of your backup codes.",
+    ),
+    Field("remember_me", "Remember me on this computer (skip TFA for {days} days)", "boolean", required=False),
+)
+
+PROOF: Final = (
+    Field("token", "Verification Code", autocomplete="one-time-code", help="The 6 digits your authenticator shows."),
+)
+
+DISABLE: Final = (Field("password", "Your password", "password", autocomplete="current-password"),)
+
+NEW_USER: Final = (
+    Field("username", "Username", autocomplete="off", help="At least 3 characters; lowercase is easiest to type."),
+    Field("email", "Email", "email", autocomplete="off"),
+    Field("first_name", "First name", required=False, autocomplete="off"),
+    Field("last_name", "Last name", required=False, autocomplete="off"),
+    Field("password", "Password", "password", autocomplete="new-password"),
+    Field("role", "Role", "choice"),
+)
+
+USER: Final = (
+    Field("username", "Username", autocomplete="off"),
+    Field("email", "Email", "email", autocomplete="off"),
+    Field("first_name", "First name", required=False, autocomplete="off"),
+    Field("last_name", "Last name", required=False, autocomplete="off"),
+    Field("role", "Role", "choice", help="Another role takes effect at once and signs the user out."),
+    Field("is_active", "Active", "boolean", required=False, help="Unticked: cannot sign in, and is signed out now."),
+)
+
+RESET: Final = (
+    Field("new_password", "New password", "password", autocomplete="new-password"),
+    Field("confirm", "New password again", "password", autocomplete="new-password"),
+)
+
 TOKEN: Final = (
     Field("name", "Name", help="What will use it, so that you know later what to revoke."),
     Field("days", "Days until it ends", "number", value=90, required=False, help="Empty: it does not end by itself."),

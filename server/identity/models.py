@@ -35,6 +35,7 @@ class Credentials:
     is_active: bool
     password_hash: str | None
     locked_until: datetime | None
+    tfa_enabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,27 @@ class NewPerson:
 
     profile: Profile
     password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What to change about an account; ``None`` leaves it as it is."""
+
+    username: str | None = None
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    role: str | None = None
+    is_active: bool | None = None
+
+    def profile(self, before: User) -> Profile:
+        """Return the profile after the change."""
+        return Profile(
+            before.username if self.username is None else self.username.strip(),
+            before.email if self.email is None else self.email.strip(),
+            before.first_name if self.first_name is None else self.first_name.strip(),
+            before.last_name if self.last_name is None else self.last_name.strip(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +114,57 @@ class SignedIn:
     session_id: str
     token: str
     refresh_token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SecondStep:
+    """The password was right, and a code is still missing; ``ticket`` is good for one code."""
+
+    username: str
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """What checks a person's code.
+
+    Attributes:
+        sealed_secret: of the codes; while the second step is off, one that waits to be proved.
+        backup_codes: a JSON list of hashes.
+        last_step: the time step of the newest code that was accepted; it and older ones are not accepted again.
+        failures: attempts since the last success, this one included.
+    """
+
+    user_id: str
+    username: str
+    enabled: bool
+    sealed_secret: str | None
+    backup_codes: str | None
+    last_step: int
+    failures: int
+    locked_until: datetime | None
+    has_password: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedDevice:
+    """A browser that is not asked for a code; ``current`` is the one that asks."""
+
+    id: str
+    user_agent: str
+    address: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A new trust: what the browser keeps, shown this once, and until when it counts."""
+
+    token: str
     expires_at: datetime
 
 

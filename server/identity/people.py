@@ -33,13 +33,14 @@ async def checked_hash(call: Call, person: NewPerson, *, names_required: bool = 
     wrong = rules.complaints(person.profile, names_required=names_required)
     broken = rules.broken(person.password, await settings.effective(call))
     if wrong:
-        raise BadPerson({**wrong, **({"password": _weak(broken)} if broken else {})})
+        raise BadPerson({**wrong, **({"password": weak(broken)} if broken else {})})
     if broken:
-        raise WeakPassword({"password": _weak(broken)})
+        raise WeakPassword({"password": weak(broken)})
     return await passwords.hashed(person.password)
 
 
-def _weak(broken: list[str]) -> str:
+def weak(broken: list[str]) -> str:
+    """Return the refusal of a password with every rule it breaks."""
     return f"{WeakPassword.text}: {', '.join(rule[0].lower() + rule[1:] for rule in broken)}"
 
 
@@ -61,20 +62,22 @@ async def change_profile(call: Call, profile: Profile) -> User:
 
 
 async def change_password(call: Call, current: str, new: str) -> None:
-    """Give the asker another password and end all their other sessions.
+    """Give the asker another password end all their other sessions and forget their trusted browsers.
 
     Raises ``WrongPassword`` or ``WeakPassword``.
     """
     if call.actor.kind != "person":
         raise PersonsOnly
     if broken := rules.broken(new, await settings.effective(call)):
-        raise WeakPassword({"new_password": _weak(broken)})
+        raise WeakPassword({"new_password": weak(broken)})
     if not await passwords.matches(current, await queries.find_password(call.db, call.actor.id)):
         raise WrongPassword({"current_password": WrongPassword.text})
     password_hash = await passwords.hashed(new)
     async with call.transaction() as tx:
         await queries.update_password(tx, call.actor.id, password_hash, call.now)
         await queries.delete_other_sessions(tx, call.actor.id, call.actor.via)
+        await queries.delete_devices(tx, call.actor.id)
+        await queries.delete_tickets(tx, call.actor.id)
         subject = Subject("user", call.actor.id, call.actor.name)
         await audit.record(tx, call, "identity.password_changed", subject)
 

@@ -76,6 +76,14 @@ BUILT_IN: Final[dict[str, frozenset[str]]] = {
     "readonly": _tier(_LOW),
 }
 
+_WORDS: Final = {
+    "superadmin": "Super Admin",
+    "admin": "Admin",
+    "host_manager": "Host Manager",
+    "user": "User",
+    "readonly": "Readonly",
+}
+
 #: Their permissions are part of the product, whatever the table says.
 _FIXED: Final = frozenset({"superadmin", "admin", "user"})
 
@@ -90,3 +98,8 @@ def held(role: str, stored: Iterable[str] | None) -> frozenset[str] | None:
     if role in _FIXED:
         return BUILT_IN[role]
     return KEYS & frozenset(stored) if stored is not None else None
+
+
+def word(role: str) -> str:
+    """Return a role's name for people."""
+    return _WORDS.get(role) or role.replace("_", " ").capitalize()

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import AliasChoices, Field, field_validator
 
-from server.identity import permissions
-from server.identity.models import NewPerson, Profile, Role, Session, SignedIn, User
+from server.identity import permissions, rules
+from server.identity.models import Change, NewPerson, Profile, Role, SecondStep, Session, SignedIn, TrustedDevice, User
 from server.settings.models import Settings
 from server.web.forms import Body as AnyBody
 
@@ -24,6 +24,32 @@ class Login(Body):
     """A name (or email address) and a password."""
 
     username: str = Field("", max_length=300)
+    password: str = Field("", max_length=1000)
+
+
+class Code(Body):
+    """A code, and the ticket of the first step where it belongs to one."""
+
+    ticket: str = Field("", max_length=200, validation_alias=AliasChoices("tfa_ticket", "tfaTicket", "ticket"))
+    token: str = Field("", max_length=40)
+    remember_me: bool = Field(default=False, validation_alias=AliasChoices("remember_me", "rememberMe"))
+
+
+class CodeForm(Code):
+    """The page's form of the second step; a ticked box comes after its unticked twin."""
+
+    remember_me: bool | list[str] = False  # type: ignore[assignment]
+    return_to: str = "/"
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the box is ticked."""
+        return self.remember_me[-1] == "true" if isinstance(self.remember_me, list) else self.remember_me
+
+
+class OwnPassword(Body):
+    """The asker's password, for what must not be done from an open screen."""
+
     password: str = Field("", max_length=1000)
 
 
@@ -68,6 +94,60 @@ class PasswordForm(Body):
     confirm: str = ""
 
 
+class NewUser(Body):
+    """Another account; without a role it gets the default one."""
+
+    username: str = ""
+    email: str = ""
+    first_name: str = Field("", validation_alias=AliasChoices("first_name", "firstName"))
+    last_name: str = Field("", validation_alias=AliasChoices("last_name", "lastName"))
+    password: str = Field("", max_length=1000)
+    role: str = Field("", max_length=100)
+
+    def person(self) -> NewPerson:
+        """Return the person meant."""
+        profile = Profile(self.username.strip(), self.email.strip(), self.first_name.strip(), self.last_name.strip())
+        return NewPerson(profile, self.password)
+
+
+class UserChange(Body):
+    """What to change about an account; what is not named stays."""
+
+    username: str | None = None
+    email: str | None = None
+    first_name: str | None = Field(None, validation_alias=AliasChoices("first_name", "firstName"))
+    last_name: str | None = Field(None, validation_alias=AliasChoices("last_name", "lastName"))
+    role: str | None = Field(None, max_length=100)
+    is_active: bool | None = Field(None, validation_alias=AliasChoices("is_active", "isActive"))
+
+    def change(self) -> Change:
+        """Return the change meant."""
+        return Change(**self.model_dump())
+
+
+class UserForm(Body):
+    """The page's form of an account; a ticked box comes after its unticked twin, an emptied name not at all."""
+
+    username: str = ""
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    role: str | None = None
+    is_active: list[str] | str | None = None
+
+    def change(self) -> Change:
+        """Return the change meant."""
+        active = self.is_active[-1] if isinstance(self.is_active, list) else self.is_active
+        return Change(**self.model_dump(exclude={"is_active"}), is_active=None if active is None else active == "true")
+
+
+class NewPassword(Body):
+    """Another password for somebody."""
+
+    new_password: str = Field("", max_length=1000, validation_alias=AliasChoices("newPassword", "new_password"))
+    confirm: str = ""
+
+
 class TokenForm(Body):
     """A new personal token; without days it does not expire."""
 
@@ -89,6 +169,17 @@ def user(one: User) -> dict[str, Any]:
         "last_login": one.last_login_at,
         "created_at": one.created_at,
         "updated_at": one.updated_at,
+    }
+
+
+def pick(one: User) -> dict[str, Any]:
+    """Return a person as an entry of a pick list."""
+    return {
+        "id": one.id,
+        "username": one.username,
+        "email": one.email,
+        "first_name": one.first_name,
+        "last_name": one.last_name,
     }
 
 
@@ -114,6 +205,30 @@ def session(one: Session, current_id: str) -> dict[str, Any]:
         "last_activity": one.last_activity_at,
         "expires_at": one.expires_at,
         "is_current_session": one.id == current_id,
+    }
+
+
+def second_step(needed: SecondStep) -> dict[str, Any]:
+    """Return the answer to a right password that a code has to follow."""
+    return {
+        "message": "TFA verification required",
+        "requiresTfa": True,
+        "username": needed.username,
+        "tfaTicket": needed.ticket,
+    }
+
+
+def device(one: TrustedDevice) -> dict[str, Any]:
+    """Return a trusted browser as JSON."""
+    return {
+        "id": one.id,
+        "label": rules.device(one.user_agent),
+        "user_agent": one.user_agent,
+        "ip_address": one.address,
+        "created_at": one.created_at,
+        "last_used_at": one.last_used_at,
+        "expires_at": one.expires_at,
+        "is_current_device": one.current,
     }
 
 

@@ -1,67 +1,29 @@
 """Signing in and out: sessions are rows, so ending one takes effect at its next request."""
 
-import hashlib
 from datetime import timedelta
 from typing import Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
-from server.core import passwords
-from server.core.bus import announce
 from server.core.call import Actor, Call
 from server.core.db import Tx
 from server.core.ids import is_uuid, random_hex
 from server.core.log import get_log
-from server.core.redis import RedisError, key
 from server.identity import permissions, queries, rules
 from server.identity.errors import (
     BadToken,
-    LockedOut,
     PersonsOnly,
     SessionEnded,
     SessionIdle,
     SessionMissing,
-    WrongCredentials,
 )
-from server.identity.events import AccountLocked, UserSignedIn, UserSignInFailed
-from server.identity.models import Browser, Credentials, Known, Session, SignedIn, User
-from server.settings import service as settings
+from server.identity.models import Browser, Known, Session, SignedIn, User
 from server.settings.models import Settings
 
 log = get_log(__name__)
 
 _PREFIX: Final = "pms_"
 _AGENT_TEXT: Final = 300
-
-
-async def sign_in(call: Call, name: str, password: str, browser: Browser) -> SignedIn:
-    """Open a session for whoever has this name (or email address) and password.
-
-    An unknown name, a wrong password and an inactive account are one refusal that takes the same time; a session that
-    this browser already had ends. Raises ``WrongCredentials`` or ``LockedOut``.
-    """
-    decided = await settings.effective(call)
-    found = await queries.find_credentials(call.db, name.strip())
-    if found is None:
-        await _turn_stranger_away(call, name, password, decided)
-        raise WrongCredentials
-    if seconds := rules.locked_seconds(found.locked_until, call.now):
-        raise LockedOut(seconds)
-    if not await passwords.matches(password, found.password_hash) or not found.is_active:
-        await _note_failure(call, found, decided)
-        raise WrongCredentials
-    async with call.transaction() as tx:
-        user = await queries.mark_signed_in(tx, found.id, call.now)
-        if user is not None:
-            if call.actor.kind == "person":
-                await queries.delete_session(tx, call.actor.id, call.actor.via)
-            opened = await open_session(tx, call, user, browser, decided)
-            await audit.record(tx, call, "identity.signed_in", _subject(user), {"address": browser.address})
-            tx.after_commit(announce(UserSignedIn(user.id)))
-    if user is None:
-        # Others failed often enough while this password was being checked.
-        raise LockedOut(decided.lockout_duration_minutes * 60)
-    return opened
 
 
 async def open_session(tx: Tx, call: Call, user: User, browser: Browser, decided: Settings) -> SignedIn:
@@ -158,10 +120,12 @@ async def end_others(call: Call) -> int:
 
 
 async def sweep(call: Call) -> None:
-    """Forget sessions that ended or fell idle more than a day ago; until then their refusal can say why."""
+    """Forget sessions that ended or fell idle more than a day ago (until then their refusal can say why), and more."""
     inactive_since = call.now - timedelta(days=1, minutes=call.world.env.session_idle_minutes)
     async with call.transaction() as tx:
         forgotten = await queries.delete_old_sessions(tx, call.now - timedelta(days=1), inactive_since)
+        await queries.delete_old_tickets(tx, call.now)
+        await queries.delete_old_devices(tx, call.now)
     log.debug("sessions_forgotten", sessions=forgotten)
 
 
@@ -173,53 +137,6 @@ def _demand_alive(call: Call, known: Known | None, idle_minutes: int) -> Known:
     if known.last_active_at is not None and rules.is_idle(known.last_active_at, call.now, idle_minutes):
         raise SessionIdle
     return known
-
-
-async def _note_failure(call: Call, found: Credentials, decided: Settings) -> None:
-    async with call.transaction() as tx:
-        locked = await queries.mark_failure(
-            tx,
-            found.id,
-            call.now,
-            call.now - rules.FAILURES_FADE,
-            decided.max_login_attempts,
-            call.now + timedelta(minutes=decided.lockout_duration_minutes),
-        )
-        subject = Subject("user", found.id, found.username)
-        await audit.record(tx, call, "identity.sign_in_failed", subject, {"locked": locked})
-        tx.after_commit(announce(UserSignInFailed(found.id)))
-        if locked:
-            tx.after_commit(announce(AccountLocked(found.id)))
-
-
-async def _turn_stranger_away(call: Call, name: str, password: str, decided: Settings) -> None:
-    # A name without an account locks like one with an account, else the lock would tell which names exist.
-    counter = key("stranger", hashlib.sha256(name.strip().lower().encode()).hexdigest())
-    failures, seconds = await _stranger_failures(call, counter)
-    if failures >= decided.max_login_attempts:
-        raise LockedOut(max(1, seconds))
-    await passwords.matches(password, None)
-    # What was typed is not recorded: it may well be a password in the wrong field.
-    async with call.transaction() as tx:
-        await audit.record(tx, call, "identity.sign_in_failed", Subject("user"))
-    try:
-        failures = await call.world.redis.incr(counter)
-        fade = decided.lockout_duration_minutes * 60 if failures >= decided.max_login_attempts else 900
-        await call.world.redis.expire(counter, fade)
-    except RedisError as error:
-        log.warning("stranger_not_counted", reason=str(error))
-
-
-async def _stranger_failures(call: Call, counter: str) -> tuple[int, int]:
-    try:
-        return int(await call.world.redis.get(counter) or 0), int(await call.world.redis.ttl(counter))
-    except RedisError as error:
-        log.warning("stranger_not_counted", reason=str(error))
-        return 0, 0
-
-
-def _subject(user: User) -> Subject:
-    return Subject("user", user.id, user.username)
 
 
 def _me(call: Call) -> Subject:

@@ -253,7 +253,7 @@ async def test_the_form_signs_in_and_leads_to_the_page_that_was_wanted(client: B
     assert sent.headers["Location"] == "/login?next=/settings/server-url%3Fa%3D1%26b%3D2"
     wrong = await post_form(client, sent.headers["Location"], "/login", {"username": user.username, "password": "no"})
     page = await wrong.text()
-    assert (wrong.status, "Invalid credentials" in page) == (401, True)
+    assert (wrong.status, "That username and password do not belong together." in page) == (401, True)
     assert f'value="{user.username}"' in page
     fields = {"username": user.username, "password": PASSWORD, "return_to": "/settings/server-url?a=1&b=2"}
     answer = await post_form(client, sent.headers["Location"], "/login", fields)

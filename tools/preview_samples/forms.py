@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from server.core import clock
 from server.core.paging import Page, Window
+from server.identity.codes import picture
 from server.web.fields import Field, Kind
 from tools.preview_samples.frame import Context, Sample, before, shell, uuid
 
@@ -162,6 +163,53 @@ PAGES.append(
         },
     )
 )
+PAGES.append(
+    (
+        "second-step",
+        "identity/second_step.html",
+        {
+            "shell": shell("Two-Factor Authentication", "/login", **nobody),
+            "ticket": "t",
+            "return_to": "/",
+            "complaints": ["Invalid verification code. 4 attempts left."],
+            "fields": [
+                Field("token", "Verification Code", help="The 6 digits your authenticator shows."),
+                Field("remember_me", "Remember me on this computer (skip TFA for 30 days)", "boolean", required=False),
+            ],
+        },
+    )
+)
+for phase in ("off", "scan", "codes", "on"):
+    PAGES.append(
+        (
+            f"two-factor-{phase}",
+            "settings/two_factor.html",
+            {
+                "shell": shell("Multi-Factor Authentication", "/settings"),
+                "phase": phase,
+                "fields": [Field("token", "Verification Code") if phase == "scan" else account[4]],
+                "complaints": [],
+                "picture": picture("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "ada"),
+                "secret": "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
+                "codes": ["A1B2C3D4", "QWER7T8Z", "ZXCV0912", "PLMK5544"],
+                "download": "data:text/plain;base64,QQ==",
+                "codes_left": 10,
+                "devices": [
+                    Thing(
+                        id=uuid(n),
+                        current=n == 1,
+                        label=("Firefox on Linux", "Safari on iPhone")[n - 1],
+                        user_agent="Mozilla/5.0",
+                        address="203.0.113.7",
+                        created_at=before(days=n),
+                        last_used_at=before(minutes=n),
+                        expires_at=before(days=-29),
+                    )
+                    for n in (1, 2)
+                ],
+            },
+        )
+    )
 PAGES.append(
     (
         "tokens",

@@ -9,10 +9,11 @@ from aiohttp import web
 
 from server.core.call import Call
 from server.core.errors import Problem
-from server.identity import cookies, forms, people, rules, schemas, service, sessions, setup, tokens
+from server.identity import cookies, entrance, forms, people, rules, schemas, service, sessions, setup, tokens
 from server.identity.doorkeeper import SESSION_COOKIE
 from server.identity.errors import AdminExists
-from server.identity.models import ApiToken, Session
+from server.identity.models import ApiToken, SecondStep, Session
+from server.identity.pages.two_factor import SecondStepPage, code_fields
 from server.settings import service as settings
 from server.web import flash
 from server.web.fields import Field, complained, filled
@@ -111,11 +112,15 @@ async def login(request: web.Request) -> web.StreamResponse:
     form = await read_form(request, schemas.Login)
     return_to = rules.safe_next(str((await request.post()).get("return_to", "/")))
     try:
-        opened = await sessions.sign_in(asked, form.username, form.password, cookies.browser(request))
+        opened = await entrance.sign_in(
+            asked, form.username, form.password, cookies.browser(request), cookies.trust(request)
+        )
     except Problem as refused:
         fields = filled(forms.LOGIN, {"username": form.username}, {})
         page = LoginPage(fields=fields, complaints=(str(refused),), return_to=return_to)
         return render(request, page, status=status_of(refused))
+    if isinstance(opened, SecondStep):
+        return render(request, SecondStepPage(await code_fields(asked), (), opened.ticket, return_to))
     answer = web.HTTPSeeOther(return_to)
     await cookies.give(request, asked, answer, opened)
     raise answer

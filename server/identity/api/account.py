@@ -6,7 +6,8 @@ from aiohttp import web
 
 from server import __version__
 from server.core.errors import Unknown
-from server.identity import cookies, people, schemas, service, sessions, setup
+from server.identity import cookies, entrance, people, schemas, service, sessions, setup
+from server.identity.models import SecondStep
 from server.settings import service as settings
 from server.web.forms import read_json
 from server.web.problems import json_answer
@@ -21,7 +22,11 @@ async def login(request: web.Request) -> web.Response:
     """Sign in; programs use ``token`` as a bearer token, browsers get it as a cookie."""
     asked = call(request)
     body = await read_json(request, schemas.Login)
-    opened = await sessions.sign_in(asked, body.username, body.password, cookies.browser(request))
+    opened = await entrance.sign_in(
+        asked, body.username, body.password, cookies.browser(request), cookies.trust(request)
+    )
+    if isinstance(opened, SecondStep):
+        return json_answer(schemas.second_step(opened))
     seconds = cookies.remaining_seconds(asked, opened)
     answer = json_answer(schemas.signed_in(opened, "Login successful", seconds))
     await cookies.give(request, asked, answer, opened)

@@ -1,0 +1,7 @@
+"""The JSON doors of identity, one module per noun."""
+
+from typing import Final
+
+from server.identity.api import account, two_factor, users
+
+routes: Final = (*account.routes, *two_factor.routes, *users.routes)

@@ -1,0 +1,8 @@
+"""The pages of identity, one module per noun."""
+
+from typing import Final
+
+from server.identity.pages import account, two_factor, users
+
+routes: Final = (*account.routes, *two_factor.routes, *users.routes)
+ENTRIES: Final = users.ENTRIES

@@ -1,0 +1,214 @@
+"""The pages of accounts: everybody, a new one, one to change."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar, Final
+
+from aiohttp import web
+
+from server.core.call import Call
+from server.core.errors import Problem
+from server.identity import accounts, forms, permissions, ranks, rules, schemas, service
+from server.identity.models import User
+from server.settings import service as settings
+from server.web import flash
+from server.web.fields import Field, complained, filled
+from server.web.forms import read_form
+from server.web.navigation import Entry
+from server.web.problems import status_of
+from server.web.render import Page, render
+from server.web.routing import Routes, call, gated, path_text
+
+routes: Final = Routes()
+ENTRIES: Final = (Entry("System", "Users", "/settings/users", "users", order=70, permission="can_view_users"),)
+
+_HOME: Final = "/settings/users"
+Complaints = Sequence[tuple[str, str] | str]
+
+
+@dataclass(frozen=True, slots=True)
+class UsersPage(Page):
+    """templates/settings/users.html; ``own_id`` is who looks at it."""
+
+    template: ClassVar[str] = "settings/users.html"
+    title: ClassVar[str] = "Users"
+    users: Sequence[User]
+    role_words: dict[str, str]
+    own_id: str
+    may_manage: bool
+    touchable: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NewUserPage(Page):
+    """templates/settings/users_new.html."""
+
+    template: ClassVar[str] = "settings/users_new.html"
+    title: ClassVar[str] = "Add User"
+    fields: list[Field]
+    complaints: Complaints
+    rules: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class UserPage(Page):
+    """templates/settings/users_edit.html; what one may not do is left out."""
+
+    template: ClassVar[str] = "settings/users_edit.html"
+    title: ClassVar[str] = "User"
+    user: User
+    role_word: str
+    own: bool
+    fields: list[Field]
+    complaints: Complaints
+    password_fields: list[Field]
+    password_complaints: Complaints
+    rules: list[str]
+
+
+@routes.get("/settings/users")
+@gated("can_view_users")
+async def users(request: web.Request) -> web.Response:
+    """Show everybody who has an account."""
+    asked = call(request)
+    found, _ = await accounts.everybody(asked)
+    page = UsersPage(
+        found,
+        {one.role: permissions.word(one.role) for one in found},
+        asked.actor.id,
+        asked.actor.may("can_manage_users"),
+        frozenset(one.id for one in found if ranks.may_touch(asked.actor, one.role)),
+    )
+    return render(request, page)
+
+
+@routes.get("/settings/users/new")
+@gated("can_manage_users")
+async def new_user(request: web.Request) -> web.Response:
+    """Show the form for another account."""
+    return render(request, await _new_page(call(request), {}, {}))
+
+
+@routes.post("/settings/users")
+@gated("can_manage_users")
+async def create_user(request: web.Request) -> web.StreamResponse:
+    """Make an account that works at once."""
+    asked = call(request)
+    form = await read_form(request, schemas.NewUser)
+    try:
+        user = await accounts.create(asked, form.person(), form.role)
+    except Problem as refused:
+        page = await _new_page(asked, form.model_dump(), forms.complaints_of(refused))
+        return render(request, page, status=status_of(refused))
+    raise _back(request, _HOME, f"{user.username} can sign in now.")
+
+
+@routes.get("/settings/users/{user_id}")
+@gated("can_manage_users")
+async def show_user(request: web.Request) -> web.Response:
+    """Show one account and what can be done about it."""
+    asked = call(request)
+    return render(request, await _user_page(asked, await accounts.find(asked, path_text(request, "user_id"))))
+
+
+@routes.post("/settings/users/{user_id}")
+@gated("can_manage_users")
+async def change_user(request: web.Request) -> web.StreamResponse:
+    """Change an account; another role and deactivation sign its owner out."""
+    asked = call(request)
+    user = await accounts.find(asked, path_text(request, "user_id"))
+    form = await read_form(request, schemas.UserForm)
+    try:
+        await accounts.change(asked, user.id, form.change())
+    except Problem as refused:
+        page = await _user_page(asked, user, typed=form.model_dump(), wrong=forms.complaints_of(refused))
+        return render(request, page, status=status_of(refused))
+    raise _back(request, _HOME, f"{user.username} is saved.")
+
+
+@routes.post("/settings/users/{user_id}/reset-password")
+@gated("can_manage_users")
+async def reset_password(request: web.Request) -> web.StreamResponse:
+    """Give somebody another password."""
+    asked = call(request)
+    user = await accounts.find(asked, path_text(request, "user_id"))
+    form = await read_form(request, schemas.NewPassword)
+    try:
+        forms.demand_same(form.new_password, form.confirm, "confirm")
+        await accounts.reset_password(asked, user.id, form.new_password)
+    except Problem as refused:
+        page = await _user_page(asked, user, password_wrong=forms.complaints_of(refused))
+        return render(request, page, status=status_of(refused))
+    raise _back(request, _HOME, f"{user.username} has another password and is signed out everywhere.")
+
+
+@routes.post("/settings/users/{user_id}/delete")
+@gated("can_manage_users")
+async def delete_user(request: web.Request) -> web.StreamResponse:
+    """Remove an account for good."""
+    asked = call(request)
+    user = await accounts.find(asked, path_text(request, "user_id"))
+    try:
+        await accounts.remove(asked, user.id)
+    except Problem as refused:
+        page = await _user_page(asked, user, wrong={"": str(refused)})
+        return render(request, page, status=status_of(refused))
+    raise _back(request, _HOME, f"{user.username} is deleted.")
+
+
+async def _new_page(asked: Call, typed: dict[str, object], wrong: dict[str, str]) -> NewUserPage:
+    default = (await settings.effective(asked)).default_user_role
+    fields = [
+        replace(one, choices=await _choices(asked), value=default) if one.name == "role" else one
+        for one in forms.NEW_USER
+    ]
+    fields = filled(fields, typed, wrong)
+    return NewUserPage(fields, complained(fields, wrong), await _policy(asked))
+
+
+async def _user_page(
+    asked: Call,
+    user: User,
+    typed: dict[str, object] | None = None,
+    wrong: dict[str, str] | None = None,
+    password_wrong: dict[str, str] | None = None,
+) -> UserPage:
+    own = user.id == asked.actor.id
+    choices = await _choices(asked, user.role)
+    fields = [
+        replace(one, choices=choices) if one.name == "role" else one
+        for one in forms.USER
+        # Nobody may change these of themselves, so the form does not offer it.
+        if not (own and one.name in {"role", "is_active"})
+    ]
+    fields = filled(fields, {**asdict(user), **(typed or {})}, wrong or {})
+    password = filled(forms.RESET, {}, password_wrong or {})
+    return UserPage(
+        user,
+        permissions.word(user.role),
+        own,
+        fields,
+        complained(fields, wrong or {}),
+        password,
+        complained(password, password_wrong or {}),
+        await _policy(asked),
+    )
+
+
+async def _choices(asked: Call, current: str = "") -> list[tuple[str, str]]:
+    found = await service.roles(asked)
+    return [
+        (one.role, permissions.word(one.role))
+        for one in sorted(found, key=lambda one: (-ranks.rank(one.role), one.role))
+        if one.role == current or ranks.may_give(asked.actor, one.role, one.permissions)
+    ]
+
+
+async def _policy(asked: Call) -> list[str]:
+    return [sentence for _, sentence in rules.policy(await settings.effective(asked))]
+
+
+def _back(request: web.Request, target: str, text: str) -> web.HTTPSeeOther:
+    answer = web.HTTPSeeOther(target)
+    flash.say(answer, request, "good", text)
+    return answer
