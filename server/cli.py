@@ -43,8 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _local(options: argparse.Namespace) -> int:
+    from server.settings.service import complaints  # noqa: PLC0415 (as above)
+
     try:
-        env = environment.read(defaults=_defaults(options.command))
+        env = environment.read(defaults=_defaults(options.command), also=complaints)
     except BadEnvironment as error:
         for complaint in error.complaints:
             print(complaint, file=sys.stderr)

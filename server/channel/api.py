@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from server.channel.models import OpenInbox
+from server.channel.pushes import push_settings
 from server.channel.socket import AgentLink, new_websocket
 from server.channel.switchboard import Switchboard, switchboard
 from server.core.ids import HostId
@@ -30,6 +31,7 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
     async with switchboard(app[WORLD], inboxes) as board:
         app[_BOARD] = board
         app[_KEEPER] = keeper
+        keeper.start("settings-push", push_settings(app[WORLD], board))
         yield
     await keeper.close()
 

@@ -1,8 +1,10 @@
 """The only reader of the environment: every variable at once into a frozen object, or every complaint at once."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -12,7 +14,15 @@ Value = TypeVar("Value")
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
-_UNITS: Final = {"kb": 1024, "k": 1024, "mb": 1024**2, "m": 1024**2, "gb": 1024**3, "b": 1}
+#: Of a bare number megabytes are meant, as older files have it.
+_UNITS: Final = {"": 1024**2, "kb": 1024, "k": 1024, "mb": 1024**2, "m": 1024**2, "gb": 1024**3, "b": 1}
+_LINE: Final = re.compile(
+    r"""^\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
+    (?:'(?P<single>[^']*)' | "(?P<double>(?:[^"\\]|\\.)*)" | (?P<bare>.*?))\s*(?:(?:^|(?<=\s)|(?<=['"]))\#.*)?$""",
+    re.VERBOSE,
+)
+_ESCAPE: Final = re.compile(r"\\(.)")
+_OTHER: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class BadEnvironment(Exception):
@@ -63,12 +73,19 @@ class Env:
         return not self.database_url.reveal() and not self.redis_url.reveal()
 
 
-def read(variables: Mapping[str, str] | None = None, defaults: Mapping[str, str] | None = None) -> Env:
+def read(
+    variables: Mapping[str, str] | None = None,
+    defaults: Mapping[str, str] | None = None,
+    also: Callable[[Mapping[str, str]], list[str]] = lambda _: [],
+) -> Env:
     """Read the process's environment (or the given variables); raises ``BadEnvironment`` with all complaints.
 
-    ``defaults`` are a command's own: they count where the operator said nothing.
+    Args:
+        variables: instead of the process's environment and the file ``.env``.
+        defaults: a command's own: they count where the operator said nothing.
+        also: complains about variables that others read.
     """
-    given = dict(os.environ if variables is None else variables)
+    given = _with_file({"ENV_FILE": ".env", **os.environ} if variables is None else variables)
     reader = _Reader({**(defaults or {}), **given})
     env = Env(
         database_url=Secret(reader.text("DATABASE_URL", "")),
@@ -83,7 +100,7 @@ def read(variables: Mapping[str, str] | None = None, defaults: Mapping[str, str]
         body_limit_bytes=reader.get("JSON_BODY_LIMIT", 5 * 1024**2, _size),
         update_body_limit_bytes=reader.get("AGENT_UPDATE_BODY_LIMIT", 5 * 1024**2, _size),
         ping_body_limit_bytes=reader.get("AGENT_PING_BODY_LIMIT", 8 * 1024, _size),
-        trust_proxy=reader.text("TRUST_PROXY", ""),
+        trust_proxy=reader.get("TRUST_PROXY", "", _trust),
         hsts=reader.get("ENABLE_HSTS", default=False, cast=_truth),
         session_idle_minutes=reader.get("SESSION_INACTIVITY_TIMEOUT_MINUTES", 30, _positive),
         agents_dir=Path(reader.text("AGENT_BINARIES_DIR", "") or reader.text("AGENTS_DIR", "dist")),
@@ -92,9 +109,42 @@ def read(variables: Mapping[str, str] | None = None, defaults: Mapping[str, str]
         given=Secret(given),
     )
     reader.demand_secrets(env)
+    reader.complaints += also(given)
     if reader.complaints:
         raise BadEnvironment(reader.complaints)
     return env
+
+
+def _with_file(variables: Mapping[str, str]) -> dict[str, str]:
+    path = variables.get("ENV_FILE", "")
+    try:
+        text = Path(path).read_text("utf-8-sig", errors="replace") if path else ""
+    except OSError:
+        # Whoever sets everything in the process's environment has no file.
+        text = ""
+    said = {name: value for name, value in variables.items() if value.strip()}
+    return {**variables, **from_file(text, said), **said}
+
+
+def from_file(text: str, outer: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a file in the usual form: ``KEY=value``, quotes, comments, ``${OTHER}``.
+
+    ``outer`` is where other names are looked up first. Single quotes keep everything as it is.
+    """
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        if match := _LINE.match(line):
+            found[match["name"]] = _value(match, {**found, **outer})
+    return found
+
+
+def _value(line: re.Match[str], known: Mapping[str, str]) -> str:
+    if line["single"] is not None:
+        return line["single"]
+    raw = line["bare"]
+    if line["double"] is not None:
+        raw = _ESCAPE.sub(lambda escaped: {"n": "\n", "t": "\t"}.get(escaped[1], escaped[1]), line["double"])
+    return _OTHER.sub(lambda other: known.get(other[1], ""), raw)
 
 
 def client(variables: Mapping[str, str] | None = None) -> tuple[str, Secret[str]]:
@@ -185,15 +235,27 @@ def _port(raw: str) -> int:
 
 
 def _level(raw: str) -> str:
-    if raw.lower() not in {"debug", "info", "warn", "warning", "error"}:
+    if raw not in {"debug", "info", "warn", "error"}:
         message = "must be debug, info, warn or error"
         raise ValueError(message)
-    return raw.lower()
+    return raw
+
+
+def _trust(raw: str) -> str:
+    if raw.lower() in _TRUE | _FALSE:
+        return raw
+    try:
+        for part in raw.split(","):
+            ip_network(part.strip(), strict=False)
+    except ValueError as error:
+        message = "must be true, false or networks such as 10.0.0.0/8, comma-separated"
+        raise ValueError(message) from error
+    return raw
 
 
 def _size(raw: str) -> int:
     digits = raw.lower().rstrip("kmgb")
-    unit = raw.lower()[len(digits) :] or "b"
+    unit = raw.lower()[len(digits) :]
     if unit not in _UNITS or not digits.strip().isdigit():
         message = "must be a size such as 5mb"
         raise ValueError(message)

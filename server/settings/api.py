@@ -1,14 +1,15 @@
 """The settings as JSON."""
 
+from dataclasses import asdict
 from typing import Final
 
 from aiohttp import web
 
 from server.settings import schemas, service
-from server.web.forms import read_json_value
+from server.web.forms import BadBody, read_json_value
 from server.web.problems import json_answer
 from server.web.proxy import origin
-from server.web.routing import Routes, call, gated, open_to_all
+from server.web.routing import Routes, call, gated, open_to_all, path_text
 
 routes: Final = Routes()
 
@@ -48,6 +49,32 @@ async def public(request: web.Request) -> web.Response:
             "update_interval": settings.update_interval,
         }
     )
+
+
+@routes.get("/api/v1/settings/environment")
+@gated("can_manage_settings")
+async def environment(request: web.Request) -> web.Response:
+    """Answer every variable with its value, where that comes from and what it may be."""
+    return json_answer({"variables": [asdict(one) for one in await service.environment(call(request))]})
+
+
+@routes.patch("/api/v1/settings/environment/{key}")
+@gated("can_manage_settings")
+async def change_variable(request: web.Request) -> web.Response:
+    """Store a value for one variable."""
+    body = await read_json_value(request)
+    if not isinstance(body, dict) or "value" not in body:
+        raise BadBody({"value": "is missing"})
+    await service.change_variable(call(request), path_text(request, "key"), body["value"])
+    return json_answer({"message": service.SAVED})
+
+
+@routes.delete("/api/v1/settings/environment/{key}")
+@gated("can_manage_settings")
+async def clear_variable(request: web.Request) -> web.Response:
+    """Forget what is stored for one variable."""
+    await service.clear_variable(call(request), path_text(request, "key"))
+    return json_answer({"message": service.SAVED})
 
 
 @routes.get("/api/v1/settings/server-url")

@@ -1,6 +1,6 @@
 """What the settings room refuses."""
 
-from server.core.errors import Invalid
+from server.core.errors import Invalid, Missing, Refused
 
 
 class BadSetting(Invalid):
@@ -8,3 +8,14 @@ class BadSetting(Invalid):
 
     code = "bad_setting"
     text = "Some settings have values they do not take"
+
+
+class UnknownVariable(Missing):
+    """A variable that is not in the catalogue."""
+
+
+class ReadOnlyVariable(Refused):
+    """A variable that counts before there is a database to store it in."""
+
+    code = "read_only"
+    text = "{key} can only be set in the environment of the server"

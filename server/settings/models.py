@@ -84,3 +84,32 @@ class Effective:
     def server_url_is_known(self) -> bool:
         """Whether anybody ever said under which URL this server is reached."""
         return self.sources["server_host"] != "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable, as the page and the API show it.
+
+    Attributes:
+        effective_value: what is in force, masked when sensitive; ``None`` when there is nothing.
+        database_value: what is stored, also while the environment decides.
+        conflict: set in the environment and stored.
+        requires_restart: it counts from the next start on.
+        type, allowed, min, max: what an editor needs.
+    """
+
+    key: str
+    category: str
+    description: str
+    effective_value: str | None
+    source: Source
+    default: str | None
+    database_value: str | None
+    conflict: bool
+    editable: bool
+    sensitive: bool
+    requires_restart: bool
+    type: str
+    allowed: tuple[str, ...] = ()
+    min: int | None = None
+    max: int | None = None

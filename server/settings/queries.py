@@ -36,6 +36,11 @@ async def store(tx: Tx, values: dict[str, Any], at: datetime, by: str) -> list[s
     )
 
 
+async def forget(tx: Tx, key: str) -> Any:
+    """Delete what is stored under a key and return it, or ``None`` when nothing was."""
+    return await tx.value("delete from settings where key = %(key)s returning value", key=key)
+
+
 async def last_change(db: Database) -> datetime | None:
     """Return when anything was stored for the last time."""
     moment: datetime | None = await db.value("select max(updated_at) from settings")

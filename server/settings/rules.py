@@ -42,7 +42,7 @@ class Setting:
     older: str = ""
 
 
-def truth(value: Any) -> bool:
+def take_truth(value: Any) -> bool:
     """Take true or false, or a word for it."""
     if isinstance(value, bool):
         return value
@@ -53,17 +53,20 @@ def truth(value: Any) -> bool:
     raise ValueError(message)
 
 
-def number(least: int, most: int) -> Callable[[Any], int]:
+@dataclass(frozen=True, slots=True)
+class take_number:  # noqa: N801 (a function that says its limits)
     """Take a whole number within its limits."""
 
-    def take(value: Any) -> int:
+    least: int
+    most: int
+
+    def __call__(self, value: Any) -> int:
+        """Return the number."""
         text = str(value).strip()
-        if isinstance(value, bool) or not text.isdecimal() or not least <= int(text) <= most:
-            message = f"must be a whole number from {least} to {most}"
+        if isinstance(value, bool) or not text.isdecimal() or not self.least <= int(text) <= self.most:
+            message = f"must be a whole number from {self.least} to {self.most}"
             raise ValueError(message)
         return int(text)
-
-    return take
 
 
 def one_of(*words: str) -> Callable[[Any], str]:
@@ -150,38 +153,38 @@ def text(value: Any) -> str:
 CATALOGUE: Final = (
     Setting("server_protocol", "http", one_of("http", "https"), "SERVER_PROTOCOL", initial=True),
     Setting("server_host", "localhost", host, "SERVER_HOST", initial=True),
-    Setting("server_port", 3000, number(1, 65535), "SERVER_PORT", initial=True),
-    Setting("update_interval", 60, number(5, 1440)),
-    Setting("ignore_ssl_self_signed", default=False, take=truth),
-    Setting("auto_update", default=False, take=truth),
-    Setting("signup_enabled", default=False, take=truth),
+    Setting("server_port", 3000, take_number(1, 65535), "SERVER_PORT", initial=True),
+    Setting("update_interval", 60, take_number(5, 1440)),
+    Setting("ignore_ssl_self_signed", default=False, take=take_truth),
+    Setting("auto_update", default=False, take=take_truth),
+    Setting("signup_enabled", default=False, take=take_truth),
     Setting("default_user_role", "user", role, "DEFAULT_USER_ROLE"),
-    Setting("show_github_version_on_login", default=True, take=truth),
+    Setting("show_github_version_on_login", default=True, take=take_truth),
     Setting("timezone", "UTC", text, "TZ"),
     Setting("session_days", 7, days, "JWT_REFRESH_EXPIRES_IN"),
-    Setting("browser_session_cookies", default=False, take=truth, variable="AUTH_BROWSER_SESSION_COOKIES"),
-    Setting("max_login_attempts", 5, number(1, 1000), "MAX_LOGIN_ATTEMPTS"),
-    Setting("lockout_duration_minutes", 15, number(1, 525600), "LOCKOUT_DURATION_MINUTES"),
-    Setting("max_tfa_attempts", 5, number(1, 1000), "MAX_TFA_ATTEMPTS"),
-    Setting("tfa_lockout_duration_minutes", 30, number(1, 525600), "TFA_LOCKOUT_DURATION_MINUTES"),
+    Setting("browser_session_cookies", default=False, take=take_truth, variable="AUTH_BROWSER_SESSION_COOKIES"),
+    Setting("max_login_attempts", 5, take_number(1, 1000), "MAX_LOGIN_ATTEMPTS"),
+    Setting("lockout_duration_minutes", 15, take_number(1, 525600), "LOCKOUT_DURATION_MINUTES"),
+    Setting("max_tfa_attempts", 5, take_number(1, 1000), "MAX_TFA_ATTEMPTS"),
+    Setting("tfa_lockout_duration_minutes", 30, take_number(1, 525600), "TFA_LOCKOUT_DURATION_MINUTES"),
     Setting("tfa_remember_days", 30, days, "TFA_REMEMBER_ME_EXPIRES_IN"),
-    Setting("tfa_max_remember_sessions", 5, number(1, 100), "TFA_MAX_REMEMBER_SESSIONS"),
-    Setting("password_min_length", 8, number(1, 72), "PASSWORD_MIN_LENGTH"),
-    Setting("password_require_uppercase", default=True, take=truth, variable="PASSWORD_REQUIRE_UPPERCASE"),
-    Setting("password_require_lowercase", default=True, take=truth, variable="PASSWORD_REQUIRE_LOWERCASE"),
-    Setting("password_require_number", default=True, take=truth, variable="PASSWORD_REQUIRE_NUMBER"),
-    Setting("password_require_special", default=True, take=truth, variable="PASSWORD_REQUIRE_SPECIAL"),
+    Setting("tfa_max_remember_sessions", 5, take_number(1, 100), "TFA_MAX_REMEMBER_SESSIONS"),
+    Setting("password_min_length", 8, take_number(1, 72), "PASSWORD_MIN_LENGTH"),
+    Setting("password_require_uppercase", default=True, take=take_truth, variable="PASSWORD_REQUIRE_UPPERCASE"),
+    Setting("password_require_lowercase", default=True, take=take_truth, variable="PASSWORD_REQUIRE_LOWERCASE"),
+    Setting("password_require_number", default=True, take=take_truth, variable="PASSWORD_REQUIRE_NUMBER"),
+    Setting("password_require_special", default=True, take=take_truth, variable="PASSWORD_REQUIRE_SPECIAL"),
     Setting("disabled_modules", (), words, "PATCHMON_DISABLED_MODULES"),
     Setting("cors_origin", ("http://localhost:3000",), origins, "CORS_ORIGIN", older="CORS_ORIGINS"),
-    Setting("rate_limit_window_ms", 900_000, number(*_WINDOW_MS), "RATE_LIMIT_WINDOW_MS"),
-    Setting("rate_limit_max", 5000, number(*_MOST), "RATE_LIMIT_MAX"),
-    Setting("auth_rate_limit_window_ms", 600_000, number(*_WINDOW_MS), "AUTH_RATE_LIMIT_WINDOW_MS"),
-    Setting("auth_rate_limit_max", 500, number(*_MOST), "AUTH_RATE_LIMIT_MAX"),
-    Setting("agent_rate_limit_window_ms", 60_000, number(*_WINDOW_MS), "AGENT_RATE_LIMIT_WINDOW_MS"),
-    Setting("agent_rate_limit_max", 1000, number(*_MOST), "AGENT_RATE_LIMIT_MAX"),
-    Setting("password_rate_limit_window_ms", 900_000, number(*_WINDOW_MS), "PASSWORD_RATE_LIMIT_WINDOW_MS"),
-    Setting("password_rate_limit_max", 5, number(*_MOST), "PASSWORD_RATE_LIMIT_MAX"),
-    Setting("audit_retention_days", 365, number(0, 36_500), "AUDIT_RETENTION_DAYS"),
+    Setting("rate_limit_window_ms", 900_000, take_number(*_WINDOW_MS), "RATE_LIMIT_WINDOW_MS"),
+    Setting("rate_limit_max", 5000, take_number(*_MOST), "RATE_LIMIT_MAX"),
+    Setting("auth_rate_limit_window_ms", 600_000, take_number(*_WINDOW_MS), "AUTH_RATE_LIMIT_WINDOW_MS"),
+    Setting("auth_rate_limit_max", 500, take_number(*_MOST), "AUTH_RATE_LIMIT_MAX"),
+    Setting("agent_rate_limit_window_ms", 60_000, take_number(*_WINDOW_MS), "AGENT_RATE_LIMIT_WINDOW_MS"),
+    Setting("agent_rate_limit_max", 1000, take_number(*_MOST), "AGENT_RATE_LIMIT_MAX"),
+    Setting("password_rate_limit_window_ms", 900_000, take_number(*_WINDOW_MS), "PASSWORD_RATE_LIMIT_WINDOW_MS"),
+    Setting("password_rate_limit_max", 5, take_number(*_MOST), "PASSWORD_RATE_LIMIT_MAX"),
+    Setting("audit_retention_days", 365, take_number(0, 36_500), "AUDIT_RETENTION_DAYS"),
 )
 
 BY_NAME: Final = {setting.name: setting for setting in CATALOGUE}
@@ -197,15 +200,16 @@ def effective(variables: Mapping[str, str], stored: Mapping[str, Any]) -> Effect
 
 
 def _decide(setting: Setting, variables: Mapping[str, str], stored: Mapping[str, Any]) -> tuple[Any, Source]:
-    given = _given(setting, variables)
-    if given and not (setting.initial and setting.name in stored):
-        return setting.take(given), "env"
+    text = given(setting, variables)
+    if text and not (setting.initial and setting.name in stored):
+        return setting.take(text), "env"
     if setting.name in stored:
         return setting.take(stored[setting.name]), "database"
     return setting.default, "default"
 
 
-def _given(setting: Setting, variables: Mapping[str, str]) -> str:
+def given(setting: Setting, variables: Mapping[str, str]) -> str:
+    """Return what the environment says about a setting; empty when nothing."""
     names = [name for name in (setting.older, setting.variable) if name]
     return next((text for name in names if (text := variables.get(name, "").strip())), "")
 
@@ -214,9 +218,8 @@ def complaints(variables: Mapping[str, str]) -> list[str]:
     """Return one sentence for each variable whose value its setting does not take."""
     found = []
     for setting in CATALOGUE:
-        given = _given(setting, variables)
         try:
-            setting.take(given or setting.default)
+            setting.take(given(setting, variables) or setting.default)
         except ValueError as error:
             found.append(f"config: {setting.variable}: {error}")
     return found

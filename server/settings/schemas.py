@@ -19,6 +19,18 @@ class UrlForm(Body):
     ignore_ssl_self_signed: str | list[str] = "false"
 
 
+class VariableForm(Body):
+    """The form of one environment variable."""
+
+    value: str | list[str] = ""
+
+
+class AgentsForm(Body):
+    """The form of what holds for all agents."""
+
+    update_interval: str = ""
+
+
 def changes(value: Any) -> dict[str, Any]:
     """Return a JSON body as changes by setting name; names may be written in snake or in camel case."""
     if not isinstance(value, dict):

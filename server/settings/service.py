@@ -12,14 +12,17 @@ from server.core.bus import announce
 from server.core.call import Call, World
 from server.core.db import Database, DatabaseError, is_away
 from server.core.env import BadEnvironment, Env
-from server.settings import queries, rules
-from server.settings.errors import BadSetting
+from server.settings import queries, rules, variables
+from server.settings.errors import BadSetting, ReadOnlyVariable, UnknownVariable
 from server.settings.events import SettingsChanged
-from server.settings.models import Effective, Settings
+from server.settings.models import Effective, Settings, Variable
 
 # A lost bell, or a change made directly in the database, costs at most this.
 _FRESH: Final = timedelta(seconds=5)
 _RELOOK_SECONDS: Final = 60.0
+
+#: Said after every change of a variable; most count at once, and a restart never harms.
+SAVED: Final = "Restart the application for changes to take effect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,21 @@ async def effective(call: Call) -> Settings:
 async def decided(call: Call) -> Effective:
     """Return the settings in force together with who decided each."""
     kept = _kept.get(call.db)
-    if kept is None or not timedelta(0) <= call.now - kept.read_at < _FRESH:
+    # Also what was read after this call began is fresh: a crowd of calls must not read it once each.
+    if kept is None or abs(call.now - kept.read_at) >= _FRESH:
+        if kept is not None:
+            # Whoever comes while this call reads makes do with what was kept.
+            _kept[call.db] = _Kept(kept.effective, call.now)
         stored = await queries.fetch_stored(call.db)
         kept = _Kept(rules.effective(call.world.env.given.reveal(), stored), call.now)
         _kept[call.db] = kept
     return kept.effective
+
+
+async def anew(call: Call) -> Settings:
+    """Return the settings in force as they are stored now, for who just heard that some changed."""
+    _kept.pop(call.db, None)
+    return await effective(call)
 
 
 async def at_the_edge(call: Call) -> Effective:
@@ -78,6 +91,51 @@ async def change(call: Call, changes: Mapping[str, Any]) -> Settings:
     return await effective(call)
 
 
+async def environment(call: Call) -> list[Variable]:
+    """Return every environment variable that the server reads, in the order of the page."""
+    given, stored = call.world.env.given.reveal(), await queries.fetch_stored(call.db)
+    effective = rules.effective(given, stored)
+    return [variables.described(known, given, effective, stored) for known in variables.VARIABLES]
+
+
+async def variable(call: Call, key: str) -> Variable:
+    """Return one environment variable; raises ``UnknownVariable``."""
+    found = next((one for one in await environment(call) if one.key == key), None)
+    if found is None:
+        raise UnknownVariable
+    return found
+
+
+async def change_variable(call: Call, key: str, value: object) -> None:
+    """Store a value for a variable; it counts unless the environment decides. Raises ``BadSetting`` under its key."""
+    name = _stored_name(key)
+    try:
+        await change(call, {name: value})
+    except BadSetting as refused:
+        raise BadSetting({key: refused.complaints[name]}) from refused
+
+
+async def clear_variable(call: Call, key: str) -> None:
+    """Forget what is stored for a variable, so that the environment or the default counts."""
+    name = _stored_name(key)
+    async with call.transaction() as tx:
+        before = await queries.forget(tx, name)
+        if before is not None:
+            detail = {"from": before, "to": None}
+            await audit.record(tx, call, "settings.changed", Subject("setting", name, name), detail)
+            tx.after_commit(_Forget())
+            tx.after_commit(announce(SettingsChanged((name,))))
+
+
+def _stored_name(key: str) -> str:
+    known = variables.BY_KEY.get(key)
+    if known is None:
+        raise UnknownVariable
+    if not known.setting:
+        raise ReadOnlyVariable(key=key)
+    return known.setting
+
+
 async def change_server_url(call: Call, url: str) -> Settings:
     """Store the URL under which agents and people reach this server."""
     return await change(call, server_url_parts(url))
@@ -96,9 +154,14 @@ async def last_change(call: Call) -> datetime | None:
     return await queries.last_change(call.db)
 
 
+def complaints(given: Mapping[str, str]) -> list[str]:
+    """Return one sentence for every operator variable that has an unusable value."""
+    return rules.complaints(given)
+
+
 def demand_usable(env: Env) -> None:
     """Raise ``BadEnvironment`` with every operator variable that has an unusable value."""
-    if wrong := rules.complaints(env.given.reveal()):
+    if wrong := complaints(env.given.reveal()):
         raise BadEnvironment(wrong)
 
 

@@ -32,7 +32,7 @@ class Entry:
     """A room's menu entry.
 
     Attributes:
-        section: "" (top), Fleet, Change, Assure or System.
+        section: "" (top), Fleet, Change, Assure or System; Settings stands above the pages of the settings instead.
         order: position within the section.
         permission: who sees it; empty = everyone signed in.
     """
@@ -80,6 +80,17 @@ def sections(menu: Menu, actor: Actor, path: str) -> list[Section]:
         if items:
             found.append(Section(title, items))
     return found
+
+
+def settings(menu: Menu, actor: Actor, path: str) -> list[Item]:
+    """Return what leads from one page of the settings to the others; empty on every other page."""
+    entries = sorted((e for e in menu.entries if e.section == "Settings"), key=lambda entry: entry.order)
+    items = [
+        Item(entry.title, entry.url, entry.icon, active=_is_current(entry.url, path))
+        for entry in entries
+        if not entry.permission or actor.may(entry.permission)
+    ]
+    return items if any(item.active for item in items) else []
 
 
 def host_tabs(menu: Menu, actor: Actor) -> list[HostTab]:

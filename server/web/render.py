@@ -14,7 +14,7 @@ from server import __version__
 from server.core import clock
 from server.web import csrf, flash, navigation
 from server.web.formats import FILTERS, FUNCTIONS
-from server.web.navigation import MENU, Section
+from server.web.navigation import MENU, Item, Section
 from server.web.routing import call
 
 _HERE: Final = Path(__file__).resolve()
@@ -53,6 +53,7 @@ class Shell:
     path: str
     search_query: str
     breadcrumbs: Sequence[tuple[str, str]] = ()
+    settings: Sequence[Item] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def shell(request: web.Request, title: str, breadcrumbs: Sequence[tuple[str, str
         path=request.path_qs,
         search_query=request.query.get("q", ""),
         breadcrumbs=breadcrumbs,
+        settings=navigation.settings(request.config_dict[MENU], actor, request.path) if person else (),
     )
 
 

@@ -1,9 +1,12 @@
-"""Sample pages of the system: the audit log."""
+"""Sample pages of the system: the audit log, the environment, what holds for all agents."""
 
+from dataclasses import replace
 from typing import Final
 
 from server.audit.models import Entry
 from server.core.paging import Page, Window
+from server.settings.models import Variable
+from server.web.fields import Field
 from tools.preview_samples.frame import Context, Sample, before, shell
 
 
@@ -46,6 +49,35 @@ _ENTRIES: Final = [
     (_entry(3, "audit.pruned", ("", "", ""), actor_kind="system", actor_name="settings.prune_audit", address=""), ""),
 ]
 
+_LIMIT: Final = Variable(
+    key="RATE_LIMIT_MAX",
+    category="Rate limits",
+    description="Requests of people and their tokens from one address within the window",
+    effective_value="5000",
+    source="env",
+    default="5000",
+    database_value="10",
+    conflict=True,
+    editable=True,
+    sensitive=False,
+    requires_restart=False,
+    type="number",
+)
+_SECRET: Final = replace(
+    _LIMIT,
+    key="JWT_SECRET",
+    description="Signs sign-ins; another one signs everybody out",
+    effective_value="••••••••",
+    default=None,
+    database_value=None,
+    conflict=False,
+    editable=False,
+    requires_restart=True,
+)
+_STORED: Final = replace(_LIMIT, key="RATE_LIMIT_WINDOW_MS", source="database", conflict=False)
+_VALUE: Final = Field("value", _LIMIT.description, "number", value="10", help="Default: 5000. From 1 to 10000000.")
+_INTERVAL: Final = Field("update_interval", "Minutes between two reports", "number", value=60, help="From 5 to 1440.")
+
 PAGES: Final[tuple[Sample, ...]] = (
     ("audit", "audit/log.html", _audit(_ENTRIES)),
     (
@@ -57,5 +89,28 @@ PAGES: Final[tuple[Sample, ...]] = (
             complaints={"since": "must be a day such as 2026-01-31 or a moment such as 2026-01-31T12:00:00Z"},
             chips=[("By: ada", "/audit?since=yesterday"), ("From: yesterday", "/audit?who=ada")],
         ),
+    ),
+    (
+        "environment",
+        "settings/environment.html",
+        {
+            "shell": shell("Environment", "/settings/environment"),
+            "groups": [("Authentication", [_SECRET]), ("Rate limits", [_STORED, _LIMIT])],
+        },
+    ),
+    (
+        "environment-variable",
+        "settings/variable.html",
+        {
+            "shell": shell("Environment", "/settings/environment/RATE_LIMIT_MAX"),
+            "variable": _LIMIT,
+            "field": replace(_VALUE, value="0", complaint="must be a whole number from 1 to 10000000"),
+            "complaints": [("value", "must be a whole number from 1 to 10000000")],
+        },
+    ),
+    (
+        "agent-config",
+        "settings/agent_config.html",
+        {"shell": shell("Agents", "/settings/agent-config"), "fields": [_INTERVAL], "complaints": []},
     ),
 )

@@ -1,0 +1,170 @@
+"""The catalogue of environment variables, as the page shows them; operator settings among them can be edited there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from server.settings.models import Effective, Source, Variable
+from server.settings.rules import BY_NAME, CATALOGUE, given, take_number, take_truth
+
+CATEGORIES: Final = (
+    "Database",
+    "Server",
+    "Logging",
+    "Authentication",
+    "Password policy",
+    "Server performance",
+    "Rate limits",
+    "Redis",
+    "Encryption",
+    "Deployment",
+)
+MASK: Final = "••••••••"
+_SOURCES: Final[dict[bool, Source]] = {True: "env", False: "default"}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one variable.
+
+    Attributes:
+        default: as text; only shown, for what is read at the start.
+        setting: the operator setting that it decides; only these can be stored, the others are read before there is a
+            database to read them from.
+    """
+
+    key: str
+    category: str
+    description: str
+    default: str = ""
+    setting: str = ""
+    sensitive: bool = False
+
+
+def _set(category: str, name: str, description: str) -> Known:
+    return Known(BY_NAME[name].variable, category, description, setting=name)
+
+
+VARIABLES: Final = (
+    Known(
+        "DATABASE_URL", "Database", "Where PostgreSQL is; embedded when neither it nor Redis is named", sensitive=True
+    ),
+    Known(
+        "DB_CONNECTION_LIMIT", "Database", "Connections per server process; 15 to 10 hosts, 30 to 50, then more", "30"
+    ),
+    Known("HOST", "Server", "Address to listen on", "0.0.0.0"),  # noqa: S104 (shown, not bound)
+    Known("PORT", "Server", "Port to listen on", "3000"),
+    _set("Server", "cors_origin", "Origins whose pages may use the API; the first names of the server too"),
+    Known("ENABLE_HSTS", "Server", "Tells browsers to use https only", "false"),
+    Known("TRUST_PROXY", "Server", "Whose forwarded headers are believed: true, or networks", "false"),
+    Known("LOG_LEVEL", "Logging", "The least important lines that are written: debug, info, warn or error", "info"),
+    _set("Logging", "audit_retention_days", "Days that entries of the audit log are kept; 0 is for ever"),
+    Known("JWT_SECRET", "Authentication", "Signs sign-ins; another one signs everybody out", sensitive=True),
+    _set("Authentication", "session_days", "Days after which a session ends, however busy"),
+    _set("Authentication", "browser_session_cookies", "Sign-ins end with the browser"),
+    _set("Authentication", "max_login_attempts", "Wrong passwords in a row that lock an account"),
+    _set("Authentication", "lockout_duration_minutes", "Minutes that an account stays locked"),
+    Known(
+        "SESSION_INACTIVITY_TIMEOUT_MINUTES",
+        "Authentication",
+        "Minutes without doing anything that end a session",
+        "30",
+    ),
+    _set("Authentication", "max_tfa_attempts", "Wrong codes in a row that close the second step"),
+    _set("Authentication", "tfa_lockout_duration_minutes", "Minutes that the second step stays closed"),
+    _set("Authentication", "tfa_remember_days", "Days that a trusted browser needs no code"),
+    _set("Authentication", "tfa_max_remember_sessions", "Trusted browsers per person"),
+    _set("Authentication", "default_user_role", "Role of new people when none is chosen"),
+    _set("Password policy", "password_min_length", "Characters that a password needs at least"),
+    _set("Password policy", "password_require_uppercase", "A password needs a capital letter"),
+    _set("Password policy", "password_require_lowercase", "A password needs a small letter"),
+    _set("Password policy", "password_require_number", "A password needs a digit"),
+    _set("Password policy", "password_require_special", "A password needs a special character"),
+    Known("JSON_BODY_LIMIT", "Server performance", "Requests with a larger body are refused", "5mb"),
+    Known("AGENT_UPDATE_BODY_LIMIT", "Server performance", "The same for reports of hosts", "5mb"),
+    Known("AGENT_PING_BODY_LIMIT", "Server performance", "The same for check-ins of hosts", "8kb"),
+    _set("Rate limits", "rate_limit_window_ms", "Window of people and their tokens, in milliseconds"),
+    _set("Rate limits", "rate_limit_max", "Requests of people and their tokens from one address within the window"),
+    _set("Rate limits", "auth_rate_limit_window_ms", "Window of sign-ins, in milliseconds"),
+    _set("Rate limits", "auth_rate_limit_max", "Sign-ins from one address within the window"),
+    _set("Rate limits", "agent_rate_limit_window_ms", "Window of hosts, in milliseconds"),
+    _set("Rate limits", "agent_rate_limit_max", "Check-ins and reports from one address within the window"),
+    _set("Rate limits", "password_rate_limit_window_ms", "Window of password changes, in milliseconds"),
+    _set("Rate limits", "password_rate_limit_max", "Password changes from one address within the window"),
+    Known("REDIS_URL", "Redis", "Where Redis is, as one URL", sensitive=True),
+    Known("REDIS_HOST", "Redis", "Where Redis is, when there is no URL"),
+    Known("REDIS_PORT", "Redis", "Its port", "6379"),
+    Known("REDIS_USER", "Redis", "Its user; empty for the password alone"),
+    Known("REDIS_PASSWORD", "Redis", "Its password", sensitive=True),
+    Known("REDIS_DB", "Redis", "Its database", "0"),
+    Known("REDIS_TLS", "Redis", "Whether the connection is encrypted", "false"),
+    Known("AI_ENCRYPTION_KEY", "Encryption", "Seals what is stored as a secret", sensitive=True),
+    Known("SESSION_SECRET", "Encryption", "Does so when AI_ENCRYPTION_KEY is not set", sensitive=True),
+    _set("Deployment", "timezone", "Zone of the schedules"),
+    Known("AGENT_BINARIES_DIR", "Deployment", "Agent files offered to hosts", "dist"),
+    Known("AGENTS_DIR", "Deployment", "The older name of AGENT_BINARIES_DIR"),
+    Known("PATCHMON_DATA_DIR", "Deployment", "Data of the embedded services", "data"),
+    Known("PATCHMON_WORKER_INSIDE", "Deployment", "Whether the server does background work itself", "true"),
+    Known("PATCHMON_DEVELOPMENT", "Deployment", "Pages for developers", "false"),
+    _set("Deployment", "disabled_modules", "Capability modules that are switched off"),
+)
+BY_KEY: Final = {known.key: known for known in VARIABLES}
+
+
+def described(known: Known, variables: Mapping[str, str], effective: Effective, stored: Mapping[str, Any]) -> Variable:
+    """Return one variable with what is in force; nothing of a secret but whether it is set."""
+    if known.setting:
+        return _of_setting(known, variables, effective, stored)
+    text = variables.get(known.key, "").strip()
+    shown = (MASK if text else None) if known.sensitive else (text or known.default or None)
+    return Variable(
+        key=known.key,
+        category=known.category,
+        description=known.description,
+        effective_value=shown,
+        source=_SOURCES[bool(text)],
+        default=known.default or None,
+        database_value=None,
+        conflict=False,
+        editable=False,
+        sensitive=known.sensitive,
+        requires_restart=True,
+        type="text",
+    )
+
+
+def _of_setting(
+    known: Known, variables: Mapping[str, str], effective: Effective, stored: Mapping[str, Any]
+) -> Variable:
+    setting = BY_NAME[known.setting]
+    is_stored = known.setting in stored
+    take = setting.take
+    return Variable(
+        key=known.key,
+        category=known.category,
+        description=known.description,
+        effective_value=as_text(getattr(effective.settings, known.setting)),
+        source=effective.sources[known.setting],
+        default=as_text(setting.default),
+        database_value=as_text(stored[known.setting]) if is_stored else None,
+        conflict=is_stored and bool(given(setting, variables)),
+        editable=True,
+        sensitive=False,
+        requires_restart=False,
+        type="number" if isinstance(take, take_number) else "boolean" if take is take_truth else "text",
+        allowed=("true", "false") if take is take_truth else (),
+        min=take.least if isinstance(take, take_number) else None,
+        max=take.most if isinstance(take, take_number) else None,
+    )
+
+
+def as_text(value: object) -> str:
+    """Return a value as it would stand in the environment."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def uncatalogued() -> set[str]:
+    """Return the variables of settings that the catalogue forgot; those of the server URL have a page of their own."""
+    return {one.variable for one in CATALOGUE if one.variable and not one.initial} - BY_KEY.keys()
