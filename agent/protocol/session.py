@@ -119,6 +119,8 @@ class _Transfer:
 class ServerSession:
     """The server's end of one connection."""
 
+    __slots__ = ("_offers", "_transfers", "hello")
+
     def __init__(self) -> None:
         self.hello: Hello | None = None
         self._offers: Dict[str, JobOffer] = {}

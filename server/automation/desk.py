@@ -2,10 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from agent.protocol.codec import encode
+from agent.protocol.messages import Hello
 from agent.protocol.session import Send, ServerEffect, ServerSession
 from server.automation import rules
 from server.automation.queries import library
@@ -30,15 +32,22 @@ class Held:
     taken: bool = False
 
 
+@lru_cache(maxsize=256)
+def _shared(hello: Hello) -> Hello:
+    return hello
+
+
 class Desk:
-    """One connection's end of the conversation."""
+    """One connection's end of the conversation; ten thousand of them are idle, so it keeps as little as it can."""
+
+    __slots__ = ("broken", "held", "host_id", "link", "mistakes", "session", "stopped")
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.host_id: HostId = link.host_id
         self.session = ServerSession()
         self.held: dict[str, Held] = {}
-        self.stopped: set[str] = set()
+        self.stopped: frozenset[str] = frozenset()
         self.mistakes = 0
         #: Events are missing: this conversation is over, the next one resumes from what is stored.
         self.broken = False
@@ -47,6 +56,11 @@ class Desk:
     def changing_jobs(self) -> int:
         """How many changing jobs the agent takes at once."""
         return min(self.session.hello.changing_jobs, rules.MOST_CHANGING) if self.session.hello else 0
+
+    def settle(self) -> None:
+        """Let go what only the greeting needed of the hello; agents of one kind share what is left."""
+        if self.session.hello is not None:
+            self.session.hello = _shared(replace(self.session.hello, boot_id="", jobs=()))
 
     def hold(self, job: str, job_host_id: JobHostId) -> Held:
         """Remember a job host that is ours to speak about."""

@@ -140,6 +140,7 @@ class Dispatcher:
         else:
             # Most hosts of a crowd that comes back have nothing of ours: there is nothing to compare.
             desk.do(desk.session.welcome(()))
+        desk.settle()
         self._hurry([desk.host_id])
 
     async def _compare(self, desk: Desk, hello: Hello) -> None:
@@ -258,7 +259,7 @@ class Dispatcher:
         for host_id, job, grace_seconds in await progress.stopping(self._call(), host_ids):
             desk = self._desks.get(host_id)
             if desk is not None and job not in desk.stopped:
-                desk.stopped.add(job)
+                desk.stopped |= {job}
                 desk.do(desk.session.stop(job, grace_seconds))
 
     async def _repeat_offers(self, host_ids: list[HostId]) -> None:
