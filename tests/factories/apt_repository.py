@@ -14,6 +14,7 @@ database included, lives below that folder.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -23,8 +24,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
+PREFIX = "patchmon-test-apt-"
+LOCK = Path("/var/tmp/patchmon-test-apt.lock")
 LOCK_SECONDS = 120
 LOCKED = ("Could not get lock", "is locked by another process")
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "NEEDRESTART_SUSPEND": "1"}
@@ -51,9 +54,10 @@ class AptRepository:
         self.root = root
         self._build = tmp_path / f"build-{package}"
         # Apt fetches as its own user, who cannot enter pytest's private folders.
-        self.folder = Path(tempfile.mkdtemp(prefix="patchmon-test-apt-", dir="/var/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=LOCK.parent))
         self.folder.chmod(0o755)
         self.sources = (root or Path("/")) / f"etc/apt/sources.list.d/{self.folder.name}.list"
+        self._lock: IO[str] | None = None
         self._debs: list[Deb] = []
         self._touched: set[str] = set()
 
@@ -66,7 +70,21 @@ class AptRepository:
             self.cleanup()
             message = "a package can be installed on this machine by root only; give a throw-away root"
             raise PermissionError(message)
+        else:
+            self._alone()
         return self
+
+    def _alone(self) -> None:
+        """Wait for other runs on this machine, and clear away what a killed one left."""
+        self._lock = LOCK.open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        for source in Path("/etc/apt/sources.list.d").glob(f"{PREFIX}*.list"):
+            source.unlink()
+        for folder in LOCK.parent.glob(f"{PREFIX}*"):
+            if folder.is_dir() and folder != self.folder:
+                shutil.rmtree(folder)
+        for fetched in self.lists.glob(f"*{PREFIX}*"):
+            fetched.unlink()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -84,6 +102,9 @@ class AptRepository:
             fetched.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self._build, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     # ------------------------------------------------------------------ the shelves
 
