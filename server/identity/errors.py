@@ -238,3 +238,37 @@ class PersonInactive(Invalid):
 
     code = "person_inactive"
     text = "Cannot reset the password of an inactive user"
+
+
+class RoleLocked(Refused):
+    """Superadmin, admin and user are part of the product, and no built-in role can be deleted."""
+
+    code = "role_locked"
+    text = "Cannot modify built-in role permissions"
+
+
+class RoleInUse(Conflict):
+    """Give its holders another role first."""
+
+    code = "role_in_use"
+    text = "Cannot delete role: users are assigned to it"
+
+
+class RoleMissing(Missing):
+    """There is no such role."""
+
+    text = "Role not found"
+
+
+class RoleExists(Conflict):
+    """A new role needs a name of its own."""
+
+    code = "role_exists"
+    text = "There is a role with this name already"
+
+
+class NotYoursToGrant(Refused):
+    """Nobody puts into a role what they may not pass on."""
+
+    code = "not_yours_to_grant"
+    text = "You do not have permission to grant: {permissions}"

@@ -77,6 +77,16 @@ RESET: Final = (
     Field("confirm", "New password again", "password", autocomplete="new-password"),
 )
 
+ROLE: Final = (
+    Field(
+        "role",
+        "Role Name",
+        autocomplete="off",
+        help="Lowercase, underscores for spaces. It cannot be renamed later.",
+        placeholder="patch_crew",
+    ),
+)
+
 TOKEN: Final = (
     Field("name", "Name", help="What will use it, so that you know later what to revoke."),
     Field("days", "Days until it ends", "number", value=90, required=False, help="Empty: it does not end by itself."),

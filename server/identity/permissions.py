@@ -76,6 +76,16 @@ BUILT_IN: Final[dict[str, frozenset[str]]] = {
     "readonly": _tier(_LOW),
 }
 
+#: How far a new role is ticked at the start.
+PRESETS: Final = (
+    ("readonly", "Read Only", _tier(_LOW)),
+    ("operator", "Operator", _tier(_LOW, _MEDIUM, _HIGHER)),
+    ("admin", "Admin", KEYS),
+    ("none", "Clear All", frozenset[str]()),
+)
+#: The tiers with the harm that their permissions can do.
+TIERS: Final = ((_LOW, "Low risk"), (_MEDIUM, "Medium risk"), (_HIGHER, "Medium-High risk"), (_HIGH, "High risk"))
+
 _WORDS: Final = {
     "superadmin": "Super Admin",
     "admin": "Admin",
@@ -85,7 +95,7 @@ _WORDS: Final = {
 }
 
 #: Their permissions are part of the product, whatever the table says.
-_FIXED: Final = frozenset({"superadmin", "admin", "user"})
+FIXED: Final = frozenset({"superadmin", "admin", "user"})
 
 
 def held(role: str, stored: Iterable[str] | None) -> frozenset[str] | None:
@@ -95,7 +105,7 @@ def held(role: str, stored: Iterable[str] | None) -> frozenset[str] | None:
         role: the key of the role.
         stored: what the table holds for it, ``None`` when it has no row.
     """
-    if role in _FIXED:
+    if role in FIXED:
         return BUILT_IN[role]
     return KEYS & frozenset(stored) if stored is not None else None
 

@@ -148,6 +148,13 @@ class NewPassword(Body):
     confirm: str = ""
 
 
+class RoleForm(Body):
+    """A role's name, where it is new, and the permissions that are ticked."""
+
+    role: str = Field("", max_length=100)
+    permissions: list[str] = Field(default_factory=list)
+
+
 class TokenForm(Body):
     """A new personal token; without days it does not expire."""
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from server.identity import forms, permissions
 from server.identity.models import User
+from server.identity.pages.roles import Column, Editor
 from server.web.fields import filled
 from tools.preview_samples.frame import Sample, before, shell, uuid
 
@@ -62,5 +63,30 @@ PAGES: Final[list[Sample]] = [
             "password_complaints": [],
             "rules": RULES,
         },
+    ),
+    *(
+        (
+            name,
+            "settings/roles.html",
+            {
+                "shell": shell("Roles", "/settings"),
+                "available": True,
+                "columns": [
+                    Column(role, word, permissions.BUILT_IN[role], role not in permissions.FIXED)
+                    for role, word in ROLES
+                ],
+                "tiers": [
+                    (tier, risk, [one for one in permissions.PERMISSIONS if one.tier == tier])
+                    for tier, risk in permissions.TIERS
+                ],
+                "presets": [(key, word) for key, word, _ in permissions.PRESETS],
+                "editor": editor,
+            },
+        )
+        for name, editor in (
+            ("roles", None),
+            ("roles-edit", Editor("patch_crew", "Patch crew", permissions.BUILT_IN["user"], True, [], [])),
+            ("roles-new", Editor("", "", permissions.BUILT_IN["readonly"], False, list(forms.ROLE), [])),
+        )
     ),
 ]

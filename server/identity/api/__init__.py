@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from server.identity.api import account, two_factor, users
+from server.identity.api import account, roles, two_factor, users
 
-routes: Final = (*account.routes, *two_factor.routes, *users.routes)
+routes: Final = (*account.routes, *two_factor.routes, *users.routes, *roles.routes)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.identity.pages import account, two_factor, users
+from server.identity.pages import account, roles, two_factor, users
 
-routes: Final = (*account.routes, *two_factor.routes, *users.routes)
-ENTRIES: Final = users.ENTRIES
+routes: Final = (*account.routes, *two_factor.routes, *users.routes, *roles.routes)
+ENTRIES: Final = (*users.ENTRIES, *roles.ENTRIES)

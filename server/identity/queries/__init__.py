@@ -5,7 +5,6 @@ from server.identity.queries.accounts import (
     count_people,
     delete_sessions,
     delete_user,
-    find_role,
     find_user_for_change,
     list_people,
     lock_admins,
@@ -32,7 +31,11 @@ from server.identity.queries.people import (
     update_profile,
 )
 from server.identity.queries.roles import (
+    count_holders,
+    delete_role,
+    find_role,
     list_roles,
+    save_role,
 )
 from server.identity.queries.sessions import (
     delete_old_sessions,
@@ -77,6 +80,7 @@ from server.identity.queries.two_factor import (
 
 __all__ = [
     "claim_attempt",
+    "count_holders",
     "count_other_active",
     "count_people",
     "delete_device",
@@ -85,6 +89,7 @@ __all__ = [
     "delete_old_sessions",
     "delete_old_tickets",
     "delete_other_sessions",
+    "delete_role",
     "delete_session",
     "delete_sessions",
     "delete_setup_links",
@@ -124,6 +129,7 @@ __all__ = [
     "mark_token_revoked",
     "mark_token_used",
     "replace_session_token",
+    "save_role",
     "take_ticket",
     "trim_devices",
     "trim_setup_links",

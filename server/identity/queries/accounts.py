@@ -94,11 +94,3 @@ async def delete_user(tx: Tx, user_id: str) -> None:
 async def delete_sessions(tx: Tx, user_id: str) -> int:
     """End every session of a person; return how many ended."""
     return await tx.execute("delete from user_sessions where user_id = %(user_id)s", user_id=user_id)
-
-
-async def find_role(db: Database | Tx, role: str) -> list[str] | None:
-    """Return what is stored for a role, or ``None`` when there is no such role."""
-    stored: list[str] | None = await db.value(
-        "select permissions from role_permissions where role = %(role)s", role=role
-    )
-    return stored
