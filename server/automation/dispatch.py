@@ -272,7 +272,7 @@ class Dispatcher:
 
     async def _claim_for(self, host_ids: Iterable[HostId]) -> None:
         rooms: dict[HostId, dict[str, int]] = {}
-        refusals: dict[str, list[HostId]] = {}
+        refusals: dict[tuple[str, bool], list[HostId]] = {}
         for host_id in host_ids:
             link, desk = self._lines.link(host_id), self._desks.get(host_id)
             if link is None or (desk is None and time.monotonic() - link.opened_at < rules.HELLO_SECONDS):
@@ -281,9 +281,9 @@ class Dispatcher:
             if desk is not None and choice.executor:
                 rooms[host_id] = {"host_id": host_id, "changing": desk.changing_jobs, "checking": rules.CHECKS_AT_ONCE}
             else:
-                refusals.setdefault(choice.refusal, []).append(host_id)
-        for reason, refused in refusals.items():
-            await progress.refuse(self._call(), refused, reason)
+                refusals.setdefault((choice.refusal, desk is None), []).append(host_id)
+        for (reason, silent), refused in refusals.items():
+            await progress.refuse(self._call(), refused, reason, silent=silent)
         if rooms:
             for claimed in await progress.claim(self._call(), list(rooms.values()), executors.on_host.NAME):
                 desk = self._desks.get(claimed.host_id)

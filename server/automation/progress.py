@@ -116,9 +116,10 @@ async def decline(call: Call, job_host_id: JobHostId, code: str, reason: str) ->
         await ledger.write(tx)
 
 
-async def refuse(call: Call, host_ids: list[HostId], reason: str) -> None:
-    """End what is queued for hosts that cannot run playbooks, and say why."""
-    waiting = await life.list_queued_for(call.db, host_ids)
+async def refuse(call: Call, host_ids: list[HostId], reason: str, *, silent: bool = False) -> None:
+    """End what is queued for hosts that cannot run playbooks, and say why; ``silent``: they said nothing so far."""
+    patient_since = call.now - timedelta(seconds=rules.PATIENCE_SECONDS) if silent else None
+    waiting = await life.list_queued_for(call.db, host_ids, patient_since=patient_since)
     if waiting:
         await _end(call, waiting, Status.FAILED, reason)
 

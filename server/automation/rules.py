@@ -42,6 +42,8 @@ CHECKS_AT_ONCE: Final = 8
 MOST_CHANGING: Final = 100
 #: An agent that has not said hello by then is an existing one that cannot run playbooks.
 HELLO_SECONDS: Final = 5.0
+#: One that said hello on an earlier link is ours: it gets this long, a crowd that returns may be slow.
+PATIENCE_SECONDS: Final = 180.0
 
 #: What is kept of one job host at most. Agents stop well before, at their own caps; one that does not is no longer
 #: believed, only counted.

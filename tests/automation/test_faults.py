@@ -265,6 +265,17 @@ async def test_an_existing_agent_is_refused_with_a_reason(api: Api, fleet: Fleet
     assert not agent.raw, "an agent that never said hello is sent nothing of the job channel"
 
 
+async def test_a_slow_agent_of_ours_is_waited_for(api: Api, fleet: Fleet, call: Call) -> None:
+    agent = await fleet.online("web-01")
+    await agent.drop()
+    await agent.connect(greet=False)
+    job = await api.launch("web-01")
+    await asyncio.sleep(5.2)
+    await progress.sweep(call)
+    await asyncio.sleep(0.3)
+    assert (await api.show(job))["status"] == "queued"
+
+
 async def test_a_host_too_old_for_plays_is_refused_with_a_reason(api: Api, fleet: Fleet) -> None:
     await fleet.online("old-02", python="3.9.2", executors=("relayed",))
     job = await api.launch("old-02")

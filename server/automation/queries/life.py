@@ -225,12 +225,26 @@ async def list_stopping(db: Queries, host_ids: list[HostId]) -> list[dict[str, A
     )
 
 
-async def list_queued_for(db: Queries, host_ids: list[HostId]) -> list[JobHostId]:
-    """Return what is queued for these hosts."""
+async def list_queued_for(
+    db: Queries, host_ids: list[HostId], *, patient_since: datetime | None = None
+) -> list[JobHostId]:
+    """Return what is queued for these hosts.
+
+    With ``patient_since``: not for hosts that said hello before and connected after that moment; they are only slow.
+    """
     return cast(
         "list[JobHostId]",
         await db.column(
-            """select id from job_hosts where host_id = any(%(host_ids)s) and status = 'queued'""", host_ids=host_ids
+            """
+            select j.id
+              from job_hosts j
+              left join hosts h on h.id = j.host_id
+             where j.host_id = any(%(host_ids)s) and j.status = 'queued'
+               and (%(patient_since)s::timestamptz is null
+                    or h.agent_hello is null or h.last_connected_at < %(patient_since)s)
+            """,
+            host_ids=host_ids,
+            patient_since=patient_since,
         ),
     )
 
