@@ -41,6 +41,7 @@ class Env:
         database_url: libpq URL or DSN; empty means embedded.
         redis_url: URL of Redis or Valkey; empty means embedded.
         master_key: seals stored secrets and peppers machine keys; generated in the embedded mode.
+        metrics_token: lets monitoring read ``/metrics``; without one there is no such page.
         data_dir: where the embedded services keep their data.
         body_limit_bytes, update_body_limit_bytes, ping_body_limit_bytes: bodies above are answered with 413.
         worker_inside: whether ``serve`` also starts a worker (all in one).
@@ -51,6 +52,7 @@ class Env:
     redis_url: Secret[str] = field(default_factory=lambda: Secret(""))
     master_key: Secret[str] = field(default_factory=lambda: Secret(""))
     jwt_secret: Secret[str] = field(default_factory=lambda: Secret(""))
+    metrics_token: Secret[str] = field(default_factory=lambda: Secret(""))
     data_dir: Path = Path("data")
     host: str = "0.0.0.0"  # noqa: S104 (agents reach the server from everywhere; TLS ends at the proxy)
     port: int = 3000
@@ -92,6 +94,7 @@ def read(
         redis_url=Secret(reader.redis_url()),
         master_key=Secret(reader.text("AI_ENCRYPTION_KEY", "") or reader.text("SESSION_SECRET", "")),
         jwt_secret=Secret(reader.text("JWT_SECRET", "")),
+        metrics_token=Secret(reader.text("METRICS_TOKEN", "")),
         data_dir=Path(reader.text("PATCHMON_DATA_DIR", "/var/lib/patchmon" if os.geteuid() == 0 else "data")),
         host=reader.text("HOST", "0.0.0.0"),  # noqa: S104 (as above)
         port=reader.get("PORT", 3000, _port),

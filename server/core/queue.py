@@ -18,7 +18,7 @@ from taskiq_redis import RedisStreamBroker
 from server.core.call import Call, World, system
 from server.core.log import get_log, request_id_var
 from server.core.loop import Keeper, being_cancelled
-from server.core.redis import RedisError, key
+from server.core.redis import Redis, RedisError, key
 
 log = get_log(__name__)
 _PAUSE_SECONDS: Final = 1.0
@@ -75,6 +75,13 @@ class Queue:
                 labels={},
             )
         )
+
+    async def depth(self, redis: Redis) -> int:
+        """Return how many tasks wait that no worker has seen."""
+        if not await redis.exists(key("tasks")):
+            return 0
+        groups = await redis.xinfo_groups(key("tasks"))
+        return sum(int(group.get("lag") or 0) for group in groups)
 
     async def open(self) -> None:
         """Connect for sending."""

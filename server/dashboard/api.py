@@ -4,7 +4,9 @@ from typing import Final
 
 from aiohttp import web
 
+from server.core.errors import Missing
 from server.dashboard import service
+from server.web.meters import METERS, Meters, knows_the_token
 from server.web.problems import json_answer
 from server.web.routing import Routes, call, open_to_all
 
@@ -30,6 +32,26 @@ async def health(request: web.Request) -> web.Response:
             {"Cache-Control": "no-store"},
         )
     return web.Response(text=_WORDS[found.healthy], status=status, headers={"Cache-Control": "no-store"})
+
+
+def set_up(app: web.Application) -> None:
+    """Begin to count."""
+    app[METERS] = Meters()
+
+
+@routes.get("/metrics")
+@open_to_all("monitoring has a token of its own and no account")
+async def metrics(request: web.Request) -> web.Response:
+    """Answer what monitoring reads."""
+    known = knows_the_token(request)
+    if known is None:
+        raise Missing
+    if not known:
+        headers = {"WWW-Authenticate": "Bearer"}
+        return json_answer({"error": "Unauthorized"}, status=401, headers=headers)
+    body = request.config_dict[METERS].text(await service.readings(call(request)))
+    headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store"}
+    return web.Response(body=body, headers=headers)
 
 
 @routes.get("/robots.txt")

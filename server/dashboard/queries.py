@@ -1,7 +1,11 @@
 """Reads across rooms: few, wide, and never a write."""
 
+from typing import Final
+
 from server.core.db import Database
 from server.dashboard.models import Fleet, JobRow
+
+_UNFINISHED: Final = ("queued", "scheduled", "awaiting_approval", "dispatched", "running", "rebooting")
 
 
 async def count_fleet(db: Database) -> Fleet:
@@ -48,6 +52,19 @@ async def list_recent_jobs(db: Database, limit: int) -> list[JobRow]:
         JobRow,
         limit=limit,
     )
+
+
+async def count_unfinished(db: Database) -> dict[str, int]:
+    """Return how many hosts of jobs wait or run, by status; every status is there, also with none."""
+    rows = await db.all(
+        """
+        select status, count(*)::int as hosts
+          from job_hosts
+         where status in ('queued', 'scheduled', 'awaiting_approval', 'dispatched', 'running', 'rebooting')
+         group by status
+        """
+    )
+    return {**dict.fromkeys(_UNFINISHED, 0), **{row["status"]: row["hosts"] for row in rows}}
 
 
 async def answers(db: Database) -> bool:

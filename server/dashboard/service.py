@@ -29,6 +29,24 @@ async def recent_jobs(call: Call) -> list[JobSummary]:
     return [rules.summary(job, call.now) for job in await queries.list_recent_jobs(call.db, _RECENT_JOBS)]
 
 
+async def readings(call: Call) -> dict[str, dict[str, int]]:
+    """Return what monitoring reads now, by name and state; what cannot be read is left out."""
+    found: dict[str, dict[str, int]] = {}
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            fleet = await queries.count_fleet(call.db)
+            found["hosts"], found["agents_connected"] = {"": fleet.hosts}, {"": fleet.connected}
+            found["unfinished_job_hosts"] = await queries.count_unfinished(call.db)
+    except (DatabaseError, OSError, TimeoutError) as error:
+        log.warning("database_not_read", reason=str(error).strip() or type(error).__name__)
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            found["queued_tasks"] = {"": await call.world.queue.depth(call.world.redis)}
+    except (*RedisError, TimeoutError) as error:
+        log.warning("queue_not_read", reason=str(error).strip() or type(error).__name__)
+    return found
+
+
 async def health(call: Call) -> Health:
     """Ask PostgreSQL and Redis whether they are there, both at once."""
     database, redis = await asyncio.gather(_database(call), _redis(call))

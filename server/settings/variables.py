@@ -57,6 +57,7 @@ VARIABLES: Final = (
     _set("Server", "cors_origin", "Origins whose pages may use the API; the first names of the server too"),
     Known("ENABLE_HSTS", "Server", "Tells browsers to use https only", "false"),
     Known("TRUST_PROXY", "Server", "Whose forwarded headers are believed: true, or networks", "false"),
+    Known("METRICS_TOKEN", "Logging", "Lets monitoring read /metrics; without it there is none", sensitive=True),
     Known("LOG_LEVEL", "Logging", "The least important lines that are written: debug, info, warn or error", "info"),
     _set("Logging", "audit_retention_days", "Days that entries of the audit log are kept; 0 is for ever"),
     Known("JWT_SECRET", "Authentication", "Signs sign-ins; another one signs everybody out", sensitive=True),

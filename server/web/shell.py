@@ -12,7 +12,7 @@ from aiohttp.typedefs import Middleware
 
 from server.core.call import NOBODY, Call
 from server.core.log import get_log, request_id_var
-from server.web import cors, csrf, limits, problems
+from server.web import cors, csrf, limits, meters, problems
 from server.web.proxy import origin
 from server.web.routing import CALL, FORM_COOKIE, REQUEST_ID, Handler, world
 
@@ -38,7 +38,7 @@ _LONG: Final = frozenset({"stream", "socket", "download", "upload"})
 
 def middlewares(doorkeeper: Middleware) -> list[Middleware]:
     """Return the middlewares, outermost first."""
-    return [request_id, problems.problems, cors.cors, limits.limits, deadline, doorkeeper, csrf.csrf]
+    return [request_id, meters.metered, problems.problems, cors.cors, limits.limits, deadline, doorkeeper, csrf.csrf]
 
 
 @web.middleware
