@@ -25,7 +25,8 @@ CHECKS: Final = (
 def main() -> int:
     """Run all checks, whatever the first ones say; return how many failed."""
     failed = 0
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
     for name, command in CHECKS:
         started = time.monotonic()
         done = subprocess.run(

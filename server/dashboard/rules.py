@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from server.core.words import counted, number
 from server.dashboard.models import Fleet, JobRow, JobSummary, State, Tile
-from server.web.formats import counted, number
 
 # A job is what its most active host is, and when all have ended, what the worst of them is.
 _TELLING: Final = (

@@ -7,13 +7,13 @@ from typing import Any
 from server.core.call import Actor, Call
 from server.core.ids import is_uuid
 from server.core.paging import Page, Window
+from server.core.words import counted
 from server.hosts import rules
 from server.hosts.errors import HostMissing
 from server.hosts.models import Action, HostHead, LinkState, Tab
 from server.hosts.queries import lists
 from server.hosts.views import Counts, Happening, HostRow, Listed
 from server.settings import service as settings
-from server.web.formats import counted
 
 
 async def head(call: Call, uuid: str) -> HostHead:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from server.core import clock
+from server.core.words import counted, number
 from server.web.ansi import to_html
 
 MINUTE_SECONDS: Final = 60
@@ -78,16 +79,6 @@ def stopwatch(seconds: float | None) -> str:
     if minutes < MINUTE_SECONDS:
         return f"{minutes}:{rest:02d}"
     return f"{minutes // MINUTE_SECONDS}:{minutes % MINUTE_SECONDS:02d}:{rest:02d}"
-
-
-def number(value: int) -> str:
-    """Return a number with its thousands set apart by a narrow space, which no locale reads as a decimal sign."""
-    return f"{value:,}".replace(",", "\u202f")
-
-
-def counted(value: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun: ``1 host``, ``1 204 hosts``."""
-    return f"{number(value)} {one if value == 1 else many or one + 's'}"
 
 
 def link(path: str, parameters: Mapping[str, Value] | None = None, /, **changes: Value) -> str:

@@ -100,7 +100,13 @@ def test_interfaces() -> None:
 
 
 def test_docker() -> None:
-    empty: dict[str, list[object] | None] = {"containers": [], "images": [], "volumes": None, "networks": [], "updates": None}
+    empty: dict[str, list[object] | None] = {
+        "containers": [],
+        "images": [],
+        "volumes": None,
+        "networks": [],
+        "updates": None,
+    }
     assert docker_hash(empty) == "daf4dfc91a1070b973fdea61148215e78034a9415e94c7830e2b08807d1d7dad"
     one = {
         "containers": [
