@@ -15,7 +15,7 @@ import orjson
 import uvloop
 
 from benchmarks.equipment import ROOT, Bench, bench
-from benchmarks.outcome import Outcome, table
+from benchmarks.outcome import Outcome, markdown, table
 from server.core import log
 
 RESULTS: Final = ROOT / "build" / "bench.json"
@@ -95,9 +95,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="two rounds, smaller sizes")
     parser.add_argument("--rounds", type=int, help="rounds of A and B (5; 2 with --quick)")
     parser.add_argument("--long", action="store_true", help="ten minutes instead of one where a bar only waits")
+    parser.add_argument("--markdown", action="store_true", help="measure nothing; print what was measured last")
     options = parser.parse_args()
     if unknown := set(options.names) - set(BARS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if options.markdown:
+        kept = [Outcome.from_json(one) for one in orjson.loads(RESULTS.read_bytes())["bars"]]
+        print(markdown(kept), *(f"- {one.bar}: {one.note}" for one in kept if one.note), sep="\n")
+        return 0
     log.set_up("error", colours=False)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         outcomes = runner.run(run(options.names or list(BARS), options))

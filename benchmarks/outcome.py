@@ -16,6 +16,10 @@ class Limit:
     def holds(self, value: float) -> bool:
         return value <= self.number if self.most else value >= self.number
 
+    @classmethod
+    def parse(cls, text: str) -> "Limit":
+        return cls(float(text[2:].replace(",", "")), most=text.startswith("≤"))
+
     def __str__(self) -> str:
         return f"{'≤' if self.most else '≥'} {shown(self.number)}"
 
@@ -73,6 +77,13 @@ class Outcome:
         self.arm_a.append(arm_a)
         self.arm_b.append(arm_b)
         self.values.append(arm_a / arm_b if faster else arm_b / arm_a)
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> "Outcome":
+        """Return what ``as_json`` wrote."""
+        stretch = Limit.parse(body["stretch"]) if body["stretch"] else None
+        names = ("bar", "what", "unit", "values", "arm_unit", "arm_a", "arm_b", "note")
+        return cls(hold=Limit.parse(body["hold"]), stretch=stretch, **{name: body[name] for name in names})
 
     def as_json(self) -> dict[str, Any]:
         return {

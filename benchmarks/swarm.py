@@ -75,7 +75,13 @@ class Agent:
             api_id=self.api_id,
             api_key=self.api_key,
         ).encode()
-        _, self.socket = await asyncio.get_running_loop().create_connection(lambda: Socket(self, request), host, port)
+        # Known before it is connected: the answer to the upgrade can be here before this call returns.
+        socket = self.socket = Socket(self, request)
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: socket, host, port)
+        except OSError:
+            self.socket = None
+            raise
 
     def opened(self) -> None:
         self.swarm.opened += 1
@@ -313,9 +319,9 @@ class Swarm:
                 except OSError:
                     failed += 1
                     return
-                agent.waiting = asyncio.get_running_loop().create_future()
                 if not agent.welcomed and agent.socket is not None:
-                    await agent.waiting
+                    agent.waiting = asyncio.get_running_loop().create_future()
+                    await asyncio.wait_for(agent.waiting, 60)
 
         await asyncio.gather(*(one(agent) for agent in self.agents))
         await self._until(lambda: self._welcomed + len(self.refusals) + failed >= len(self.agents), 60)
