@@ -213,8 +213,15 @@ def _truth(raw: str) -> bool:
     raise ValueError(message)
 
 
+def _whole(raw: str) -> int:
+    if not raw.removeprefix("-").isdecimal():
+        message = "must be a whole number"
+        raise ValueError(message)
+    return int(raw)
+
+
 def _natural(raw: str) -> int:
-    number = int(raw)
+    number = _whole(raw)
     if number < 0:
         message = "must not be negative"
         raise ValueError(message)
@@ -222,7 +229,7 @@ def _natural(raw: str) -> int:
 
 
 def _positive(raw: str) -> int:
-    number = int(raw)
+    number = _whole(raw)
     if number < 1:
         message = "must be at least 1"
         raise ValueError(message)
@@ -230,7 +237,7 @@ def _positive(raw: str) -> int:
 
 
 def _port(raw: str) -> int:
-    number = int(raw)
+    number = _whole(raw)
     if not 0 < number < 65536:  # noqa: PLR2004 (the range of ports)
         message = "must be a port, 1 to 65535"
         raise ValueError(message)

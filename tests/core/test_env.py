@@ -13,6 +13,7 @@ def test_every_complaint_comes_at_once() -> None:
         read({"PORT": "x", "LOG_LEVEL": "loud", "JSON_BODY_LIMIT": "many", "DATABASE_URL": "postgresql://x"})
     text = str(caught.value)
     assert all(name in text for name in ("PORT", "LOG_LEVEL", "JSON_BODY_LIMIT", "REDIS_HOST", "JWT_SECRET"))
+    assert "PORT: must be a whole number" in text
 
 
 def test_nothing_given_means_embedded() -> None:
