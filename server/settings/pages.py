@@ -208,8 +208,10 @@ async def change_server_url(request: web.Request) -> web.StreamResponse:
 @gated()
 async def settings(request: web.Request) -> web.StreamResponse:
     """Lead to the highest page that this person may see."""
-    may = call(request).actor.may("can_manage_settings")
-    raise web.HTTPSeeOther("/settings/server-url" if may else "/settings/profile")
+    actor = call(request).actor
+    if actor.may("can_view_users"):
+        raise web.HTTPSeeOther("/settings/users")
+    raise web.HTTPSeeOther("/settings/server-url" if actor.may("can_manage_settings") else "/settings/profile")
 
 
 def _page(

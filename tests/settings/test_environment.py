@@ -18,7 +18,7 @@ from server.settings import service
 from server.settings.variables import CATEGORIES, MASK, VARIABLES, uncatalogued
 from tests.conftest import ROOT, Browser
 from tests.factories.automation import url_of
-from tests.factories.people import HTML, bearer, post_form
+from tests.factories.people import HTML, bearer, post_form, role_with
 
 URL = "/api/v1/settings/environment"
 SECRETS = {
@@ -231,3 +231,21 @@ async def test_another_interval_reaches_connected_agents_at_once(
             while (told := await link.receive_json()).get("type") != "settings_update":
                 continue
     assert told == {"type": "settings_update", "update_interval": 15}
+
+
+@pytest.mark.parametrize(
+    ("permissions", "page"),
+    [
+        (("can_view_users", "can_manage_settings"), "/settings/users"),
+        (("can_manage_settings",), "/settings/server-url"),
+        (("can_view_hosts",), "/settings/profile"),
+    ],
+)
+async def test_the_settings_lead_to_the_first_page_one_may_see(
+    client: Browser, call: Call, permissions: tuple[str, ...], page: str
+) -> None:
+    await role_with(call, "tester", *permissions)
+    headers = {**await bearer(call, "tester"), **HTML}
+    answer = await client.get("/settings", headers=headers, allow_redirects=False)
+    assert answer.headers["Location"] == page
+    assert (await client.get(page, headers=headers)).status == 200
