@@ -9,7 +9,7 @@ from server.core.bus import announce
 from server.core.call import Call
 from server.core.db import IntegrityError, Tx
 from server.core.ids import is_uuid
-from server.identity import people, permissions, queries, ranks, rules
+from server.identity import people, permissions, queries, ranks, rules, setup
 from server.identity.errors import (
     BadPerson,
     LastAdmin,
@@ -21,6 +21,7 @@ from server.identity.errors import (
     PersonMissing,
     RankTooLow,
     RoleNotYours,
+    SignupOff,
     WeakPassword,
 )
 from server.identity.events import UserDeleted, UserRoleChanged
@@ -50,9 +51,29 @@ async def create(call: Call, person: NewPerson, role: str) -> User:
     """
     role = role or (await settings.effective(call)).default_user_role
     await _demand_giveable(call, role)
-    if 0 < len(person.profile.username) < _USERNAME_LEAST:
-        raise BadPerson({"username": f"must have at least {_USERNAME_LEAST} characters and no blank, @ or /"})
+    _demand_long_name(person)
     return await people.create(call, person, role)
+
+
+async def register(call: Call, person: NewPerson) -> User:
+    """Make the account of somebody who registers themselves, in the default role.
+
+    Raises ``SignupOff``, ``BadPerson``, ``WeakPassword`` or ``NameTaken``.
+    """
+    decided = await settings.effective(call)
+    if not decided.signup_enabled or await setup.is_needed(call):
+        raise SignupOff
+    _demand_long_name(person)
+    # Nobody becomes an administrator by filling in a form, whatever the default says.
+    role = decided.default_user_role
+    known = role not in permissions.ADMIN_ROLES and await queries.find_role(call.db, role) is not None
+    return await people.create(call, person, role if known else "user")
+
+
+async def choose_registration(call: Call, role: str, *, enabled: bool) -> None:
+    """Decide whether people may register themselves, and in which role; raises ``RoleNotYours`` or ``BadPerson``."""
+    await _demand_giveable(call, role)
+    await settings.change(call, {"signup_enabled": enabled, "default_user_role": role})
 
 
 async def change(call: Call, user_id: str, wanted: Change) -> User:
@@ -122,6 +143,11 @@ async def _held_still(tx: Tx, call: Call, user_id: str) -> User:
     if not ranks.may_touch(call.actor, user.role):
         raise RankTooLow
     return user
+
+
+def _demand_long_name(person: NewPerson) -> None:
+    if 0 < len(person.profile.username) < _USERNAME_LEAST:
+        raise BadPerson({"username": f"must have at least {_USERNAME_LEAST} characters and no blank, @ or /"})
 
 
 async def _demand_giveable(call: Call, role: str) -> None:

@@ -272,3 +272,10 @@ class NotYoursToGrant(Refused):
 
     code = "not_yours_to_grant"
     text = "You do not have permission to grant: {permissions}"
+
+
+class SignupOff(Refused):
+    """People cannot register themselves here."""
+
+    code = "signup_off"
+    text = "Self-registration is switched off"

@@ -77,6 +77,20 @@ RESET: Final = (
     Field("confirm", "New password again", "password", autocomplete="new-password"),
 )
 
+SIGN_UP: Final = (
+    Field("username", "Username", autocomplete="username", help="At least 3 characters. You sign in with it."),
+    Field("email", "Email", "email", autocomplete="email"),
+    Field("first_name", "First name", required=False, autocomplete="given-name"),
+    Field("last_name", "Last name", required=False, autocomplete="family-name"),
+    Field("password", "Password", "password", autocomplete="new-password"),
+    Field("confirm", "Password again", "password", autocomplete="new-password"),
+)
+
+REGISTRATION: Final = (
+    Field("signup_enabled", "Enable User Self-Registration", "boolean", required=False),
+    Field("default_user_role", "Default Role for New Users", "choice"),
+)
+
 ROLE: Final = (
     Field(
         "role",

@@ -110,6 +110,24 @@ class NewUser(Body):
         return NewPerson(profile, self.password)
 
 
+class SignUp(NewUser):
+    """One's own account; a role that is sent along counts for nothing."""
+
+    confirm: str = ""
+
+
+class Registration(Body):
+    """Whether people may register themselves, and in which role."""
+
+    signup_enabled: bool | list[str] = False
+    default_user_role: str = Field("", max_length=100)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the box is ticked."""
+        return self.signup_enabled[-1] == "true" if isinstance(self.signup_enabled, list) else self.signup_enabled
+
+
 class UserChange(Body):
     """What to change about an account; what is not named stays."""
 

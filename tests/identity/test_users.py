@@ -242,3 +242,31 @@ async def test_the_pages_do_the_same(as_admin: Browser, other: Browser, call: Ca
     mine = await (await as_admin.get(f"/settings/users/{own}", headers=HTML)).text()
     assert 'name="role"' not in mine
     assert "/delete" not in mine
+
+
+@pytest.mark.proves("SIGNUP-01", "SIGNUP-02")
+async def test_people_register_themselves_where_they_may(as_admin: Browser, other: Browser) -> None:
+    signup = "/api/v1/auth/signup"
+    assert (await said(other, "POST", signup, new("early")))[0] == 403
+    assert (await other.get("/signup", headers=HTML)).status == 403
+    assert 'href="/signup"' not in await (await other.get("/login", headers=HTML)).text()
+    chosen = {"signup_enabled": "true", "default_user_role": "readonly"}
+    assert (await post_form(as_admin, "/settings/users", "/settings/users/registration", chosen)).status == 303
+    assert 'href="/signup"' in await (await other.get("/login", headers=HTML)).text()
+    status, body = await said(other, "POST", signup, new("early", "superadmin"))
+    assert (status, body["user"]["role"]) == (201, "readonly")
+    assert (await said(other, "POST", signup, new("ab")))[0] == 400
+    other.session.cookie_jar.clear()
+    fields = {**new("second"), "confirm": "other"}
+    refused = await post_form(other, "/signup", "/signup", fields)
+    assert (refused.status, "are not the same" in await refused.text()) == (400, True)
+    made = await post_form(other, "/signup", "/signup", {**fields, "confirm": PASSWORD})
+    assert (made.status, made.headers["Location"]) == (303, "/login")
+    await sign_in(other, "second")
+    for role, enabled in (("admin", "true"), ("user", "false")):
+        chosen = {"signup_enabled": enabled, "default_user_role": role}
+        assert (await post_form(as_admin, "/settings/users", "/settings/users/registration", chosen)).status == 303
+        if role == "admin":
+            other.session.cookie_jar.clear()
+            assert (await said(other, "POST", signup, new("climber")))[1]["user"]["role"] == "user"
+    assert (await said(other, "POST", signup, new("late")))[0] == 403

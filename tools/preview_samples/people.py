@@ -1,5 +1,6 @@
 """Sample pages of accounts and roles."""
 
+from dataclasses import replace
 from typing import Final
 
 from server.identity import forms, permissions
@@ -28,6 +29,16 @@ PEOPLE: Final = [
 ]
 PAGES: Final[list[Sample]] = [
     (
+        "sign-up",
+        "identity/sign_up.html",
+        {
+            "shell": shell("Sign up", "/signup", person=None, nav=[]),
+            "fields": list(forms.SIGN_UP),
+            "complaints": [],
+            "rules": RULES,
+        },
+    ),
+    (
         "users",
         "settings/users.html",
         {
@@ -37,6 +48,8 @@ PAGES: Final[list[Sample]] = [
             "own_id": uuid(1),
             "may_manage": True,
             "touchable": frozenset(one.id for one in PEOPLE),
+            "registration": [replace(one, choices=ROLES) for one in forms.REGISTRATION],
+            "complaints": [],
         },
     ),
     (

@@ -5,12 +5,28 @@ from typing import Final
 from aiohttp import web
 
 from server.core.paging import Window
-from server.identity import accounts, schemas
+from server.identity import accounts, cookies, entrance, schemas
+from server.identity.models import SignedIn
 from server.web.forms import query_number, read_json
 from server.web.problems import json_answer
-from server.web.routing import Routes, call, gated, path_text
+from server.web.routing import Routes, call, gated, open_to_all, path_text
 
 routes: Final = Routes()
+
+
+@routes.post("/api/v1/auth/signup")
+@open_to_all("people register themselves where the operator allows it", limit="auth")
+async def sign_up(request: web.Request) -> web.Response:
+    """Make one's own account and sign in."""
+    asked = call(request)
+    body = await read_json(request, schemas.SignUp)
+    user = await accounts.register(asked, body.person())
+    opened = await entrance.sign_in(asked, user.username, body.password, cookies.browser(request))
+    assert isinstance(opened, SignedIn)
+    seconds = cookies.remaining_seconds(asked, opened)
+    answer = json_answer(schemas.signed_in(opened, "Account created successfully", seconds), status=201)
+    await cookies.give(request, asked, answer, opened)
+    return answer
 
 
 @routes.get("/api/v1/auth/admin/users")

@@ -101,7 +101,7 @@ async def login_form(request: web.Request) -> web.Response:
     if asked.actor.kind == "person":
         raise web.HTTPSeeOther(return_to)
     ended = ("Invalid or expired session",) if SESSION_COOKIE in request.cookies else ()
-    return render(request, LoginPage(fields=list(forms.LOGIN), complaints=ended, return_to=return_to))
+    return render(request, LoginPage(list(forms.LOGIN), ended, return_to, await _other_ways(asked)))
 
 
 @routes.post("/login")
@@ -117,7 +117,9 @@ async def login(request: web.Request) -> web.StreamResponse:
         )
     except Problem as refused:
         fields = filled(forms.LOGIN, {"username": form.username}, {})
-        page = LoginPage(fields=fields, complaints=(str(refused),), return_to=return_to)
+        page = LoginPage(
+            fields=fields, complaints=(str(refused),), return_to=return_to, providers=await _other_ways(asked)
+        )
         return render(request, page, status=status_of(refused))
     if isinstance(opened, SecondStep):
         return render(request, SecondStepPage(await code_fields(asked), (), opened.ticket, return_to))
@@ -258,6 +260,10 @@ async def revoke_token(request: web.Request) -> web.StreamResponse:
     """Make a token worthless."""
     await tokens.revoke(call(request), path_text(request, "token_id"))
     raise _back(request, "/settings/tokens", "The token is revoked.")
+
+
+async def _other_ways(asked: Call) -> Sequence[tuple[str, str]]:
+    return (("Sign up", "/signup"),) if (await settings.effective(asked)).signup_enabled else ()
 
 
 def _back(request: web.Request, target: str, text: str) -> web.HTTPSeeOther:

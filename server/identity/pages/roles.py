@@ -21,7 +21,7 @@ from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 
 routes: Final = Routes()
-ENTRIES: Final = (Entry("System", "Roles", "/settings/roles", "lock", order=75, permission="can_manage_settings"),)
+ENTRIES: Final = (Entry("Settings", "Roles", "/settings/roles", "lock", order=20, permission="can_manage_settings"),)
 
 _HOME: Final = "/settings/roles"
 _MODULE: Final = "rbac_custom"

@@ -9,6 +9,7 @@ from aiohttp import web
 from server.core.call import Call
 from server.core.errors import Problem
 from server.identity import accounts, forms, permissions, ranks, rules, schemas, service
+from server.identity.errors import SignupOff
 from server.identity.models import User
 from server.settings import service as settings
 from server.web import flash
@@ -17,10 +18,10 @@ from server.web.forms import read_form
 from server.web.navigation import Entry
 from server.web.problems import status_of
 from server.web.render import Page, render
-from server.web.routing import Routes, call, gated, path_text
+from server.web.routing import Routes, call, gated, open_to_all, path_text
 
 routes: Final = Routes()
-ENTRIES: Final = (Entry("System", "Users", "/settings/users", "users", order=70, permission="can_view_users"),)
+ENTRIES: Final = (Entry("Settings", "Users", "/settings/users", "users", order=10, permission="can_view_users"),)
 
 _HOME: Final = "/settings/users"
 Complaints = Sequence[tuple[str, str] | str]
@@ -37,6 +38,19 @@ class UsersPage(Page):
     own_id: str
     may_manage: bool
     touchable: frozenset[str]
+    registration: Sequence[Field]
+    complaints: Complaints = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignUpPage(Page):
+    """templates/identity/sign_up.html."""
+
+    template: ClassVar[str] = "identity/sign_up.html"
+    title: ClassVar[str] = "Sign up"
+    fields: list[Field]
+    complaints: Complaints
+    rules: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +84,49 @@ class UserPage(Page):
 @gated("can_view_users")
 async def users(request: web.Request) -> web.Response:
     """Show everybody who has an account."""
+    return render(request, await _users_page(call(request)))
+
+
+@routes.post("/settings/users/registration")
+@gated("can_manage_settings")
+async def choose_registration(request: web.Request) -> web.StreamResponse:
+    """Decide whether people may register themselves."""
     asked = call(request)
-    found, _ = await accounts.everybody(asked)
-    page = UsersPage(
-        found,
-        {one.role: permissions.word(one.role) for one in found},
-        asked.actor.id,
-        asked.actor.may("can_manage_users"),
-        frozenset(one.id for one in found if ranks.may_touch(asked.actor, one.role)),
-    )
-    return render(request, page)
+    form = await read_form(request, schemas.Registration)
+    try:
+        await accounts.choose_registration(asked, form.default_user_role, enabled=form.enabled)
+    except Problem as refused:
+        return render(request, await _users_page(asked, str(refused)), status=status_of(refused))
+    raise _back(request, _HOME, "The registration settings are saved.")
+
+
+@routes.get("/signup")
+@open_to_all("people register themselves where the operator allows it")
+async def sign_up_form(request: web.Request) -> web.Response:
+    """Show the form for one's own account."""
+    asked = call(request)
+    if not (await settings.effective(asked)).signup_enabled:
+        raise SignupOff
+    return render(request, SignUpPage(list(forms.SIGN_UP), (), await _policy(asked)))
+
+
+@routes.post("/signup")
+@open_to_all("people register themselves where the operator allows it", limit="auth")
+async def sign_up(request: web.Request) -> web.StreamResponse:
+    """Make one's own account and lead to the sign-in."""
+    asked = call(request)
+    form = await read_form(request, schemas.SignUp)
+    try:
+        forms.demand_same(form.password, form.confirm, "confirm")
+        await accounts.register(asked, form.person())
+    except SignupOff:
+        raise
+    except Problem as refused:
+        wrong = forms.complaints_of(refused)
+        fields = filled(forms.SIGN_UP, form.model_dump(), wrong)
+        page = SignUpPage(fields, complained(fields, wrong), await _policy(asked))
+        return render(request, page, status=status_of(refused))
+    raise _back(request, "/login", "Your account is ready. Sign in with it.")
 
 
 @routes.get("/settings/users/new")
@@ -154,6 +201,26 @@ async def delete_user(request: web.Request) -> web.StreamResponse:
         page = await _user_page(asked, user, wrong={"": str(refused)})
         return render(request, page, status=status_of(refused))
     raise _back(request, _HOME, f"{user.username} is deleted.")
+
+
+async def _users_page(asked: Call, wrong: str = "") -> UsersPage:
+    found, _ = await accounts.everybody(asked)
+    registration: Sequence[Field] = ()
+    if asked.actor.may("can_manage_settings"):
+        decided = await settings.effective(asked)
+        now = {"signup_enabled": decided.signup_enabled, "default_user_role": decided.default_user_role}
+        choices = await _choices(asked, decided.default_user_role)
+        fields = [replace(one, choices=choices) if one.kind == "choice" else one for one in forms.REGISTRATION]
+        registration = filled(fields, now, {})
+    return UsersPage(
+        found,
+        {one.role: permissions.word(one.role) for one in found},
+        asked.actor.id,
+        asked.actor.may("can_manage_users"),
+        frozenset(one.id for one in found if ranks.may_touch(asked.actor, one.role)),
+        registration,
+        (wrong,) if wrong else (),
+    )
 
 
 async def _new_page(asked: Call, typed: dict[str, object], wrong: dict[str, str]) -> NewUserPage:
