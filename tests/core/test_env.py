@@ -115,7 +115,7 @@ LEFTOVERS = {
 }  # fmt: skip
 
 
-@pytest.mark.proves("ENV-174", "ENV-175", "ENV-176", "ENV-177")
+@pytest.mark.proves("ENV-175", "ENV-176")
 def test_what_older_files_carry_stops_no_start() -> None:
     assert read(LEFTOVERS, also=complaints).embedded
 

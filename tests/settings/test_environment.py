@@ -187,7 +187,6 @@ async def test_what_there_is_not(as_admin: Browser) -> None:
     assert (await as_admin.patch(f"{URL}/RATE_LIMIT_MAX", json=[1])).status == 400
 
 
-@pytest.mark.proves("ENV-187", "ENV-186")
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -215,7 +214,6 @@ async def test_the_pages_of_the_settings_lead_to_each_other(as_admin: Browser) -
     assert 'href="/settings/environment"' not in overview
 
 
-@pytest.mark.proves("SET-10")
 async def test_another_interval_reaches_connected_agents_at_once(
     as_admin: Browser, server: TestServer, call: Call
 ) -> None:

@@ -28,7 +28,7 @@ class TestListed:
     def env(self, env: Env) -> Env:
         return with_origins(env, "https://a.example, https://B.example:443/,http://c.example:8080")
 
-    @pytest.mark.proves("OPS-68", "ENV-27")
+    @pytest.mark.proves("OPS-68")
     @pytest.mark.parametrize("origin", ["https://a.example", "https://b.example", "http://c.example:8080"])
     async def test_listed_origins_may(self, client: Browser, origin: str) -> None:
         preflight = await client.options(URL, headers={"Origin": origin, "Access-Control-Request-Method": "PATCH"})
@@ -91,7 +91,6 @@ class TestListed:
         await settings.change_server_url(call, "https://patch.example")
         assert (await client.get(URL, headers=headers)).status == 200
 
-    @pytest.mark.proves("OPS-62")
     @pytest.mark.parametrize(
         ("origin", "status"), [("https://evil.example", 403), ("https://a.example", 401), (None, 401)]
     )

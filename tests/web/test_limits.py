@@ -32,7 +32,7 @@ class TestSmallBudgets:
         assert (over.status, await over.json()) == (429, {"message": "Too many requests. Try again later."})
         assert 590 < int(over.headers["Retry-After"]) <= 600
 
-    @pytest.mark.proves("OPS-74", "OPS-65")
+    @pytest.mark.proves("OPS-74")
     async def test_each_address_and_each_group_counts_for_itself(self, client: Browser, call: Call) -> None:
         def from_(address: str) -> dict[str, str]:
             return {"X-Forwarded-For": address}
@@ -69,7 +69,6 @@ class TestSmallBudgets:
         assert "Retry-After" in over.headers
 
 
-@pytest.mark.proves("ENV-02")
 async def test_a_stored_limit_holds_at_the_next_request(client: Browser, call: Call) -> None:
     headers = await bearer(call, "admin")
     stored = await client.patch("/api/v1/settings", json={"rate_limit_max": 3}, headers=headers)
@@ -78,7 +77,7 @@ async def test_a_stored_limit_holds_at_the_next_request(client: Browser, call: C
     assert answers == [200, 200, 429]
 
 
-@pytest.mark.proves("ENV-81", "ENV-82", "SET-06")
+@pytest.mark.proves("ENV-81", "ENV-82")
 async def test_the_password_can_be_changed_five_times(client: Browser, call: Call) -> None:
     user = await person(call, "user")
     await sign_in(client, user.username)
