@@ -83,7 +83,6 @@ async def test_only_other_sections_are_asked_for(agent: Agent, server: AgentServ
     assert updates == []
 
 
-@pytest.mark.proves("AGENT-REP-10")
 async def test_a_server_without_the_gate_gets_everything(agent: Agent, server: AgentServer) -> None:
     server.hash_gate = False
     _, updates = await checked_in(agent, server)

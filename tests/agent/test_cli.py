@@ -169,7 +169,7 @@ async def test_set_api_makes_a_file_that_was_missing(agent: Agent) -> None:
     assert agent.config["automation"] == "builtin"
 
 
-@pytest.mark.proves("AGENT-CLI-08", "AGENT-SHOW-01")
+@pytest.mark.proves("AGENT-CLI-08")
 async def test_config_show(agent: Agent, server: AgentServer) -> None:
     done = await agent.run("config", "show")
     assert done.code == 0

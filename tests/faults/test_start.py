@@ -45,7 +45,6 @@ async def test_a_port_that_is_taken_is_named_with_what_to_do(house: House) -> No
     assert f"Port {port} is already in use" in said
 
 
-@pytest.mark.proves("OPS-27")
 async def test_a_dirty_schema_is_fatal(house: House, unused_tcp_port: int) -> None:
     await house.call.db.execute("update schema_migrations set dirty = true")
     status, said = await ending(house, unused_tcp_port, 30)

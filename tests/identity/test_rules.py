@@ -102,7 +102,6 @@ def test_a_session_is_named_after_its_program(user_agent: str, device: str) -> N
     assert rules.device(user_agent) == device
 
 
-@pytest.mark.proves("ROLE-15")
 def test_there_are_twenty_permissions() -> None:
     assert len(KEYS) == 20
 

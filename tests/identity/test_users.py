@@ -201,7 +201,6 @@ async def test_two_who_remove_each_other_leave_one(client: Browser, call: Call) 
         assert await call.db.value("select count(*) from users where role = 'superadmin'") == 1
 
 
-@pytest.mark.proves("SESS-07")
 async def test_a_new_password_of_ones_own_ends_the_other_sessions_and_all_trust(
     client: Browser, other: Browser, call: Call
 ) -> None:
