@@ -1,5 +1,6 @@
 """One simulated agent: an agent of the protocol without a host, and the job it imagines."""
 
+import asyncio
 import base64
 import os
 from typing import TYPE_CHECKING, Any, Final
