@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.core import clock
+from server.core import clock, words
 from server.web import formats
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -61,9 +61,9 @@ def test_durations(seconds: float | None, taken: str, watch: str) -> None:
 
 
 def test_numbers_with_their_nouns() -> None:
-    assert formats.counted(1, "host") == "1 host"
-    assert formats.counted(1204, "host") == "1\u202f204 hosts"
-    assert formats.counted(0, "repository", "repositories") == "0 repositories"
+    assert words.counted(1, "host") == "1 host"
+    assert words.counted(1204, "host") == "1\u202f204 hosts"
+    assert words.counted(0, "repository", "repositories") == "0 repositories"
 
 
 def test_links_leave_out_what_is_empty_and_escape_the_rest() -> None:
