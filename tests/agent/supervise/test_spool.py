@@ -1,5 +1,6 @@
 """The spool numbers without gaps, keeps its caps and never leaves half a line."""
 
+import contextlib
 import json
 import resource
 import signal
@@ -54,22 +55,27 @@ def test_past_a_cap_it_says_so_once_and_keeps_only_what_is_vital(tmp_path: Path,
     assert spool.counters == {"live": kept, "runner": 3}
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files() -> Iterator[None]:
-    """The kernel refuses files beyond 1000 bytes, in the middle of a write."""
+    """The kernel refuses files beyond 1000 bytes, in the middle of a write.
+
+    No fixture: it holds for the whole process, and what reports the tests may be writing to a file as well.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_refused_write_leaves_whole_lines_and_is_remembered(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool.jsonl", 1000, 10**9)
-    for _ in range(20):
-        spool.append("runner", {"event": "x", "stdout": "y" * 100})
+    with small_files():
+        for _ in range(20):
+            spool.append("runner", {"event": "x", "stdout": "y" * 100})
     assert spool.failure == "File too large"
     found = lines(tmp_path / "spool.jsonl")
     assert len(found) == spool.counters["runner"]
