@@ -12,6 +12,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -39,6 +41,11 @@ PACKAGES = (
     "yaml",
 )
 #: Nothing of this is used on a host: compiled code, other systems' parts, servers, tests, type information.
+#: By the loader that Ansible reads each with.
+LARGE_YAML: dict[str, type[yaml.BaseLoader] | type[yaml.SafeLoader]] = {
+    "ansible_builtin_runtime.yml": yaml.BaseLoader,
+    "base.yml": yaml.SafeLoader,
+}
 DROPPED = re.compile(
     r"""
     \.(so|pyd|pyc|c|pyx|pxd|h|pyi|exe|dll|ps1|psm1|psd1|cs)$ | /__pycache__/ | py\.typed$
@@ -75,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 def build(target: Path) -> int:
     """Write the file and return its size in bytes."""
     files = {**dependencies(), **own(), "build.json": described()}
+    files["ansible/config/read.json"] = read_ahead(files)
     files["__main__.py"] = (ROOT / "tools" / "agent_main.py").read_bytes()
     content = packed(files)
     if len(content) > MAX_BYTES:
@@ -86,6 +94,22 @@ def build(target: Path) -> int:
     beside.replace(target)
     target.with_suffix(".pyz.sha256").write_text(f"{hashlib.sha256(content).hexdigest()}  {target.name}\n")
     return len(content)
+
+
+def read_ahead(files: dict[str, bytes]) -> bytes:
+    """Return what Ansible's large YAML files say, by the loader that Ansible reads each with and their digest.
+
+    The agent carries no libyaml, and without it a play would wait for them (see ``agent/supervise/zygote.py``).
+    """
+    known = {}
+    for name, loader in LARGE_YAML.items():
+        content = files[f"ansible/config/{name}"]
+        said = yaml.load(content, loader)  # noqa: S506 (a file of a pinned and verified package)
+        text = json.dumps(said, separators=(",", ":"))
+        if json.loads(text) != said:
+            raise BuildError(f"{name} says more than JSON can")
+        known[f"{loader.__name__} {hashlib.sha256(content).hexdigest()}"] = said
+    return json.dumps(known, separators=(",", ":"), sort_keys=False).encode()
 
 
 def described() -> bytes:

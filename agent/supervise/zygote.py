@@ -6,6 +6,7 @@ which there is nothing to wait for. It serves one launcher (see
 """
 
 import gc
+import hashlib
 import importlib
 import json
 import os
@@ -15,6 +16,7 @@ import socket
 import sys
 import warnings
 from functools import partial
+from pathlib import Path
 from typing import Any, Callable, Iterator
 
 #: What a play needs beyond the command itself; one that is missing in some release is simply not warm.
@@ -42,6 +44,7 @@ _NEEDED = (
     "ansible.plugins.test.uri",
     "ansible.plugins.vars.host_group_vars",
 )
+_READ = "ansible/config/read.json"
 _MESSAGE_BYTES = 1024 * 1024
 _LOOK_SECONDS = 1.0
 _POLL_SECONDS = 0.02
@@ -92,6 +95,7 @@ def warm_up(server: socket.socket) -> None:
 
 def steps() -> Iterator[Callable[[], object]]:
     """Yield modules, then the routing table, then the options of plugins."""
+    yield use_what_is_read
     for name in _NEEDED:
         yield partial(import_if_there, name)
     loader = importlib.import_module("ansible.plugins.loader")
@@ -110,6 +114,33 @@ def steps() -> Iterator[Callable[[], object]]:
 def load_all(loader: Any, **options: bool) -> None:
     """Load every plugin of a kind; its loader remembers them."""
     list(loader.all(**options))
+
+
+def use_what_is_read() -> None:
+    """Take the content of Ansible's large YAML files from where the build wrote it down.
+
+    Without libyaml, which a file for every machine cannot carry, reading them takes longer than all the imports. What
+    is not written down, word for word, is read as ever.
+    """
+    written = next((file for file in (Path(path, _READ) for path in sys.path) if file.is_file()), None)
+    if written is None:
+        return
+    known = json.loads(written.read_text(encoding="utf-8"))
+    yaml: Any = importlib.import_module("yaml")
+    read = yaml.load
+
+    def load(stream: Any, Loader: Any) -> Any:  # noqa: N803 (the library's name)
+        content = stream.read() if hasattr(stream, "read") else stream
+        raw = content.encode() if isinstance(content, str) else content
+        # Handed out once, because whoever gets it may change it.
+        found = known.pop(f"{Loader.__name__} {hashlib.sha256(raw).hexdigest()}", None)
+        if found is not None:
+            return found
+        if content is not stream:
+            stream.seek(0)
+        return read(stream, Loader)
+
+    yaml.load = load
 
 
 def import_if_there(name: str) -> None:

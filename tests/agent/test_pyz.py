@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from agent import __version__
 from agent.protocol import archive
@@ -154,3 +155,16 @@ def listening_sockets(pid: int) -> set[str]:
         for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]
     ]
     return {f"socket:[{row[9]}]" for row in rows if row[3] == "0A"} & own
+
+
+def test_what_the_build_read_ahead_is_what_the_files_say(pyz: Path) -> None:
+    with zipfile.ZipFile(pyz) as built:
+        known = json.loads(built.read("ansible/config/read.json"))
+        loaders: dict[str, type[yaml.BaseLoader] | type[yaml.SafeLoader]] = {
+            "ansible_builtin_runtime.yml": yaml.BaseLoader,
+            "base.yml": yaml.SafeLoader,
+        }
+        for name, loader in loaders.items():
+            content = built.read(f"ansible/config/{name}")
+            assert known.pop(f"{loader.__name__} {hashlib.sha256(content).hexdigest()}") == yaml.load(content, loader)
+    assert known == {}
