@@ -160,7 +160,7 @@ def listening_sockets(pid: int) -> set[str]:
 def test_what_the_build_read_ahead_is_what_the_files_say(pyz: Path) -> None:
     with zipfile.ZipFile(pyz) as built:
         known = json.loads(built.read("ansible/config/read.json"))
-        loaders: dict[str, type[yaml.BaseLoader] | type[yaml.SafeLoader]] = {
+        loaders: dict[str, type[yaml.BaseLoader | yaml.SafeLoader]] = {
             "ansible_builtin_runtime.yml": yaml.BaseLoader,
             "base.yml": yaml.SafeLoader,
         }
