@@ -101,8 +101,8 @@ async def serving(env: Env, say: Say = lambda _: None) -> AsyncIterator[Serving]
 
 
 def _calm_the_collector() -> None:
-    # What was loaded for the start stays, and ten thousand open links are no garbage: not looking through them again and
-    # again saves about a tenth of the time while agents come back.
+    # What was loaded for the start stays, and ten thousand open links are no garbage: not looking through them again
+    # and again saves about a tenth of the time while agents come back.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
