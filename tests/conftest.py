@@ -1,5 +1,6 @@
 """Real PostgreSQL and Valkey, a migrated database per test, the real application, and the marks of the report."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build, close_world, open_world
 from server.core.call import Call, World, system
-from server.core.db import Database
+from server.core.db import Database, DatabaseError
 from server.core.embedded import Endpoints, Services
 from server.core.env import Env
 from server.core.loop import Keeper
@@ -113,8 +114,21 @@ async def env(services: Running) -> AsyncIterator[Env]:
         agents_dir=ROOT / "dist",
         development=True,
     )
-    await admin.execute(f"drop database {name} with (force)")
+    await drop(admin, name)
     await admin.close()
+
+
+async def drop(admin: Database, name: str, tries: int = 20) -> None:
+    """Drop a test's database; a vacuum that is inside just then cannot be ended by force, but is soon done."""
+    for attempt in range(1, tries + 1):
+        try:
+            await admin.execute(f"drop database {name} with (force)")
+        except DatabaseError:
+            if attempt == tries:
+                raise
+            await asyncio.sleep(0.25)
+        else:
+            return
 
 
 @pytest.fixture
