@@ -114,4 +114,5 @@ async def agent(tmp_path: Path, server: AgentServer) -> AsyncIterator[Agent]:
             await process.communicate()
     # Jobs outlive the agent on purpose; tests leave nothing behind.
     for folder in one.state.glob("jobs/*"):
-        await asyncio.to_thread(supervise.stop, folder, 0)
+        if folder.is_dir():
+            await asyncio.to_thread(supervise.stop, folder, 0)
