@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 from typing import Dict, List, Sequence
@@ -20,31 +19,6 @@ _LEAVE_SECONDS = 1.0
 
 class CommandFailed(RuntimeError):
     """A program could not be started, did not end in time, or ended badly; the text says which."""
-
-
-def read_output(command: Sequence[str], deadline_seconds: float = 10.0) -> str:
-    """Return what a read-only command prints.
-
-    Raises:
-        CommandFailed: with the end of what it printed on standard error.
-    """
-    try:
-        done = subprocess.run(  # noqa: S603 (argument list, nothing of it from outside)
-            list(command),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=deadline_seconds,
-            env=_ENVIRONMENT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"{command[0]} did not end within {deadline_seconds:g} s") from error
-    except OSError as error:
-        raise CommandFailed(f"{command[0]}: {error.strerror}") from error
-    if done.returncode != 0:
-        tail = done.stderr.decode("utf-8", "replace").strip()[-300:]
-        raise CommandFailed(f"{command[0]} ended with {done.returncode}: {tail}")
-    return done.stdout.decode("utf-8", "replace")
 
 
 def own_command(*arguments: str) -> List[str]:

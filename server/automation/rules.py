@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, Literal
 
 from agent.protocol.messages import JobEnded, JobPosition
@@ -183,11 +183,6 @@ def is_kept(events: int, size_bytes: int) -> bool:
 
 
 # ---------------------------------------------------------------- time
-
-
-def given_up_at(started_at: datetime, timeout_seconds: int, grace_seconds: int) -> datetime:
-    """Return when a running job host whose host stays silent is called lost."""
-    return started_at + timedelta(seconds=timeout_seconds + grace_seconds) + PATIENCE
 
 
 # ---------------------------------------------------------------- permission

@@ -55,13 +55,6 @@ class GroupNameTaken(Invalid):
     text = "A host group with this name already exists"
 
 
-class GroupInUse(Invalid):
-    """A group that still has hosts."""
-
-    code = "invalid_body"
-    text = "Cannot delete host group: it contains {hosts}"
-
-
 class BootstrapTokenNeeded(Invalid):
     """The exchange was asked for without a token."""
 

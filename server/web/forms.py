@@ -4,7 +4,6 @@ from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
-from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from server.core.errors import Invalid, TooLarge
@@ -31,10 +30,7 @@ async def read_bytes(request: web.Request, limit_bytes: int | None = None) -> by
     limit = world(request).env.body_limit_bytes if limit_bytes is None else limit_bytes
     if request.content_length is not None and request.content_length > limit:
         raise TooLarge
-    try:
-        return await _collect(request, limit)
-    except HTTPRequestEntityTooLarge as error:
-        raise TooLarge from error
+    return await _collect(request, limit)
 
 
 async def _collect(request: web.Request, limit: int) -> bytes:

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from server.automation.models import Blob, Field, Playbook, Project
 from server.core.db import Database, Queries, Tx, as_json
-from server.core.ids import HostId, JobHostId, JobId
+from server.core.ids import JobHostId, JobId
 
 
 async def insert_project(tx: Tx, project: Project) -> None:
@@ -196,10 +196,3 @@ async def delete_orphaned_blobs(db: Database) -> int:
 async def ensure_partitions(db: Database) -> None:
     """Make the months ahead."""
     await db.execute("""select automation_make_partitions(current_date)""")
-
-
-async def find_host_name(db: Queries, host_id: HostId) -> str | None:
-    """Return a host's friendly name."""
-    return cast(
-        "str | None", await db.value("""select friendly_name from hosts where id = %(host_id)s""", host_id=host_id)
-    )

@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 
 from server.automation.models import Claimed, Standing
 from server.core.db import Database, Queries, Tx, as_json
-from server.core.ids import HostId, JobHostId, JobId
+from server.core.ids import HostId, JobHostId
 
 # ``no key``: new rows that refer to a job need not wait for its events.
 _STANDING: Final = """
@@ -327,21 +327,5 @@ async def list_given_up(db: Database, now: datetime, patience_seconds: float) ->
             """,
             now=now,
             patience=patience_seconds,
-        ),
-    )
-
-
-async def list_open_job_hosts(db: Queries, job_id: JobId) -> int:
-    """Count the hosts of a job that have not ended."""
-    return cast(
-        "int",
-        await db.value(
-            """
-            select count(*)
-              from job_hosts
-             where job_id = %(job_id)s
-               and status in ('queued', 'scheduled', 'awaiting_approval', 'dispatched', 'running', 'rebooting')
-            """,
-            job_id=job_id,
         ),
     )

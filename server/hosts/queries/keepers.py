@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.core.db import Database, Tx
+from server.core.db import Tx
 
 
 async def insert_host(
@@ -56,13 +56,6 @@ async def delete_host(tx: Tx, uuid: str) -> dict[str, Any] | None:
     return await tx.one(
         "delete from hosts where uuid = %(uuid)s returning id, uuid, friendly_name, hostname, api_id",
         uuid=uuid,
-    )
-
-
-async def fetch_platform(db: Database, uuid: str) -> dict[str, Any] | None:
-    """Return what an install command needs to know of a host."""
-    return await db.one(
-        "select id, friendly_name, api_id, expected_platform from hosts where uuid = %(uuid)s", uuid=uuid
     )
 
 
