@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from server.core.env import Env
     from server.core.queue import Queue
     from server.core.redis import Redis
+    from server.core.scope import Groups
     from server.core.secretbox import SecretBox
 
 ActorKind = Literal["person", "token", "agent", "system", "nobody"]
@@ -31,6 +32,7 @@ class Actor:
         permissions: the permission keys that hold for this request.
         via: which session or token was used, for the audit log; empty when none.
         address: the client's address as far as proxies are trusted.
+        groups: UUIDs of the host groups that the actor is limited to; ``None`` is the whole fleet.
     """
 
     kind: ActorKind
@@ -40,6 +42,12 @@ class Actor:
     permissions: frozenset[str] = frozenset()
     via: str = ""
     address: str = ""
+    groups: frozenset[str] | None = None
+
+    @property
+    def scope(self) -> "Groups":
+        """The host groups as the statements take them."""
+        return None if self.groups is None else sorted(self.groups)
 
     def may(self, permission: str) -> bool:
         """Tell whether the actor holds ``permission``; the system holds all."""

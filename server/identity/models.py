@@ -94,6 +94,8 @@ class Known:
         permissions: what is stored for the role; ``None`` when there is no such role.
         last_active_at: last time a person did something (session), last use that was noted (token).
         expires_at: ``None`` for a token that does not expire.
+        user_groups: UUIDs of the host groups that the person is limited to; ``None`` when there is no such limit.
+        role_groups: the same of the role.
     """
 
     id: str
@@ -104,6 +106,8 @@ class Known:
     permissions: list[str] | None
     last_active_at: datetime | None
     expires_at: datetime | None
+    user_groups: list[str] | None = None
+    role_groups: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

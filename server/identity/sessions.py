@@ -9,7 +9,7 @@ from server.core.call import Actor, Call
 from server.core.db import Tx
 from server.core.ids import is_uuid, random_hex
 from server.core.log import get_log
-from server.identity import permissions, queries, rules
+from server.identity import permissions, queries, reach, rules
 from server.identity.errors import (
     BadToken,
     PersonsOnly,
@@ -70,6 +70,7 @@ def actor_of(known: Known, kind: str, address: str) -> Actor:
         permissions=held or frozenset(),
         via=known.id,
         address=address,
+        groups=reach.of(known.role, known.role_groups, known.user_groups),
     )
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from server.core.db import Database, Tx
 from server.identity.models import Known, Session
+from server.identity.queries.scopes import LIMITS
 
 
 async def insert_session(
@@ -39,14 +40,15 @@ async def insert_session(
 async def find_session(db: Database, verifier: str) -> Known | None:
     """Return who holds a session's token, with the permissions of the role."""
     return await db.one(
-        """
+        f"""
         select s.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
-               s.last_activity_at as last_active_at, s.expires_at
+               s.last_activity_at as last_active_at, s.expires_at,
+               {LIMITS}
           from user_sessions s
           join users u on u.id = s.user_id
           left join role_permissions r on r.role = u.role
          where s.token_verifier = %(verifier)s
-        """,
+        """,  # noqa: S608 (only constants are put together)
         Known,
         verifier=verifier,
     )

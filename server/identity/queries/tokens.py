@@ -4,6 +4,7 @@ from datetime import datetime
 
 from server.core.db import Database, Tx
 from server.identity.models import ApiToken, Known
+from server.identity.queries.scopes import LIMITS
 
 
 async def insert_token(
@@ -31,14 +32,15 @@ async def insert_token(
 async def find_token(db: Database, verifier: str) -> Known | None:
     """Return whom a personal token acts for, with the permissions of the owner's role."""
     return await db.one(
-        """
+        f"""
         select t.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
-               t.last_used_at as last_active_at, t.expires_at
+               t.last_used_at as last_active_at, t.expires_at,
+               {LIMITS}
           from api_tokens t
           join users u on u.id = t.user_id
           left join role_permissions r on r.role = u.role
          where t.verifier = %(verifier)s and t.revoked_at is null
-        """,
+        """,  # noqa: S608 (only constants are put together)
         Known,
         verifier=verifier,
     )

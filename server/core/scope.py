@@ -1,0 +1,21 @@
+"""The host groups that whoever asks is limited to: one parameter and one condition for every statement."""
+
+from typing import TypeAlias
+
+#: UUIDs of host groups, in order; ``None`` is the whole fleet, an empty list no host at all.
+Groups: TypeAlias = list[str] | None
+
+
+def in_scope(host: str) -> str:
+    """Return the condition that a host is in one of the groups of the statement's parameter ``groups``.
+
+    Args:
+        host: the expression with the host's key, such as ``h.id``.
+
+    The values stand in the statement when PostgreSQL plans it: without a limit nothing of this is left, with one it
+    becomes a semi-join over the members of the groups.
+    """
+    return f"""(%(groups)s::uuid[] is null or exists (
+            select from host_group_members in_member
+              join host_groups in_group on in_group.id = in_member.host_group_id
+             where in_member.host_id = {host} and in_group.uuid = any(%(groups)s::uuid[])))"""

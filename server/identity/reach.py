@@ -1,0 +1,27 @@
+"""Pure decisions about how much of the fleet a person sees and changes: host groups, or ``None`` for all of it."""
+
+from collections.abc import Collection
+
+from server.identity.permissions import ADMIN_ROLES
+
+Reach = frozenset[str] | None
+
+
+def of(role: str, role_groups: Collection[str] | None, user_groups: Collection[str] | None) -> Reach:
+    """Return the host groups of a person whose role and whose account are limited to these (``None``: no limit).
+
+    Where both are limited, what they have in common is left. The limit of a role never holds for administrators, and
+    no limit holds for superadministrators: somebody has to be able to lift one.
+    """
+    if role == "superadmin":
+        return None
+    by_role = None if role_groups is None or role in ADMIN_ROLES else frozenset(role_groups)
+    by_user = None if user_groups is None else frozenset(user_groups)
+    if by_role is None or by_user is None:
+        return by_role if by_user is None else by_user
+    return by_role & by_user
+
+
+def within(inner: Reach, outer: Reach) -> bool:
+    """Tell whether whoever reaches ``inner`` reaches nothing beyond ``outer``."""
+    return outer is None or (inner is not None and inner <= outer)
