@@ -1,9 +1,11 @@
 """What hosts report about packages and repositories, and what is kept of it."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
+
+from server.packages.versions import is_newer
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 
@@ -125,3 +127,32 @@ class RepositoryRow(NamedTuple):
     repo_type: str
     enabled: bool
     secure: bool
+
+
+class VersionChange(NamedTuple):
+    """How a package of a host differs between two moments; an empty version is one that was not installed.
+
+    Attributes:
+        security: a security update was waiting for it before.
+    """
+
+    name: str
+    from_version: str
+    to_version: str
+    security: bool
+
+    @property
+    def kind(self) -> Literal["installed", "removed", "upgraded", "downgraded"]:
+        """What happened to it."""
+        if not self.from_version:
+            return "installed"
+        if not self.to_version:
+            return "removed"
+        return "upgraded" if is_newer(self.to_version, self.from_version) else "downgraded"
+
+
+class Installed(NamedTuple):
+    """A package and the version that was installed."""
+
+    name: str
+    version: str

@@ -1,6 +1,6 @@
 """Every statement of the packages room."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -53,20 +53,24 @@ async def fetch_stored(tx: Tx, host_id: int) -> Stored:
     return Stored(row["package_ids"], row["fingerprints"], [StoredRepository(*one) for one in row["repositories"]])
 
 
-async def write_packages(tx: Tx, host_id: int, rows: Sequence[Row], gone: Sequence[int], now: datetime) -> None:
+async def write_packages(
+    tx: Tx, host_id: int, rows: Sequence[Row], gone: Sequence[int], now: datetime, *, noting: bool
+) -> list[tuple[str, str, str]]:
     """Write the rows that are new or differ and remove those that are gone, in one statement.
 
     Names nobody reported before are added in their order, so that two hosts reporting the same new names at once wait
-    for
-    each other instead of deadlocking.
+    for each other instead of deadlocking.
+
+    ``noting`` keeps what was installed, changed and removed; not for a host's first inventory. Returns the name, the
+    newest version known so far and the version told of every package where these differ.
     """
-    await tx.execute(
+    found = await tx.all(
         """
         with told as materialized (
             select * from jsonb_to_recordset(%(rows)s::jsonb) as t(
                    n text, f bigint, c text, a text, d text, g text, u boolean, s boolean, o text, r int, w jsonb)
         ), known as materialized (
-            select p.id, t.* from told t join packages p on p.name = t.n
+            select p.id, t.*, p.latest_version from told t join packages p on p.name = t.n
         ), added as (
             insert into packages (name, description, category, latest_version)
             select n, coalesce(d, ''), coalesce(g, ''), coalesce(a, c, '')
@@ -76,14 +80,15 @@ async def write_packages(tx: Tx, host_id: int, rows: Sequence[Row], gone: Sequen
                 on conflict (name) do update set name = excluded.name
             returning id, name
         ), all_of_them as materialized (
-            select * from known
+            select id, n, f, c, a, u, s, o, r, w from known
             union all
-            select added.id, told.* from added join told on told.n = added.name
+            select added.id, n, f, c, a, u, s, o, r, w from added join told on told.n = added.name
         ), removed as (
             delete from host_packages
              where host_id = %(host_id)s
                and package_id = any(%(gone)s::int[])
                and not exists (select from all_of_them k where k.id = package_id)
+            returning package_id, current_version, is_security_update
         ), described as (
             update packages p
                set description = case when p.description = '' then coalesce(k.d, '') else p.description end,
@@ -96,29 +101,61 @@ async def write_packages(tx: Tx, host_id: int, rows: Sequence[Row], gone: Sequen
                set current_version = coalesce(k.c, ''), available_version = coalesce(k.a, ''),
                    needs_update = coalesce(k.u, false), is_security_update = coalesce(k.s, false),
                    source_repository = coalesce(k.o, ''), repository_id = k.r, fingerprint = k.f, last_checked =
-                   %(now)s,
+                   %(now)s, outdated_since = case when k.u then coalesce(h.outdated_since, %(now)s) end,
                    wua_guid = k.w->>'guid', wua_kb = k.w->>'kb', wua_severity = k.w->>'severity',
                    wua_categories = k.w->'categories', wua_support_url = k.w->>'support_url',
                    wua_revision_number = (k.w->>'revision_number')::int
               from all_of_them k
+              join host_packages old on old.host_id = %(host_id)s and old.package_id = k.id
              where h.host_id = %(host_id)s and h.package_id = k.id
-            returning h.package_id
+            returning h.package_id, old.current_version as before, h.current_version as after,
+                      old.needs_update and old.is_security_update as security
+        ), inserted as (
+            insert into host_packages (host_id, package_id, current_version, available_version, needs_update,
+                                       is_security_update, source_repository, repository_id, fingerprint, last_checked,
+                                       outdated_since, wua_guid, wua_kb, wua_severity, wua_categories, wua_support_url,
+                                       wua_revision_number)
+            select %(host_id)s, id, coalesce(c, ''), coalesce(a, ''), coalesce(u, false), coalesce(s, false),
+                   coalesce(o, ''), r, f, %(now)s, case when u then %(now)s::timestamptz end, w->>'guid', w->>'kb',
+                   w->>'severity', w->'categories', w->>'support_url', (w->>'revision_number')::int
+              from all_of_them
+             where id not in (select package_id from updated)
+            returning package_id, current_version
+        ), noted as (
+            insert into host_package_changes (host_id, at, package_id, from_version, to_version, was_security)
+            select %(host_id)s, %(now)s, change.*
+              from (select package_id, before, after, security from updated where before <> after
+                    union all
+                    select package_id, '', current_version, false from inserted
+                    union all
+                    select package_id, current_version, '', false from removed) change
+             where %(noting)s
+                on conflict (host_id, at, package_id) do nothing
         )
-        insert into host_packages (host_id, package_id, current_version, available_version, needs_update,
-                                   is_security_update,
-                                   source_repository, repository_id, fingerprint, last_checked,
-                                   wua_guid, wua_kb, wua_severity, wua_categories, wua_support_url, wua_revision_number)
-        select %(host_id)s, id, coalesce(c, ''), coalesce(a, ''), coalesce(u, false), coalesce(s, false), coalesce(o,
-               ''), r, f,
-               %(now)s, w->>'guid', w->>'kb', w->>'severity', w->'categories', w->>'support_url',
-               (w->>'revision_number')::int
-          from all_of_them
-         where id not in (select package_id from updated)
+        select n, latest_version, coalesce(a, c) from known where latest_version <> coalesce(a, c)
         """,
         host_id=host_id,
         rows=_ENCODER.encode(rows).decode(),
         gone="{" + ",".join(map(str, gone)) + "}",
         now=now,
+        noting=noting,
+    )
+    return [(row["n"], row["latest_version"], row["coalesce"]) for row in found]
+
+
+async def raise_latest(db: Database, versions: Mapping[str, tuple[str, str]]) -> None:
+    """Store a newer newest version of packages, as name to (known so far, newer), unless someone else was faster."""
+    await db.execute(
+        """
+        update packages p
+           set latest_version = t.newer
+          from unnest(%(names)s::text[], %(known)s::text[], %(newer)s::text[]) as t(name, known, newer)
+         where p.id = any(select q.id from packages q where q.name = any(%(names)s::text[]) order by q.name for update)
+           and p.name = t.name and p.latest_version = t.known
+        """,
+        names=list(versions),
+        known=[known for known, _ in versions.values()],
+        newer=[newer for _, newer in versions.values()],
     )
 
 
@@ -232,3 +269,50 @@ async def list_repositories(db: Database, host_id: int) -> list[RepositoryRow]:
         RepositoryRow,
         host_id=host_id,
     )
+
+
+async def list_changes(db: Database, host_id: int, after: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Return what differs on a host between two moments: per package what was there before and what is there after."""
+    return await db.all(
+        """
+        select p.name, c.from_version, c.to_version, c.was_security as security
+          from (select package_id, (array_agg(from_version order by at))[1] as from_version,
+                       (array_agg(to_version order by at desc))[1] as to_version, bool_or(was_security) as was_security
+                  from host_package_changes
+                 where host_id = %(host_id)s and at > %(after)s and at <= %(until)s
+                 group by package_id) c
+          join packages p on p.id = c.package_id
+         where c.from_version <> c.to_version
+         order by p.name
+        """,
+        host_id=host_id,
+        after=after,
+        until=until,
+    )
+
+
+async def list_state(db: Database, host_id: int, at: datetime) -> list[dict[str, Any]]:
+    """Return what was installed on a host at a moment, by name."""
+    return await db.all(
+        """
+        with since as (
+            select distinct on (package_id) package_id, from_version
+              from host_package_changes
+             where host_id = %(host_id)s and at > %(at)s
+             order by package_id, at
+        )
+        select p.name, coalesce(s.from_version, h.current_version) as version
+          from (select package_id, current_version from host_packages where host_id = %(host_id)s) h
+          full join since s using (package_id)
+          join packages p on p.id = package_id
+         where coalesce(s.from_version, h.current_version) <> ''
+         order by p.name
+        """,
+        host_id=host_id,
+        at=at,
+    )
+
+
+async def delete_changes(db: Database, before: datetime) -> int:
+    """Forget what changed before a moment; return how many lines went."""
+    return await db.execute("delete from host_package_changes where at < %(before)s", before=before)

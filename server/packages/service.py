@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from server.core.call import Call
+from server.core.call import Call, Effect, World
 from server.core.db import Tx
 from server.core.paging import Page, Window
-from server.packages import queries, rules
+from server.packages import queries, rules, versions
 from server.packages.models import Counts, PackageRow, ReportedRepository, RepositoryRow
 from server.packages.rules import Inventory, repositories_hash
 
@@ -34,8 +34,20 @@ async def store_inventory(
     wanted = inventory.marked(rules.Resolver(stored.repositories if used is None else used))
     change = rules.difference(stored, wanted)
     if change.written or change.gone:
-        await queries.write_packages(tx, host_id, change.written, change.gone, call.now)
+        # Everything of a first inventory is new: that is no news.
+        noting = bool(stored.package_ids)
+        told = await queries.write_packages(tx, host_id, change.written, change.gone, call.now, noting=noting)
+        if newer := {name: (known, version) for name, known, version in told if versions.is_newer(version, known)}:
+            tx.after_commit(_raising(newer))
     return counts
+
+
+def _raising(newer: dict[str, tuple[str, str]]) -> Effect:
+    async def raise_them(world: World, /) -> None:
+        # On its own, so that two hosts that report at once cannot hold what the other one waits for.
+        await queries.raise_latest(world.db, newer)
+
+    return raise_them
 
 
 async def list_packages(
