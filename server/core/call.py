@@ -33,6 +33,10 @@ class Actor:
         via: which session or token was used, for the audit log; empty when none.
         address: the client's address as far as proxies are trusted.
         groups: UUIDs of the host groups that the actor is limited to; ``None`` is the whole fleet.
+        has_second_factor: whether more than a password is asked for at the sign-in, or somebody else takes care of it.
+        factor_asked_at: since when a second factor is demanded; ``None`` while it is not.
+        enrol_by: until when the actor has to set one up; ``None`` when there is nothing to set up.
+        theme: light, dark or auto; empty when the person never chose.
     """
 
     kind: ActorKind
@@ -43,6 +47,10 @@ class Actor:
     via: str = ""
     address: str = ""
     groups: frozenset[str] | None = None
+    has_second_factor: bool = True
+    factor_asked_at: datetime | None = None
+    enrol_by: datetime | None = None
+    theme: str = ""
 
     @property
     def scope(self) -> "Groups":

@@ -10,10 +10,11 @@ from server.core.call import NOBODY, Actor, Call
 from server.core.db import DatabaseError
 from server.core.errors import Problem, Refused, Unknown
 from server.core.log import get_log
-from server.identity import rules, sessions, setup, tokens
-from server.identity.errors import ModuleOff, RoleUnknown
+from server.identity import factors, rules, sessions, setup, tokens
+from server.identity.errors import AccessExpired, ModuleOff, RoleUnknown
+from server.identity.models import SignedIn, SecondFactorDue
 from server.settings import service as settings
-from server.web.problems import status_of
+from server.web.problems import refusal, status_of
 from server.web.proxy import origin
 from server.web.routing import (
     AGENT_VERIFIER,
@@ -30,6 +31,12 @@ log = get_log(__name__)
 
 #: The cookie that carries a session's token.
 SESSION_COOKIE: Final = "token"
+#: The cookie that carries what renews it.
+REFRESH_COOKIE: Final = "refresh_token"
+#: New tokens of this request's session, to be given to the browser with whatever the answer is.
+RENEWED: Final = web.RequestKey("renewed", SignedIn)
+#: Where who has to have a second factor sets one up.
+ENROLMENT: Final = "/settings/two-factor"
 _BEARER: Final = "bearer "
 #: What an agent's socket is told before the upgrade, in plain text; the second also when the key cannot be checked.
 _NO_CREDENTIALS: Final = "Missing API credentials"
@@ -54,11 +61,12 @@ async def doorkeeper(request: web.Request, handler: Handler) -> web.StreamRespon
         return await handler(request)
     try:
         actor = await _somebody(request, asked)
-    except Unknown:
-        if answer := await _way_in(request, asked):
-            return answer
-        raise
+    except Unknown as refused:
+        return await _way_in(request, asked) or await _turned_away(request, refused)
+    actor = await factors.judged(asked, actor)
     set_actor(request, actor)
+    if not gate.while_enrolling and factors.is_overdue(asked, actor):
+        return _way_to_enrolment(request)
     await _demand_permission(gate, asked, actor)
     return await handler(request)
 
@@ -107,13 +115,24 @@ async def _whoever(request: web.Request, asked: Call) -> Actor:
 async def _somebody(request: web.Request, asked: Call) -> Actor:
     given = request.headers.get("Authorization", "")
     bearer = given[len(_BEARER) :].strip() if given.lower().startswith(_BEARER) else ""
-    token = bearer or request.cookies.get(SESSION_COOKIE, "")
-    if not token:
-        raise Unknown
     if bearer.startswith(tokens.PREFIX):
         return await tokens.recognise(asked, bearer)
     active = rules.is_activity(request.method, request.path, request.headers)
-    return await sessions.recognise(asked, token, active=active)
+    if bearer:
+        return await sessions.recognise(asked, bearer, active=active)
+    token = request.cookies.get(SESSION_COOKIE, "")
+    refresh_token = "" if request.path.startswith("/api/") else request.cookies.get(REFRESH_COOKIE, "")
+    try:
+        if not token:
+            raise Unknown
+        return await sessions.recognise(asked, token, active=active)
+    except (AccessExpired, Unknown) as refused:
+        # Only what ran out is renewed: what is forged or ended stays so. Programs renew by themselves.
+        if not refresh_token or (token and not isinstance(refused, AccessExpired)):
+            raise
+    renewed, actor = await sessions.renew(asked, refresh_token, active=active)
+    request[RENEWED] = renewed
+    return actor
 
 
 async def _way_in(request: web.Request, asked: Call) -> web.Response | None:
@@ -126,6 +145,23 @@ async def _way_in(request: web.Request, asked: Call) -> web.Response | None:
         return web.Response(status=401, headers={"HX-Redirect": login_path(current)})
     target = "/setup" if await setup.is_needed(asked) else login_path(request.path_qs)
     return web.Response(status=303, headers={"Location": target, "Cache-Control": "no-store"})
+
+
+def _way_to_enrolment(request: web.Request) -> web.Response:
+    """Return the answer that leads a browser to where a second factor is set up; programs are refused."""
+    if not wants_html(request) or request.method not in {"GET", "HEAD"}:
+        raise SecondFactorDue
+    if is_fragment(request):
+        return web.Response(status=403, headers={"HX-Redirect": ENROLMENT})
+    return web.Response(status=303, headers={"Location": ENROLMENT, "Cache-Control": "no-store"})
+
+
+async def _turned_away(request: web.Request, refused: Unknown) -> web.StreamResponse:
+    answer = await refusal(request, refused)
+    if isinstance(answer, web.Response) and answer.content_type == "application/json":
+        # The words are JSON, the label is not: existing clients know it so.
+        answer.content_type, answer.charset = "text/plain", "utf-8"
+    return answer
 
 
 def login_path(target: str) -> str:

@@ -21,6 +21,10 @@ class SessionEnded(Unknown):
     text = "Session expired"
 
 
+class AccessExpired(SessionEnded):
+    """The access token's time is over; the session may go on with the refresh token."""
+
+
 class SessionIdle(Unknown):
     """Nobody did anything for too long."""
 
@@ -102,6 +106,13 @@ class TwoFactorOff(Conflict):
 
     code = "tfa_not_enabled"
     text = "Two-factor authentication is not set up"
+
+
+class SecondFactorDue(Refused):
+    """The days in which a second factor had to be set up are over."""
+
+    code = "second_factor_due"
+    text = "Set up two-factor authentication first: your administrator demands it. Open Settings, Two-factor."
 
 
 class DeviceMissing(Missing):

@@ -22,6 +22,8 @@ class Settings:
         max_login_attempts, lockout_duration_minutes: failed passwords in a row that lock an account, and for how long.
         max_tfa_attempts, tfa_lockout_duration_minutes: wrong codes in a row that close the second step, how long.
         tfa_remember_days, tfa_max_remember_sessions: how long a browser is trusted without a code, and how many are.
+        two_factor_required: who has to have a second factor: nobody, roles (``two_factor_roles``) or everyone.
+        two_factor_grace_days: how long they may go on without from when they are first told.
         disabled_modules: capability modules that are switched off.
         cors_origin: origins whose pages may use the API; once decided, the API answers under their names only.
         rate_limit_max, rate_limit_window_ms: how often one address may ask within a window; likewise for the groups
@@ -47,6 +49,9 @@ class Settings:
     tfa_lockout_duration_minutes: int
     tfa_remember_days: int
     tfa_max_remember_sessions: int
+    two_factor_required: str
+    two_factor_roles: tuple[str, ...]
+    two_factor_grace_days: int
     password_min_length: int
     password_require_uppercase: bool
     password_require_lowercase: bool

@@ -17,6 +17,9 @@ CALL: Final = web.RequestKey("call", Call)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 FORM_COOKIE: Final = web.RequestKey("form_cookie", str)
 
+#: The one page among the programs' routes.
+API_DOCS: Final = "/api/v1/api-docs"
+
 GateKind = Literal["permission", "signed_in", "open", "agent"]
 #: How often one address may pass in a while; each group counts for itself, and each has its own settings.
 LimitGroup = Literal["general", "auth", "agent", "password"]
@@ -33,6 +36,7 @@ class Gate:
         module: capability module that must be switched on.
         reason: why a route is open to all.
         plain: refusals are plain text (the agent socket's contract).
+        while_enrolling: open also to who must first set up a second factor.
         limits: the groups in which a request counts; who is over in any of them is sent away with 429.
     """
 
@@ -42,15 +46,20 @@ class Gate:
     reason: str = ""
     plain: bool = False
     limits: tuple[LimitGroup, ...] = ()
+    while_enrolling: bool = False
 
 
-def gated(*permissions: str, module: str = "", limit: LimitGroup | None = None) -> Callable[[H], H]:
+def gated(
+    *permissions: str, module: str = "", limit: LimitGroup | None = None, while_enrolling: bool = False
+) -> Callable[[H], H]:
     """Let in signed-in people and tokens holding any of ``permissions``; none named: everyone signed in.
 
-    Every such request counts as general; ``limit`` names a narrower group on top.
+    Every such request counts as general; ``limit`` names a narrower group on top. ``while_enrolling`` lets in also who
+    must first set up a second factor.
     """
     limits: tuple[LimitGroup, ...] = ("general",) if limit is None else ("general", limit)
-    return _mark(Gate("permission" if permissions else "signed_in", permissions, module, limits=limits))
+    kind: GateKind = "permission" if permissions else "signed_in"
+    return _mark(Gate(kind, permissions, module, limits=limits, while_enrolling=while_enrolling))
 
 
 def open_to_all(reason: str, *, limit: LimitGroup | None = None) -> Callable[[H], H]:
@@ -112,7 +121,8 @@ def path_text(request: web.Request, name: str) -> str:
 
 def wants_html(request: web.Request) -> bool:
     """Tell whether a browser asked for a page rather than a program for JSON."""
-    return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "text/html")
+    is_page = not request.path.startswith("/api/") or request.path.startswith(API_DOCS)
+    return is_page and "text/html" in request.headers.get("Accept", "text/html")
 
 
 def is_fragment(request: web.Request) -> bool:

@@ -36,19 +36,19 @@ async def login(request: web.Request) -> web.Response:
 @routes.post("/api/v1/auth/refresh")
 @open_to_all("the refresh token is what proves who asks", limit="auth")
 async def refresh(request: web.Request) -> web.Response:
-    """Give a living session a new token."""
+    """Give a living session new tokens; the refresh token is good once."""
     asked = call(request)
     token = request.cookies.get(cookies.REFRESH_COOKIE, "")
     if not token:
         raise Unknown
-    opened = await sessions.refresh(asked, token)
+    opened, _ = await sessions.renew(asked, token, active=False)
     answer = json_answer({"expires_at": opened.expires_at})
     await cookies.give(request, asked, answer, opened)
     return answer
 
 
 @routes.post("/api/v1/auth/logout")
-@gated()
+@gated(while_enrolling=True)
 async def logout(request: web.Request) -> web.Response:
     """End this session on the server and in the browser."""
     await sessions.sign_out(call(request))
@@ -100,14 +100,14 @@ async def login_settings(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/auth/heartbeat")
-@gated()
+@gated(while_enrolling=True)
 async def heartbeat(_request: web.Request) -> web.Response:
     """Keep the session from falling idle; the gate has noted the activity."""
     return web.Response(status=204)
 
 
 @routes.get("/api/v1/auth/profile")
-@gated()
+@gated(while_enrolling=True)
 async def profile(request: web.Request) -> web.Response:
     """Answer who asks."""
     return json_answer({"user": schemas.user(await service.me(call(request)))})
@@ -123,7 +123,7 @@ async def change_profile(request: web.Request) -> web.Response:
 
 
 @routes.put("/api/v1/auth/change-password")
-@gated()
+@gated(limit="password")
 async def change_password(request: web.Request) -> web.Response:
     """Change the asker's password; their other sessions end."""
     body = await read_json(request, schemas.PasswordForm)
@@ -156,7 +156,7 @@ async def end_session(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/me/context")
-@gated()
+@gated(while_enrolling=True)
 async def context(request: web.Request) -> web.Response:
     """Answer who asks, with permissions and modules."""
     asked = call(request)
@@ -173,7 +173,7 @@ async def context(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/permissions/user-permissions")
-@gated()
+@gated(while_enrolling=True)
 async def user_permissions(request: web.Request) -> web.Response:
     """Answer the asker's permissions."""
     actor = call(request).actor

@@ -35,7 +35,7 @@ async def verify(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/tfa/setup")
-@gated()
+@gated(while_enrolling=True)
 async def begin(request: web.Request) -> web.Response:
     """Make a new secret; nothing is on until a code proves it."""
     made = await two_factor.begin(call(request))
@@ -43,7 +43,7 @@ async def begin(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/tfa/verify-setup")
-@gated()
+@gated(while_enrolling=True)
 async def enable(request: web.Request) -> web.Response:
     """Switch the second step on; the backup codes are told this once."""
     body = await read_json(request, schemas.Code)
@@ -52,7 +52,7 @@ async def enable(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/tfa/disable")
-@gated()
+@gated(while_enrolling=True)
 async def disable(request: web.Request) -> web.Response:
     """Switch the second step off."""
     body = await read_json(request, schemas.OwnPassword)
@@ -63,7 +63,7 @@ async def disable(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/tfa/status")
-@gated()
+@gated(while_enrolling=True)
 async def status(request: web.Request) -> web.Response:
     """Answer how the asker's second factor stands."""
     found = await two_factor.status(call(request))
@@ -71,7 +71,7 @@ async def status(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/tfa/regenerate-backup-codes")
-@gated()
+@gated(while_enrolling=True)
 async def replace_backup_codes(request: web.Request) -> web.Response:
     """Make a new set of backup codes; the old set is worth nothing from here on."""
     made = await two_factor.replace_backup_codes(call(request))
@@ -79,7 +79,7 @@ async def replace_backup_codes(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/auth/trusted-devices")
-@gated()
+@gated(while_enrolling=True)
 async def trusted_devices(request: web.Request) -> web.Response:
     """Answer the browsers the asker trusts."""
     found = await devices.mine(call(request), cookies.trust(request))
@@ -87,7 +87,7 @@ async def trusted_devices(request: web.Request) -> web.Response:
 
 
 @routes.delete("/api/v1/auth/trusted-devices")
-@gated()
+@gated(while_enrolling=True)
 async def forget_all(request: web.Request) -> web.Response:
     """Trust no browser any longer."""
     await devices.forget_all(call(request))
@@ -97,7 +97,7 @@ async def forget_all(request: web.Request) -> web.Response:
 
 
 @routes.delete("/api/v1/auth/trusted-devices/{device_id}")
-@gated()
+@gated(while_enrolling=True)
 async def forget(request: web.Request) -> web.Response:
     """Trust one browser no longer."""
     here = await devices.forget(call(request), path_text(request, "device_id"), cookies.trust(request))

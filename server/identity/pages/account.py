@@ -129,7 +129,7 @@ async def login(request: web.Request) -> web.StreamResponse:
 
 
 @routes.post("/logout")
-@gated()
+@gated(while_enrolling=True)
 async def logout(request: web.Request) -> web.StreamResponse:
     """End this session on the server and in the browser."""
     await sessions.sign_out(call(request))

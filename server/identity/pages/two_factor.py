@@ -112,14 +112,14 @@ async def code_fields(asked: Call) -> list[Field]:
 
 
 @routes.get("/settings/two-factor")
-@gated()
+@gated(while_enrolling=True)
 async def two_factor_page(request: web.Request) -> web.Response:
     """Show how the asker's second factor stands."""
     return render(request, await _current(request))
 
 
 @routes.post("/settings/two-factor/begin")
-@gated()
+@gated(while_enrolling=True)
 async def begin(request: web.Request) -> web.Response:
     """Show a new secret; nothing is on until a code proves it."""
     made = await two_factor.begin(call(request))
@@ -127,7 +127,7 @@ async def begin(request: web.Request) -> web.Response:
 
 
 @routes.post("/settings/two-factor/enable")
-@gated()
+@gated(while_enrolling=True)
 async def enable(request: web.Request) -> web.Response:
     """Switch the second step on and show the backup codes once: not after a redirect, so that nothing keeps them."""
     asked = call(request)
@@ -141,14 +141,14 @@ async def enable(request: web.Request) -> web.Response:
 
 
 @routes.post("/settings/two-factor/codes")
-@gated()
+@gated(while_enrolling=True)
 async def replace_codes(request: web.Request) -> web.Response:
     """Show a new set of backup codes once."""
     return render(request, _codes(await two_factor.replace_backup_codes(call(request))))
 
 
 @routes.post("/settings/two-factor/disable")
-@gated()
+@gated(while_enrolling=True)
 async def disable(request: web.Request) -> web.StreamResponse:
     """Switch the second step off."""
     asked = call(request)
@@ -163,7 +163,7 @@ async def disable(request: web.Request) -> web.StreamResponse:
 
 
 @routes.post("/settings/two-factor/devices/forget-all")
-@gated()
+@gated(while_enrolling=True)
 async def forget_all(request: web.Request) -> web.StreamResponse:
     """Trust no browser any longer."""
     await devices.forget_all(call(request))
@@ -173,7 +173,7 @@ async def forget_all(request: web.Request) -> web.StreamResponse:
 
 
 @routes.post("/settings/two-factor/devices/{device_id}/forget")
-@gated()
+@gated(while_enrolling=True)
 async def forget(request: web.Request) -> web.StreamResponse:
     """Trust one browser no longer."""
     here = await devices.forget(call(request), path_text(request, "device_id"), cookies.trust(request))
