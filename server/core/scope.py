@@ -6,6 +6,11 @@ from typing import TypeAlias
 Groups: TypeAlias = list[str] | None
 
 
+def among(group: str) -> str:
+    """Return the condition that a group's UUID (the expression ``group``) is one of the parameter ``groups``."""
+    return f"(%(groups)s::uuid[] is null or {group} = any(%(groups)s::uuid[]))"
+
+
 def in_scope(host: str) -> str:
     """Return the condition that a host is in one of the groups of the statement's parameter ``groups``.
 

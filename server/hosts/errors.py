@@ -1,6 +1,6 @@
 """The refusals of the hosts room."""
 
-from server.core.errors import Conflict, Invalid, Missing, Unavailable, Unknown
+from server.core.errors import Conflict, Invalid, Missing, Refused, Unavailable, Unknown
 
 
 class HostMissing(Missing):
@@ -40,6 +40,19 @@ class GroupMissing(Invalid):
 
     code = "invalid_body"
     text = "One or more host groups not found"
+
+
+class OwnGroupNeeded(Invalid):
+    """Whoever is limited to host groups would lose sight of the host."""
+
+    code = "invalid_body"
+    text = "You are limited to some host groups: choose at least one of them"
+
+
+class WholeFleetOnly(Refused):
+    """A new group is in nobody's limits, so who is limited would never see it."""
+
+    text = "Only people who see the whole fleet can make host groups"
 
 
 class NoSuchGroup(Missing):

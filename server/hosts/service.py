@@ -14,7 +14,16 @@ from server.core.secretbox import Secret
 from server.hosts.agent_auth import authenticate
 from server.hosts.check_ins import CheckIns, Directory, LinkNotes
 from server.hosts.enrolment import exchange
-from server.hosts.errors import CredentialsNeeded, GroupMissing, GroupNameTaken, HostGone, HostMissing, NoSuchGroup
+from server.hosts.errors import (
+    CredentialsNeeded,
+    GroupMissing,
+    GroupNameTaken,
+    HostGone,
+    HostMissing,
+    NoSuchGroup,
+    OwnGroupNeeded,
+    WholeFleetOnly,
+)
 from server.hosts.events import HostCreated, HostDeleted, HostKeysChanged
 from server.hosts.models import (
     Activity,
@@ -62,11 +71,11 @@ async def create(call: Call, new: NewHost) -> Credentials:
             compliance_mode="enabled" if new.compliance_enabled else "disabled",
             expected_platform=new.expected_platform,
         )
-        await _set_groups(tx, key, new.group_ids)
+        await _set_groups(tx, call, key, _home(call, new.group_ids))
         subject = Subject("host", uuid, new.friendly_name)
         await audit.record(tx, call, "hosts.created", subject, {"api_id": api_id, "platform": new.expected_platform})
         tx.after_commit(announce(HostCreated(key)))
-        found = await groups.groups_of(tx, key)
+        found = await groups.groups_of(tx, call.actor.scope, key)
     return Credentials(key, uuid, new.friendly_name, api_id, api_key, tuple(found))
 
 
@@ -75,7 +84,7 @@ async def regenerate(call: Call, uuid: str) -> tuple[Credentials, str]:
     _demand_uuid(uuid)
     api_id, api_key = _new_pair()
     async with call.transaction() as tx:
-        row = await keepers.replace_key(tx, uuid, api_id, call.world.box.verifier(api_key.reveal()))
+        row = await keepers.replace_key(tx, call.actor.scope, uuid, api_id, call.world.box.verifier(api_key.reveal()))
         if row is None:
             raise HostMissing
         await audit.record(tx, call, "hosts.credentials_regenerated", Subject("host", uuid, row["friendly_name"]))
@@ -87,7 +96,7 @@ async def delete(call: Call, uuid: str) -> dict[str, str]:
     """Remove a host and everything known about it; the machine itself is not touched."""
     _demand_uuid(uuid)
     async with call.transaction() as tx:
-        row = await keepers.delete_host(tx, uuid)
+        row = await keepers.delete_host(tx, call.actor.scope, uuid)
         if row is None:
             raise HostMissing
         await audit.record(
@@ -98,25 +107,40 @@ async def delete(call: Call, uuid: str) -> dict[str, str]:
 
 
 async def set_groups(call: Call, uuid: str, group_ids: Sequence[str]) -> None:
-    """Set a host's groups to exactly these."""
+    """Set a host's groups to exactly these; of who is limited, those that are theirs, and at least one.
+
+    Raises ``HostMissing``, ``GroupMissing`` or ``OwnGroupNeeded``.
+    """
     _demand_uuid(uuid)
     async with call.transaction() as tx:
-        row = await keepers.lock_host(tx, uuid)
+        row = await keepers.lock_host(tx, call.actor.scope, uuid)
         if row is None:
             raise HostMissing
-        await _set_groups(tx, row["id"], group_ids)
+        before = await groups.groups_of(tx, None, row["id"])
+        await _set_groups(tx, call, row["id"], group_ids)
+        after = await groups.groups_of(tx, None, row["id"])
         subject = Subject("host", uuid, row["friendly_name"])
-        await audit.record(tx, call, "hosts.groups_changed", subject, {"groups": list(group_ids)})
+        detail = {"before": [one.name for one in before], "after": [one.name for one in after]}
+        await audit.record(tx, call, "hosts.groups_changed", subject, {"groups": detail})
 
 
-async def _set_groups(tx: Tx, key: int, group_ids: Sequence[str]) -> None:
+async def _set_groups(tx: Tx, call: Call, key: int, group_ids: Sequence[str]) -> None:
     wanted = set(group_ids)
-    if await groups.replace_groups(tx, key, sorted(wanted)) != len(wanted):
+    if await groups.replace_groups(tx, call.actor.scope, key, sorted(wanted)) != len(wanted):
         raise GroupMissing
+    if call.actor.groups is not None and not wanted:
+        raise OwnGroupNeeded
+
+
+def _home(call: Call, group_ids: Sequence[str]) -> Sequence[str]:
+    # Who sees one group only need not say where a new host goes.
+    return call.actor.scope or () if not group_ids and len(call.actor.groups or ()) == 1 else group_ids
 
 
 async def create_group(call: Call, name: str, description: str, color: str) -> dict[str, object]:
-    """Add a host group."""
+    """Add a host group; raises ``WholeFleetOnly`` or ``GroupNameTaken``."""
+    if call.actor.groups is not None:
+        raise WholeFleetOnly
     async with call.transaction() as tx:
         try:
             row = await groups.insert_group(tx, name, description, color)
@@ -130,12 +154,12 @@ async def create_group(call: Call, name: str, description: str, color: str) -> d
 
 async def list_groups(call: Call) -> list[dict[str, object]]:
     """Return every group with its number of hosts."""
-    return await groups.list_groups(call.db)
+    return await groups.list_groups(call.db, call.actor.scope)
 
 
 async def fetch_group(call: Call, uuid: str) -> dict[str, object]:
     """Return one group."""
-    row = await groups.find_group(call.db, uuid) if is_uuid(uuid) else None
+    row = await groups.find_group(call.db, call.actor.scope, uuid) if is_uuid(uuid) else None
     if row is None:
         raise NoSuchGroup
     return row

@@ -18,7 +18,7 @@ from server.settings import service as settings
 
 async def head(call: Call, uuid: str) -> HostHead:
     """Return the top of a host's pages."""
-    row = await lists.find_head(call.db, uuid) if is_uuid(uuid) else None
+    row = await lists.find_head(call.db, call.actor.scope, uuid) if is_uuid(uuid) else None
     if row is None:
         raise HostMissing
     interval = (await settings.effective(call)).update_interval
@@ -94,7 +94,7 @@ def actions(host: HostHead, actor: Actor) -> list[Action]:
 async def list_hosts(call: Call, asked: Listed) -> Page[HostRow]:
     """Return one page of hosts."""
     interval = (await settings.effective(call)).update_interval
-    rows = await lists.list_hosts(call.db, asked)
+    rows = await lists.list_hosts(call.db, call.actor.scope, asked)
     total = rows[0]["total"] if rows else 0
     return Page([_row(row, call.now, interval) for row in rows], total, Window(asked.page, asked.size))
 
@@ -127,7 +127,7 @@ def _row(row: dict[str, Any], now: datetime, interval: int) -> HostRow:
 
 async def counts(call: Call) -> Counts:
     """Return how many hosts there are and how many need something."""
-    return await lists.counts(call.db)
+    return await lists.counts(call.db, call.actor.scope)
 
 
 async def details(call: Call, host: HostHead) -> dict[str, Any]:
@@ -204,22 +204,26 @@ def _size(gib: float | None) -> str:
 
 async def link_states(call: Call, api_ids: Sequence[str]) -> dict[str, LinkState]:
     """Return the connections of hosts; unknown ids are left out."""
-    return {state.api_id: state for state in await lists.link_states(call.db, api_ids)}
+    return {state.api_id: state for state in await lists.link_states(call.db, call.actor.scope, api_ids)}
 
 
 async def all_as_json(call: Call) -> str:
     """Return every host as one JSON text."""
-    return await lists.all_as_json(call.db, await _inactive_before(call))
+    return await lists.all_as_json(call.db, call.actor.scope, await _inactive_before(call))
 
 
 async def page_as_json(call: Call, size: int, offset: int) -> str:
     """Return a part of the hosts as JSON text."""
-    return await lists.page_as_json(call.db, await _inactive_before(call), size, offset)
+    return await lists.page_as_json(call.db, call.actor.scope, await _inactive_before(call), size, offset)
 
 
 async def one_as_json(call: Call, uuid: str) -> str:
     """Return one host as JSON text."""
-    found = await lists.one_as_json(call.db, uuid, await _inactive_before(call)) if is_uuid(uuid) else None
+    found = (
+        await lists.one_as_json(call.db, call.actor.scope, uuid, await _inactive_before(call))
+        if is_uuid(uuid)
+        else None
+    )
     if found is None:
         raise HostMissing
     return found
@@ -227,7 +231,7 @@ async def one_as_json(call: Call, uuid: str) -> str:
 
 async def options(call: Call, search: str, limit: int) -> list[dict[str, Any]]:
     """Return hosts for a pick list."""
-    return await lists.options(call.db, search, limit)
+    return await lists.options(call.db, call.actor.scope, search, limit)
 
 
 async def _inactive_before(call: Call) -> datetime:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from server.core.db import Tx
+from server.core.scope import Groups, in_scope
 
 
 async def insert_host(
@@ -35,30 +36,46 @@ async def insert_host(
     return row["id"], row["uuid"]
 
 
-async def replace_key(tx: Tx, uuid: str, api_id: str, api_key: str) -> dict[str, Any] | None:
+async def replace_key(tx: Tx, groups: Groups, uuid: str, api_id: str, api_key: str) -> dict[str, Any] | None:
     """Give a host a new pair; return its key, names and the id it had."""
     return await tx.one(
-        """
+        f"""
         update hosts h
            set api_id = %(api_id)s, api_key = %(api_key)s, updated_at = now()
-          from (select id, api_id from hosts where uuid = %(uuid)s for update) as old
+          from (select t.id, t.api_id from hosts t
+                where t.uuid = %(uuid)s and {in_scope("t.id")} for update) as old
          where h.id = old.id
         returning h.id, h.friendly_name, h.hostname, old.api_id as old_api_id
-        """,
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
         uuid=uuid,
         api_id=api_id,
         api_key=api_key,
     )
 
 
-async def delete_host(tx: Tx, uuid: str) -> dict[str, Any] | None:
+async def delete_host(tx: Tx, groups: Groups, uuid: str) -> dict[str, Any] | None:
     """Remove a host with all that hangs on it; return its key and names."""
     return await tx.one(
-        "delete from hosts where uuid = %(uuid)s returning id, uuid, friendly_name, hostname, api_id",
+        f"""
+        delete from hosts h
+         where h.uuid = %(uuid)s and {in_scope("h.id")}
+        returning id, uuid, friendly_name, hostname, api_id
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
         uuid=uuid,
     )
 
 
-async def lock_host(tx: Tx, uuid: str) -> dict[str, Any] | None:
+async def lock_host(tx: Tx, groups: Groups, uuid: str) -> dict[str, Any] | None:
     """Return a host's key and name, and keep others from changing the row."""
-    return await tx.one("select id, friendly_name from hosts where uuid = %(uuid)s for update", uuid=uuid)
+    return await tx.one(
+        f"""
+        select h.id, h.friendly_name
+          from hosts h
+         where h.uuid = %(uuid)s and {in_scope("h.id")}
+           for update
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
+        uuid=uuid,
+    )
