@@ -5,12 +5,12 @@ from typing import Final
 from aiohttp import web
 
 from server.core.call import Call
-from server.identity.doorkeeper import SESSION_COOKIE
+from server.identity.doorkeeper import REFRESH_COOKIE, RENEWED, SESSION_COOKIE
 from server.identity.models import Browser, SignedIn, Trust
 from server.settings import service as settings
+from server.web import routing
 from server.web.proxy import origin
 
-REFRESH_COOKIE: Final = "refresh_token"
 #: What a browser keeps that is not asked for a code.
 TRUST_COOKIE: Final = "patchmon_device_trust"
 
@@ -18,7 +18,9 @@ TRUST_COOKIE: Final = "patchmon_device_trust"
 async def give(request: web.Request, call: Call, answer: web.StreamResponse, opened: SignedIn) -> None:
     """Give the browser its session: out of reach for scripts, and only over https when the request came so."""
     decided = await settings.effective(call)
-    seconds = None if decided.browser_session_cookies else remaining_seconds(call, opened)
+    # Both stay as long as the session may live: with the first one gone nobody could say why it has to be renewed.
+    left = int((opened.ends_at - call.now).total_seconds())
+    seconds = None if decided.browser_session_cookies else left
     for name, value in ((SESSION_COOKIE, opened.token), (REFRESH_COOKIE, opened.refresh_token)):
         answer.set_cookie(
             name, value, httponly=True, samesite="Lax", secure=origin(request).secure, path="/", max_age=seconds
@@ -31,8 +33,14 @@ def take(answer: web.StreamResponse) -> None:
     answer.del_cookie(REFRESH_COOKIE, path="/")
 
 
+async def give_renewed(request: web.Request, answer: web.StreamResponse) -> None:
+    """Give the browser what its session was renewed with on the way, unless the answer says something else itself."""
+    if (renewed := request.get(RENEWED)) is not None and SESSION_COOKIE not in answer.cookies:
+        await give(request, routing.call(request), answer, renewed)
+
+
 def remaining_seconds(call: Call, opened: SignedIn) -> int:
-    """Return how long the session may live from now on."""
+    """Return how long the access token is good from now on."""
     return int((opened.expires_at - call.now).total_seconds())
 
 

@@ -11,8 +11,8 @@ from server.core.db import DatabaseError
 from server.core.errors import Problem, Refused, Unknown
 from server.core.log import get_log
 from server.identity import factors, rules, sessions, setup, tokens
-from server.identity.errors import AccessExpired, ModuleOff, RoleUnknown
-from server.identity.models import SignedIn, SecondFactorDue
+from server.identity.errors import AccessExpired, ModuleOff, RoleUnknown, SecondFactorDue
+from server.identity.models import SignedIn
 from server.settings import service as settings
 from server.web.problems import refusal, status_of
 from server.web.proxy import origin
@@ -122,13 +122,14 @@ async def _somebody(request: web.Request, asked: Call) -> Actor:
         return await sessions.recognise(asked, bearer, active=active)
     token = request.cookies.get(SESSION_COOKIE, "")
     refresh_token = "" if request.path.startswith("/api/") else request.cookies.get(REFRESH_COOKIE, "")
+    if not token and not refresh_token:
+        raise Unknown
     try:
-        if not token:
-            raise Unknown
-        return await sessions.recognise(asked, token, active=active)
-    except (AccessExpired, Unknown) as refused:
+        if token:
+            return await sessions.recognise(asked, token, active=active)
+    except AccessExpired:
         # Only what ran out is renewed: what is forged or ended stays so. Programs renew by themselves.
-        if not refresh_token or (token and not isinstance(refused, AccessExpired)):
+        if not refresh_token:
             raise
     renewed, actor = await sessions.renew(asked, refresh_token, active=active)
     request[RENEWED] = renewed

@@ -1,4 +1,4 @@
-"""What identity does when the server starts: it lets the first administrator in."""
+"""What identity does when the server starts and before each answer leaves."""
 
 from collections.abc import AsyncIterator
 
@@ -6,11 +6,16 @@ from aiohttp import web
 
 from server.core.call import Call, system
 from server.core.log import get_log
-from server.identity import service
+from server.identity import cookies, service
 from server.settings import service as settings
 from server.web.routing import WORLD
 
 log = get_log(__name__)
+
+
+def set_up(app: web.Application) -> None:
+    """Let every answer carry the tokens with which its request's session was renewed."""
+    app.on_response_prepare.append(cookies.give_renewed)
 
 
 async def resources(app: web.Application) -> AsyncIterator[None]:

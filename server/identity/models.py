@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Known:
         expires_at: ``None`` for a token that does not expire.
         user_groups: UUIDs of the host groups that the person is limited to; ``None`` when there is no such limit.
         role_groups: the same of the role.
+        has_second_factor, factor_asked_at, theme: as in ``Actor``.
     """
 
     id: str
@@ -108,17 +110,38 @@ class Known:
     expires_at: datetime | None
     user_groups: list[str] | None = None
     role_groups: list[str] | None = None
+    has_second_factor: bool = True
+    factor_asked_at: datetime | None = None
+    theme: str = ""
+
+
+#: How somebody proved who they are.
+Method = Literal["local", "oidc", "discord", "passkey"]
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session that was just opened; the two secrets are shown this once."""
+    """A session that was just opened or renewed; the two secrets are shown this once.
+
+    Attributes:
+        expires_at: until when ``token`` is good; the refresh token renews it.
+        ends_at: until when the session may live.
+    """
 
     user: User
     session_id: str
     token: str
     refresh_token: str
     expires_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    """A session that just ended: how it was opened, and the provider's proof, with which one leaves there too."""
+
+    method: str = "local"
+    id_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +175,22 @@ class SecondFactor:
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolment:
+    """How an account stands to the rule that people have to have a second factor.
+
+    Attributes:
+        asked_at: since when the person knows; ``None`` when they were not here since.
+        due_at: until when they may go on without.
+    """
+
+    user_id: str
+    role: str
+    has_second_factor: bool
+    asked_at: datetime | None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TrustedDevice:
     """A browser that is not asked for a code; ``current`` is the one that asks."""
 
@@ -179,6 +218,7 @@ class Session:
     id: str
     address: str
     user_agent: str
+    method: str
     created_at: datetime
     last_activity_at: datetime
     expires_at: datetime

@@ -1,15 +1,15 @@
-"""Signing in and out: sessions are rows, so ending one takes effect at its next request."""
+"""Sessions: a signed token names one, and the row decides, so ending it takes effect at its next request."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
 from server.core.call import Actor, Call
 from server.core.db import Tx
-from server.core.ids import is_uuid, random_hex
+from server.core.ids import is_uuid
 from server.core.log import get_log
-from server.identity import permissions, queries, reach, rules
+from server.identity import access, permissions, queries, reach, rules
 from server.identity.errors import (
     BadToken,
     PersonsOnly,
@@ -17,44 +17,59 @@ from server.identity.errors import (
     SessionIdle,
     SessionMissing,
 )
-from server.identity.models import Browser, Known, Session, SignedIn, User
+from server.identity.models import Browser, Known, Method, Session, SignedIn, SignedOut, User
 from server.settings.models import Settings
 
 log = get_log(__name__)
 
-_PREFIX: Final = "pms_"
 _AGENT_TEXT: Final = 300
+#: Tabs that renew at the same moment are one person; later than this an old refresh token was copied.
+_SAME_MOMENT: Final = timedelta(seconds=30)
 
 
-async def open_session(tx: Tx, call: Call, user: User, browser: Browser, decided: Settings) -> SignedIn:
-    """Open a session with new secrets for a person who was just recognised (step)."""
-    token, refresh_token = _PREFIX + random_hex(32), _PREFIX + random_hex(32)
-    expires_at = call.now + timedelta(days=decided.session_days)
+async def open_session(
+    tx: Tx,
+    call: Call,
+    user: User,
+    browser: Browser,
+    decided: Settings,
+    *,
+    method: Method = "local",
+    id_token: str = "",
+) -> SignedIn:
+    """Open a session for a person who was just recognised (step).
+
+    Args:
+        tx: the transaction that decides it.
+        call: who asks; a session always gets a name of its own, whatever the browser had before.
+        user: the person.
+        browser: where from.
+        decided: the settings in force.
+        method: how the person proved who they are.
+        id_token: what the provider said, kept sealed; signing out there needs it.
+    """
+    life = timedelta(seconds=call.world.env.session_seconds) or timedelta(days=decided.session_days)
+    ends_at = access.when(call.now + life)
     session_id = await queries.insert_session(
         tx,
         user.id,
-        call.world.box.verifier(token),
-        call.world.box.verifier(refresh_token),
-        browser.address,
-        browser.user_agent[:_AGENT_TEXT],
+        Browser(browser.address, browser.user_agent[:_AGENT_TEXT]),
+        method,
+        call.world.box.seal(id_token) if id_token else None,
         call.now,
-        expires_at,
+        ends_at,
     )
-    return SignedIn(user, session_id, token, refresh_token, expires_at)
+    return _signed_in(call, user, access.Claims(session_id, user.id), ends_at)
 
 
 async def recognise(call: Call, token: str, *, active: bool) -> Actor:
-    """Return the person behind a session's token, from one query; ``active`` keeps the session from falling idle.
+    """Return the person behind an access token, from one query; ``active`` keeps the session from falling idle.
 
-    Raises ``BadToken``, ``SessionEnded`` or ``SessionIdle``.
+    Raises ``BadToken``, ``AccessExpired``, ``SessionEnded`` or ``SessionIdle``.
     """
-    known = await queries.find_session(call.db, call.world.box.verifier(token))
-    idle_minutes = call.world.env.session_idle_minutes
-    last_active_at = _demand_alive(call, known, idle_minutes).last_active_at
-    assert known is not None
-    assert last_active_at is not None
-    if active and rules.worth_marking(last_active_at, call.now, idle_minutes):
-        await queries.mark_activity(call.db, known.id, call.now)
+    claims = access.read(call, "access", token)
+    known = _demand_alive(call, claims, await queries.find_session(call.db, claims.session_id))
+    await _mark(call, known, active=active)
     return actor_of(known, "person", call.actor.address)
 
 
@@ -71,30 +86,68 @@ def actor_of(known: Known, kind: str, address: str) -> Actor:
         via=known.id,
         address=address,
         groups=reach.of(known.role, known.role_groups, known.user_groups),
+        has_second_factor=known.has_second_factor,
+        factor_asked_at=known.factor_asked_at,
+        theme=known.theme,
     )
 
 
-async def refresh(call: Call, refresh_token: str) -> SignedIn:
-    """Give a living session a new token; a session that ended or fell idle is not revived."""
-    verifier = await queries.find_refreshable(call.db, call.world.box.verifier(refresh_token))
-    found = await queries.find_session(call.db, verifier) if verifier else None
-    known = _demand_alive(call, found, call.world.env.session_idle_minutes)
-    user = await queries.find_user(call.db, known.user_id)
+async def renew(call: Call, refresh_token: str, *, active: bool) -> tuple[SignedIn, Actor]:
+    """Give a living session new tokens, and return them with who it is; what ended or fell idle is not revived.
+
+    A refresh token is good once. Who comes with the same one at the same moment gets the tokens of the one who was
+    first; who comes with it later holds a copy, and the session ends for both. Raises as ``recognise``.
+    """
+    claims = access.read(call, "refresh", refresh_token)
+    known = _demand_alive(call, claims, await queries.find_session(call.db, claims.session_id))
+    async with call.transaction() as tx:
+        generation = await _next_generation(tx, call, claims)
+        user = await queries.find_user(tx, known.user_id)
+        if generation is None and await queries.delete_session(tx, known.user_id, known.id):
+            await audit.record(tx, call, "identity.refresh_replayed", _subject(known), {"session_id": known.id})
+    if generation is None:
+        log.warning("refresh_token_replayed", user_id=known.user_id, address=call.actor.address)
+        raise BadToken
     if user is None or known.expires_at is None:
         raise BadToken
-    token = _PREFIX + random_hex(32)
-    async with call.transaction() as tx:
-        await queries.replace_session_token(tx, known.id, call.world.box.verifier(token))
-    return SignedIn(user, known.id, token, refresh_token, known.expires_at)
+    await _mark(call, known, active=active)
+    opened = _signed_in(call, user, access.Claims(known.id, user.id, generation), known.expires_at)
+    return opened, actor_of(known, "person", call.actor.address)
 
 
-async def sign_out(call: Call) -> None:
-    """End the session of this request."""
-    if call.actor.kind != "person":
-        raise PersonsOnly
+async def _next_generation(tx: Tx, call: Call, claims: access.Claims) -> int | None:
+    if made := await queries.next_generation(tx, claims.session_id, claims.generation, call.now):
+        return made
+    newest = await queries.find_generation(tx, claims.session_id, call.now - _SAME_MOMENT)
+    if newest is None:
+        raise BadToken
+    generation, fresh = newest
+    return generation if fresh and claims.generation == generation - 1 else None
+
+
+def _signed_in(call: Call, user: User, claims: access.Claims, ends_at: datetime) -> SignedIn:
+    expires_at = min(access.when(call.now + timedelta(seconds=call.world.env.access_seconds)), ends_at)
+    return SignedIn(
+        user=user,
+        session_id=claims.session_id,
+        token=access.issue(call, "access", claims, user.role, expires_at),
+        refresh_token=access.issue(call, "refresh", claims, user.role, ends_at),
+        expires_at=expires_at,
+        ends_at=ends_at,
+    )
+
+
+async def sign_out(call: Call) -> SignedOut:
+    """End the session of this request; the answer says where else one may have to sign out."""
+    _demand_person(call)
     async with call.transaction() as tx:
+        found = await queries.find_sign_in(tx, call.actor.via)
         if await queries.delete_session(tx, call.actor.id, call.actor.via):
             await audit.record(tx, call, "identity.signed_out", _me(call))
+    if found is None:
+        return SignedOut()
+    method, sealed = found
+    return SignedOut(method, call.world.box.open(sealed) if sealed else "")
 
 
 async def mine(call: Call) -> list[Session]:
@@ -105,6 +158,7 @@ async def mine(call: Call) -> list[Session]:
 
 async def end(call: Call, session_id: str) -> None:
     """End one of the asker's sessions; its next request is refused."""
+    _demand_person(call)
     async with call.transaction() as tx:
         if not is_uuid(session_id) or not await queries.delete_session(tx, call.actor.id, session_id):
             raise SessionMissing
@@ -113,6 +167,7 @@ async def end(call: Call, session_id: str) -> None:
 
 async def end_others(call: Call) -> int:
     """End all of the asker's sessions but the one that asks; return how many."""
+    _demand_person(call)
     async with call.transaction() as tx:
         ended = await queries.delete_other_sessions(tx, call.actor.id, call.actor.via)
         if ended:
@@ -130,15 +185,32 @@ async def sweep(call: Call) -> None:
     log.debug("sessions_forgotten", sessions=forgotten)
 
 
-def _demand_alive(call: Call, known: Known | None, idle_minutes: int) -> Known:
-    if known is None or not known.is_active:
+async def _mark(call: Call, known: Known, *, active: bool) -> None:
+    idle_minutes = call.world.env.session_idle_minutes
+    if active and known.last_active_at and rules.worth_marking(known.last_active_at, call.now, idle_minutes):
+        await queries.mark_activity(call.db, known.id, call.now)
+
+
+def _demand_alive(call: Call, claims: access.Claims, known: Known | None) -> Known:
+    if known is None or not known.is_active or known.user_id != claims.user_id:
         raise BadToken
     if known.expires_at is not None and known.expires_at <= call.now:
         raise SessionEnded
-    if known.last_active_at is not None and rules.is_idle(known.last_active_at, call.now, idle_minutes):
+    if known.last_active_at is not None and rules.is_idle(
+        known.last_active_at, call.now, call.world.env.session_idle_minutes
+    ):
         raise SessionIdle
     return known
 
 
+def _demand_person(call: Call) -> None:
+    if call.actor.kind != "person":
+        raise PersonsOnly
+
+
 def _me(call: Call) -> Subject:
     return Subject("user", call.actor.id, call.actor.name)
+
+
+def _subject(known: Known) -> Subject:
+    return Subject("user", known.user_id, known.username)

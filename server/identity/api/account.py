@@ -7,6 +7,7 @@ from aiohttp import web
 from server import __version__
 from server.core.errors import Unknown
 from server.identity import cookies, entrance, people, schemas, service, sessions, setup
+from server.identity.doorkeeper import REFRESH_COOKIE
 from server.identity.models import SecondStep
 from server.settings import service as settings
 from server.web.forms import read_json
@@ -38,7 +39,7 @@ async def login(request: web.Request) -> web.Response:
 async def refresh(request: web.Request) -> web.Response:
     """Give a living session new tokens; the refresh token is good once."""
     asked = call(request)
-    token = request.cookies.get(cookies.REFRESH_COOKIE, "")
+    token = request.cookies.get(REFRESH_COOKIE, "")
     if not token:
         raise Unknown
     opened, _ = await sessions.renew(asked, token, active=False)

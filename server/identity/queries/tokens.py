@@ -4,6 +4,7 @@ from datetime import datetime
 
 from server.core.db import Database, Tx
 from server.identity.models import ApiToken, Known
+from server.identity.queries.factors import FACTORS
 from server.identity.queries.scopes import LIMITS
 
 
@@ -35,7 +36,8 @@ async def find_token(db: Database, verifier: str) -> Known | None:
         f"""
         select t.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
                t.last_used_at as last_active_at, t.expires_at,
-               {LIMITS}
+               {LIMITS},
+               {FACTORS}
           from api_tokens t
           join users u on u.id = t.user_id
           left join role_permissions r on r.role = u.role
