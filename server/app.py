@@ -47,9 +47,16 @@ def tasks() -> tuple[Task, ...]:
 
 async def open_world(env: Env, keeper: Keeper, *, pool: int | None = None) -> World:
     """Open the resources everything stands on; close them with ``close_world``."""
-    database = await Database.open(env.database_url.reveal(), size=pool or env.database_pool)
-    redis = await open_redis(env.redis_url.reveal())
-    queue = Queue(env.redis_url.reveal())
+    limits = env.database
+    database = await Database.open(
+        env.database_url.reveal(),
+        size=pool or env.database_pool,
+        tries=limits.tries,
+        pause_seconds=limits.pause_seconds,
+        limits=limits,
+    )
+    redis = await open_redis(env.redis_url.reveal(), link=env.redis)
+    queue = Queue(env.redis_url.reveal(), env.redis)
     await queue.open()
     return World(env, database, redis, Bus(redis, keeper), queue, SecretBox(env.master_key))
 

@@ -104,9 +104,12 @@ class Call:
         return self.world.db
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["Tx"]:
-        """Open the use case's one transaction; its effects run after the commit."""
-        async with self.world.db.transaction() as tx:
+    async def transaction(self, *, long: bool = False) -> AsyncIterator["Tx"]:
+        """Open the use case's one transaction; its effects run after the commit.
+
+        A long one stores whole inventories and may take longer.
+        """
+        async with self.world.db.transaction(long=long) as tx:
             yield tx
         await tx.run_effects(self.world)
 

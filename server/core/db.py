@@ -16,6 +16,7 @@ import psycopg2.errors
 import psycopg2.extensions
 import psycopg2.extras
 
+from server.core.env import DatabaseLimits
 from server.core.log import get_log
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ _UUID: Final = psycopg2.extensions.new_type((2950,), "uuid", psycopg2.STRING)
 _UUIDS: Final = psycopg2.extensions.new_array_type((2951,), "uuid[]", _UUID)
 #: Connection errors, shutting or starting up, no such database any more, too many connections.
 _AWAY: Final = ("08", "57P", "3D000", "53300")
-_STATEMENT_SECONDS: Final = 60.0
+_NEVER_SECONDS: Final = 1e9
+_TIDY_SECONDS: Final = 30.0
 _CONNECTING: Final = 20  # psycopg2's connection status while libpq still talks to the server's door
 _ATTEMPTS: Final = 4
 _BACKOFF_SECONDS: Final = 0.025
@@ -39,6 +41,10 @@ _BACKOFF_LIMIT_SECONDS: Final = 0.5
 
 class DatabaseDown(ConnectionError):
     """PostgreSQL did not answer after all tries; the text names the address, never the password."""
+
+
+class DatabaseBusy(psycopg2.OperationalError):
+    """No connection was free in time, or a transaction took longer than it may; asking again later may help."""
 
 
 class Queries:
@@ -117,10 +123,14 @@ class _Link(aiopg.Connection):
 
     libpq closes its socket by itself when the server goes away, while uvloop still watches that number: from then on
     every connection that is given the same number fails. A duplicate is closed by nobody but us, after unwatching.
+
+    Attributes:
+        opened_at: in the loop's seconds, for the end of a connection's life.
     """
 
     def __init__(self, dsn: str, timeout: float, **options: Any) -> None:
         super().__init__(dsn, timeout, enable_json=False, enable_hstore=False, enable_uuid=False, **options)
+        self.opened_at = self._loop.time()
         self._loop.remove_reader(self._conn.fileno())
         self._watch()
 
@@ -166,36 +176,83 @@ class _Link(aiopg.Connection):
 class _Pool(aiopg.Pool):
     """aiopg's pool, filled with our connections."""
 
+    limits: DatabaseLimits = DatabaseLimits()
+    _tidying: asyncio.TimerHandle | None = None
+
     async def _fill_free_pool(self, override_min: bool) -> None:
-        for link in [link for link in self._free if link.closed]:
-            self._free.remove(link)
+        self._drop_old()
         most = self.maxsize or sys.maxsize
         while self.size < self.minsize or (override_min and not self._free and self.size < most):
             self._acquiring += 1
             try:
-                link = await _Link(self._dsn, self._timeout, **self._conn_kwargs)
+                async with asyncio.timeout(self.limits.connect_seconds):
+                    link = await _Link(self._dsn, self._timeout, **self._conn_kwargs)
                 psycopg2.extras.register_default_jsonb(link.raw, loads=orjson.loads)
                 self._free.append(link)
                 self._cond.notify()
+            except TimeoutError as error:
+                message = f"connecting took longer than {self.limits.connect_seconds:g} s (DB_CONNECT_TIMEOUT)"
+                raise psycopg2.OperationalError(message) from error
             finally:
                 self._acquiring -= 1
+
+    def _drop_old(self) -> None:
+        """Close connections that nobody uses and that are idle or old enough; those in use are looked at later."""
+        now = self._loop.time()
+        for link in [*self._free]:
+            idle = now - link.last_usage > (self.limits.idle_seconds or _NEVER_SECONDS)
+            old = now - getattr(link, "opened_at", now) > (self.limits.lifetime_seconds or _NEVER_SECONDS)
+            if link.closed or idle or old:
+                self._drop(link)
+
+    def _drop(self, link: aiopg.Connection) -> None:
+        self._free.remove(link)
+        if not link.closed:
+            link.close()
+
+    def tidy(self) -> None:
+        """Look for such connections from now on, also while nobody asks for one."""
+        self._drop_old()
+        limits = (self.limits.idle_seconds, self.limits.lifetime_seconds)
+        every = min(_TIDY_SECONDS, *(max(0.1, seconds / 2) for seconds in limits if seconds))
+        self._tidying = self._loop.call_later(every, self.tidy)
+
+    def close(self) -> None:
+        """Close it, and stop looking."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+        super().close()
 
 
 class Database(Queries):
     """A pool of connections in UTC, each statement in its own transaction unless ``transaction`` is used."""
 
-    def __init__(self, pool: aiopg.Pool) -> None:
+    def __init__(self, pool: aiopg.Pool, limits: DatabaseLimits) -> None:
         self._pool = pool
+        self._limits = limits
 
     @classmethod
-    async def open(cls, dsn: str, *, size: int = 20, tries: int = 30, pause_seconds: float = 2.0) -> "Database":
+    async def open(
+        cls,
+        dsn: str,
+        *,
+        size: int = 20,
+        tries: int = 30,
+        pause_seconds: float = 2.0,
+        limits: DatabaseLimits = DatabaseLimits(),  # noqa: B008 (frozen)
+    ) -> "Database":
         """Connect, waiting for a database that is still starting; ``DatabaseDown`` after all tries."""
+        options = f"-c timezone=UTC -c lock_timeout={limits.wait_ms} -c statement_timeout={limits.long_transaction_ms}"
+        statement_seconds = limits.long_transaction_ms / 1000 + 5
         for attempt in range(1, tries + 1):
             try:
-                pool = await _Pool.from_pool_fill(
-                    dsn, 1, size, _STATEMENT_SECONDS, enable_json=False, enable_hstore=False, enable_uuid=False,
-                    echo=False, on_connect=None, pool_recycle=-1, options="-c timezone=UTC",
+                pool = _Pool(
+                    dsn, 1, size, statement_seconds, enable_json=False, enable_hstore=False, enable_uuid=False,
+                    echo=False, on_connect=None, pool_recycle=-1, options=options,
                 )  # fmt: skip
+                pool.limits = limits
+                async with pool.acquire():
+                    pass
             except psycopg2.OperationalError as error:
                 reason = str(error).strip().splitlines()[0]
                 if attempt == tries:
@@ -204,7 +261,8 @@ class Database(Queries):
                 log.warning("database_not_ready", attempt=attempt, of=tries, reason=reason)
                 await asyncio.sleep(pause_seconds)
             else:
-                return cls(pool)
+                pool.tidy()
+                return cls(pool, limits)
         raise AssertionError
 
     async def close(self) -> None:
@@ -215,18 +273,59 @@ class Database(Queries):
     async def _run(
         self, sql: str, params: dict[str, Any], *, fetch: bool
     ) -> tuple[list[tuple[Any, ...]], list[str], int]:
-        async with self._pool.acquire() as connection:
+        async with self._connection(self._limits.pool_seconds) as connection:
             return await _statement(connection, sql, params, fetch=fetch)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
-        """Begin, and commit at the end; an exception or a cancellation rolls back."""
-        async with self._pool.acquire() as connection:
-            await _statement(connection, "begin", {}, fetch=False)
-            tx = Tx(connection)
+    async def _connection(self, within_seconds: float) -> AsyncIterator[aiopg.Connection]:
+        try:
+            async with asyncio.timeout(within_seconds):
+                connection = await self._pool.acquire()
+        except TimeoutError as error:
+            raise self._exhausted(within_seconds) from error
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
+
+    def _exhausted(self, waited_seconds: float) -> DatabaseBusy:
+        # The exact words stand in the operators' documentation; they search the log for them.
+        log.error("DATABASE CONNECTION POOL EXHAUSTED!", waited_seconds=waited_seconds)
+        log.error(f"Current limit: DB_CONNECTION_LIMIT={self._pool.maxsize}")  # noqa: G004
+        log.error(f"Pool timeout: DB_POOL_TIMEOUT={self._limits.pool_seconds:g}s")  # noqa: G004
+        log.error("Suggestion: Increase DB_CONNECTION_LIMIT in your .env file")
+        return DatabaseBusy("timeout acquiring connection: connection pool exhausted")
+
+    @asynccontextmanager
+    async def transaction(self, *, long: bool = False, endless: bool = False) -> AsyncIterator[Tx]:
+        """Begin, and commit at the end; an exception, a cancellation or the end of its time rolls back.
+
+        Args:
+            long: whole inventories are stored, which may take ``DB_TRANSACTION_LONG_TIMEOUT``.
+            endless: the schema is changed, which takes as long as it takes.
+        """
+        limits = self._limits
+        most_ms = limits.long_transaction_ms if long else limits.transaction_ms
+        wait_seconds = min(limits.pool_seconds, limits.wait_ms / 1000 or limits.pool_seconds)
+        async with self._connection(wait_seconds) as connection:
+            deadline = asyncio.timeout(None if endless else most_ms / 1000)
             try:
-                yield tx
-                await _statement(connection, "commit", {}, fetch=False)
+                async with deadline:
+                    await _statement(connection, "begin", {}, fetch=False)
+                    if endless:
+                        settings = "set local lock_timeout = 0; set local statement_timeout = 0"
+                        await _statement(connection, settings, {}, fetch=False)
+                    tx = Tx(connection)
+                    yield tx
+                    await _statement(connection, "commit", {}, fetch=False)
+            except TimeoutError as error:
+                await _roll_back(connection)
+                if not deadline.expired():
+                    raise
+                name = "DB_TRANSACTION_LONG_TIMEOUT" if long else "DB_TRANSACTION_TIMEOUT"
+                log.warning("transaction_too_long", limit_ms=most_ms, variable=name)
+                message = f"context deadline exceeded: the transaction took longer than {most_ms} ms ({name})"
+                raise DatabaseBusy(message) from error
             except BaseException:
                 await _roll_back(connection)
                 raise

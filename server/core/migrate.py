@@ -41,7 +41,7 @@ async def migrate(db: Database, folder: Path = FOLDER) -> Version:
     """Apply what is missing; several servers starting together wait for the first one."""
     files = _files(folder)
     await _prepare(db)
-    async with db.transaction() as tx:
+    async with db.transaction(endless=True) as tx:
         await tx.execute("select pg_advisory_xact_lock(%(lock)s)", lock=_LOCK)
         before = await version(tx)
         if before.dirty:
@@ -68,12 +68,12 @@ async def version(tx: Database | Tx) -> Version:
 async def force(db: Database, number: int) -> None:
     """Record a version without running anything and clear the dirty flag."""
     await _prepare(db)
-    async with db.transaction() as tx:
+    async with db.transaction(endless=True) as tx:
         await _record(tx, number)
 
 
 async def _prepare(db: Database) -> None:
-    async with db.transaction() as tx:
+    async with db.transaction(endless=True) as tx:
         await tx.execute("select pg_advisory_xact_lock(%(lock)s)", lock=_LOCK)
         await tx.execute(
             "create table if not exists schema_migrations (version bigint primary key, dirty boolean not null)"

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 import redis.asyncio as driver
 from redis.exceptions import RedisError as DriverError
 
+from server.core.env import RedisLink
 from server.core.log import get_log
 
 log = get_log(__name__)
@@ -21,10 +22,30 @@ def key(*parts: str) -> str:
     return PREFIX + ":".join(parts)
 
 
-async def open_redis(url: str, *, tries: int = 30, pause_seconds: float = 2.0) -> Redis:
+def link_options(url: str, link: RedisLink) -> dict[str, Any]:
+    """Return how the driver connects: its times, and whom it believes when the connection is encrypted."""
+    options: dict[str, Any] = {
+        "socket_connect_timeout": link.connect_ms / 1000,
+        "socket_timeout": link.command_ms / 1000,
+    }
+    if url.startswith("rediss://"):
+        options["ssl_cert_reqs"] = "required" if link.verify else "none"
+        options["ssl_check_hostname"] = link.verify
+        if link.authority is not None:
+            options["ssl_ca_certs"] = str(link.authority)
+    return options
+
+
+async def open_redis(
+    url: str,
+    *,
+    tries: int = 30,
+    pause_seconds: float = 2.0,
+    link: RedisLink = RedisLink(),  # noqa: B008 (frozen)
+) -> Redis:
     """Connect to ``redis://``, ``rediss://`` or ``unix://`` and wait until it answers."""
     client: Any = driver.from_url(
-        url, decode_responses=True, socket_connect_timeout=10, health_check_interval=30, max_connections=256
+        url, decode_responses=True, health_check_interval=30, max_connections=256, **link_options(url, link)
     )
     for attempt in range(1, tries + 1):
         try:

@@ -154,7 +154,7 @@ def _check_in(call: Call, host: AgentHost, parcel: Parcel, opened: _Opened, deli
 
 async def _store(call: Call, host: AgentHost, opened: _Opened, check_in: CheckIn) -> Receipt:
     seal = opened.packages_seal
-    async with call.transaction() as tx:
+    async with call.transaction(long=True) as tx:
         counts = await packages.store_inventory(tx, call, host.id, opened.packages, opened.repositories)
         if seal is not None and counts is not None:
             seal = replace(seal, processed=counts.packages)
