@@ -117,7 +117,6 @@ class Env:
     ping_body_limit_bytes: int = 8 * 1024
     trust_proxy: str = ""
     hsts: bool = False
-    outbound_allow_private: str = ""
     session_idle_minutes: int = 30
     access_seconds: int = 3600
     session_seconds: int = 0
@@ -220,7 +219,6 @@ def _read(reader: "_Reader") -> Env:
         ping_body_limit_bytes=reader.size("AGENT_PING_BODY_LIMIT"),
         trust_proxy=reader.get("TRUST_PROXY", "", values.trust),
         hsts=reader.truth("ENABLE_HSTS"),
-        outbound_allow_private=reader.get("OUTBOUND_ALLOW_PRIVATE", "", values.networks),
         session_idle_minutes=reader.number("SESSION_INACTIVITY_TIMEOUT_MINUTES"),
         access_seconds=reader.get("JWT_EXPIRES_IN", 3600, values.duration_seconds),
         session_seconds=reader.get("JWT_REFRESH_EXPIRES_IN", 0, values.duration_or_days_seconds),

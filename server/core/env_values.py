@@ -142,17 +142,6 @@ def networks(raw: str, otherwise: str = "") -> str:
     return raw
 
 
-def networks(raw: str) -> str:
-    """Take a list of networks."""
-    try:
-        for part in raw.split(","):
-            ip_network(part.strip(), strict=False)
-    except ValueError as error:
-        message = "must be networks such as 10.0.0.0/8, comma-separated"
-        raise ValueError(message) from error
-    return raw
-
-
 def size(raw: str) -> int:
     """Take a size such as 512kb; a bare number means megabytes."""
     match = _SIZE.match(raw.lower())
