@@ -25,6 +25,8 @@ STAMP = ".stamp"
 FILES: tuple[tuple[str, str], ...] = (
     ("@tabler/core/dist/css/tabler.min.css", "tabler/tabler.min.css"),
     ("htmx.org/dist/htmx.min.js", "htmx/htmx.min.js"),
+    ("swagger-ui-dist/swagger-ui.css", "swagger-ui/swagger-ui.css"),
+    ("swagger-ui-dist/swagger-ui-bundle.js", "swagger-ui/swagger-ui-bundle.js"),
     ("@fontsource-variable/inter/index.css", "inter/index.css"),
     ("@fontsource-variable/inter/files/*-wght-normal.woff2", "inter/files/"),
     ("@fontsource-variable/jetbrains-mono/index.css", "jetbrains-mono/index.css"),

@@ -10,6 +10,7 @@ from server.audit.models import Filter
 from server.core.errors import Invalid
 from server.core.paging import Window
 from server.web.forms import query_number
+from server.web.handler_code import documented
 from server.web.problems import json_answer
 from server.web.routing import Routes, call, gated
 
@@ -18,6 +19,7 @@ _PAGE_MOST: Final = 200
 
 
 @routes.get("/api/v1/audit")
+@documented(query=("since", "until"))
 @gated("can_manage_settings")
 async def entries(request: web.Request) -> web.Response:
     """Answer a page of the log, newest first."""
@@ -33,6 +35,7 @@ async def entries(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/audit/export.csv", name="audit.csv.download")
+@documented(query=("since", "until"), answers={200: "text/csv"})
 @gated("can_manage_settings")
 async def export_csv(request: web.Request) -> web.StreamResponse:
     """Send every entry that matches, as a table."""
@@ -46,6 +49,7 @@ async def export_csv(request: web.Request) -> web.StreamResponse:
 
 
 @routes.get("/api/v1/audit/export.json", name="audit.json.download")
+@documented(query=("since", "until"), answers={200: "application/json"})
 @gated("can_manage_settings")
 async def export_json(request: web.Request) -> web.StreamResponse:
     """Send every entry that matches, as one JSON list."""

@@ -12,6 +12,7 @@ from server.channel.switchboard import Switchboard, switchboard
 from server.core.ids import HostId
 from server.core.loop import Keeper
 from server.hosts import service as hosts
+from server.web.handler_code import documented
 from server.web.routing import AGENT_INBOXES, CALL, WORLD, Routes, agent_only, call
 
 routes = Routes()
@@ -37,6 +38,7 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
 
 
 @routes.get("/api/v1/agents/ws", name="agents.socket")
+@documented(answers={101: ""})
 @agent_only(plain=True)
 async def connect(request: web.Request) -> web.StreamResponse:
     """Upgrade an authenticated agent and stay with it until it leaves."""

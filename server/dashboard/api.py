@@ -7,6 +7,7 @@ from aiohttp import web
 from server.core.errors import Missing
 from server.dashboard import service
 from server.web.meters import METERS, Meters, knows_the_token
+from server.web.openapi import DESCRIPTION, Description
 from server.web.problems import json_answer
 from server.web.routing import Routes, call, open_to_all
 
@@ -35,8 +36,17 @@ async def health(request: web.Request) -> web.Response:
 
 
 def set_up(app: web.Application) -> None:
-    """Begin to count."""
+    """Begin to count, and have a place for the description of the API."""
     app[METERS] = Meters()
+    app[DESCRIPTION] = Description()
+
+
+@routes.get("/api/v1/openapi.json")
+@open_to_all("it says which doors there are and nothing of what is behind them")
+async def openapi(request: web.Request) -> web.Response:
+    """Answer the description of this API (OpenAPI 3.1)."""
+    body = await request.config_dict[DESCRIPTION].read(request.app)
+    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 @routes.get("/metrics")

@@ -10,9 +10,10 @@ from server.core.errors import Missing
 from server.dashboard import service
 from server.dashboard.models import JobSummary, Tile
 from server.dashboard.styleguide import styleguide
+from server.web.handler_code import documented
 from server.web.navigation import Entry
 from server.web.render import Page, render
-from server.web.routing import Routes, call, gated, open_to_all
+from server.web.routing import API_DOCS, Routes, call, gated, open_to_all
 
 routes: Final = Routes()
 ENTRIES: Final = (Entry("", "Overview", "/", "layout-dashboard", order=1, permission="can_view_dashboard"),)
@@ -57,6 +58,29 @@ async def overview(request: web.Request) -> web.StreamResponse:
 async def search(request: web.Request) -> web.StreamResponse:
     """Look for what was typed among the hosts."""
     raise web.HTTPSeeOther("/hosts?" + urlencode({"search": request.query.get("q", "").strip()}))
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDocsPage(Page):
+    """templates/dashboard/api_docs.html."""
+
+    template: ClassVar[str] = "dashboard/api_docs.html"
+    title: ClassVar[str] = "API"
+
+
+@routes.get(API_DOCS)
+@gated()
+async def to_api_docs(_request: web.Request) -> web.Response:
+    """Lead to the page that shows the description of the API."""
+    return web.Response(status=301, headers={"Location": f"{API_DOCS}/"})
+
+
+@routes.get(f"{API_DOCS}/")
+@documented(answers={200: "text/html"})
+@gated()
+async def api_docs(request: web.Request) -> web.Response:
+    """Show the description of the API, and let people try it with their own session."""
+    return render(request, ApiDocsPage())
 
 
 @routes.post("/theme")

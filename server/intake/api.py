@@ -17,6 +17,7 @@ from server.intake import schemas, service
 from server.intake.errors import BadReport
 from server.intake.models import Delivery
 from server.web.forms import read_bytes
+from server.web.handler_code import documented
 from server.web.problems import json_answer
 from server.web.routing import WORLD, Routes, agent_only, call, open_to_all, world
 
@@ -54,6 +55,7 @@ def stored_or(text: str) -> Callable[[Door], Door]:
 
 
 @routes.post("/api/v1/hosts/ping")
+@documented(body_kind="application/json")
 @agent_only(limit="agent")
 @stored_or("Ping failed")
 async def ping(request: web.Request) -> web.Response:
@@ -84,6 +86,7 @@ async def _small_body(request: web.Request) -> bytes:
 
 
 @routes.post("/api/v1/hosts/update")
+@documented(body_kind="application/json")
 @agent_only(limit="agent")
 @stored_or("Failed to update host")
 async def update(request: web.Request) -> web.Response:
