@@ -87,7 +87,6 @@ class Env:
         session_seconds: how long a session may live; 0: as long as the settings say.
         outbound_allow_private: networks that URLs given by people may lead to although they are not public.
         frontend_url: where people are led after signing out elsewhere; empty when nobody said.
-        outbound_allow_private: networks that URLs given by people may lead to although they are private.
         discord_api_url, discord_images_url: where Discord is; another place is for trying out.
         profiling: administrators may look into the process, which says every ``memory_seconds`` what it needs.
         worker_inside: whether ``serve`` also starts a worker (all in one).

@@ -28,6 +28,9 @@ class Settings:
         cors_origin: origins whose pages may use the API; once decided, the API answers under their names only.
         rate_limit_max, rate_limit_window_ms: how often one address may ask within a window; likewise for the groups
             auth (signing in), agent (reports of hosts) and password (changing one).
+        oidc_redirect_uri, discord_redirect_uri, oidc_post_logout_uri: instead of what is made of the server's URL.
+        oidc_disable_local_auth: people sign in with the provider only, for as long as it can be reached.
+        newsletter_url: takes name and address of who asks for it at the set-up; empty offers no newsletter.
         audit_retention_days: entries of the audit log that are older are deleted; 0 keeps them for ever.
     """
 
@@ -67,7 +70,30 @@ class Settings:
     agent_rate_limit_max: int
     password_rate_limit_window_ms: int
     password_rate_limit_max: int
+    newsletter_url: str
     audit_retention_days: int
+    oidc_enabled: bool
+    oidc_issuer_url: str
+    oidc_client_id: str
+    oidc_redirect_uri: str
+    oidc_scopes: str
+    oidc_enforce_https: bool
+    oidc_auto_create_users: bool
+    oidc_default_role: str
+    oidc_disable_local_auth: bool
+    oidc_button_text: str
+    oidc_post_logout_uri: str
+    oidc_session_ttl: int
+    oidc_sync_roles: bool
+    oidc_superadmin_group: str
+    oidc_admin_group: str
+    oidc_host_manager_group: str
+    oidc_user_group: str
+    oidc_readonly_group: str
+    discord_oauth_enabled: bool
+    discord_client_id: str
+    discord_redirect_uri: str
+    discord_button_text: str
 
     @property
     def server_url(self) -> str:

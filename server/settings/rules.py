@@ -14,6 +14,7 @@ _DURATION: Final = re.compile(r"^(\d{1,6})([smhd])$")
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DAY_SECONDS: Final = 86400
 _TEXT_MOST: Final = 200
+_URL_MOST: Final = 2000
 _STANDARD_PORTS: Final = {"http": 80, "https": 443}
 _WINDOW_MS: Final = (1000, 86_400_000)
 _MOST: Final = (1, 10_000_000)
@@ -32,6 +33,7 @@ class Setting:
         variable: the environment variable that decides over the stored value; empty when there is none.
         initial: the variable is only the value before anyone stored one.
         older: an older name of the variable; it still decides where it is set.
+        apart: it is changed on a page of its own, which checks more than the value.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Setting:
     variable: str = ""
     initial: bool = False
     older: str = ""
+    apart: bool = False
 
 
 def take_truth(value: Any) -> bool:
@@ -150,6 +153,82 @@ def text(value: Any) -> str:
     return value.strip()
 
 
+def optional(take: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Take nothing at all, or what ``take`` takes."""
+    return lambda value: take(value) if str(value).strip() else ""
+
+
+def web_address(value: Any) -> str:
+    """Take an http or https URL with any path."""
+    given = str(value).strip()
+    try:
+        parts = urlsplit(given)
+        fine = parts.scheme in _STANDARD_PORTS and bool(parts.hostname) and parts.port != 0 and parts.username is None
+    except ValueError:
+        fine = False
+    if not fine or parts.fragment or not given.isprintable() or " " in given or len(given) > _URL_MOST:
+        message = "must be a URL such as https://login.example.com"
+        raise ValueError(message)
+    return given
+
+
+def scopes(value: Any) -> str:
+    """Take OpenID scopes with blanks between them."""
+    found = str(value).split()
+    if "openid" not in found or not all(word.isascii() and word.isprintable() for word in found):
+        message = "must be scopes with blanks between them, openid among them"
+        raise ValueError(message)
+    return " ".join(found)
+
+
+def built_in_role(value: Any) -> str:
+    """Take one of the built-in roles; the name older versions had for readonly is still understood."""
+    return one_of("superadmin", "admin", "host_manager", "user", "readonly")(role(value))
+
+
+def _oidc(name: str, default: Any, take: Callable[[Any], Any]) -> Setting:
+    return Setting(f"oidc_{name}", default, take, f"OIDC_{name.upper()}", apart=True)
+
+
+#: Single sign-on. The secrets are not here: they are stored sealed, by the room that uses them.
+SIGN_ON: Final = (
+    _oidc("enabled", default=False, take=take_truth),
+    _oidc("issuer_url", "", optional(web_address)),
+    _oidc("client_id", "", optional(text)),
+    _oidc("redirect_uri", "", optional(web_address)),
+    _oidc("scopes", "openid email profile groups", scopes),
+    _oidc("enforce_https", default=True, take=take_truth),
+    _oidc("auto_create_users", default=False, take=take_truth),
+    _oidc("default_role", "user", built_in_role),
+    _oidc("disable_local_auth", default=False, take=take_truth),
+    _oidc("button_text", "Login with SSO", text),
+    _oidc("post_logout_uri", "", optional(web_address)),
+    _oidc("session_ttl", 600, take_number(30, 86_400)),
+    _oidc("sync_roles", default=False, take=take_truth),
+    _oidc("superadmin_group", "", optional(text)),
+    _oidc("admin_group", "", optional(text)),
+    _oidc("host_manager_group", "", optional(text)),
+    _oidc("user_group", "", optional(text)),
+    _oidc("readonly_group", "", optional(text)),
+    Setting("discord_oauth_enabled", default=False, take=take_truth, apart=True),
+    Setting("discord_client_id", "", optional(text), apart=True),
+    Setting("discord_redirect_uri", "", optional(web_address), apart=True),
+    Setting("discord_button_text", "Login with Discord", text, apart=True),
+)
+
+def address(value: Any) -> str:
+    """Take an http or https address, or nothing."""
+    text = str(value).strip()
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if text and (parts.scheme not in _STANDARD_PORTS or not parts.hostname or not text.isprintable()):
+        message = "must be an address that begins with http:// or https://"
+        raise ValueError(message)
+    return text
+
+
 CATALOGUE: Final = (
     Setting("server_protocol", "http", one_of("http", "https"), "SERVER_PROTOCOL", initial=True),
     Setting("server_host", "localhost", host, "SERVER_HOST", initial=True),
@@ -187,10 +266,13 @@ CATALOGUE: Final = (
     Setting("agent_rate_limit_max", 1000, take_number(*_MOST), "AGENT_RATE_LIMIT_MAX"),
     Setting("password_rate_limit_window_ms", 900_000, take_number(*_WINDOW_MS), "PASSWORD_RATE_LIMIT_WINDOW_MS"),
     Setting("password_rate_limit_max", 5, take_number(*_MOST), "PASSWORD_RATE_LIMIT_MAX"),
+    Setting("newsletter_url", "", address, "NEWSLETTER_URL"),
     Setting("audit_retention_days", 365, take_number(0, 36_500), "AUDIT_RETENTION_DAYS"),
+    *SIGN_ON,
 )
 
 BY_NAME: Final = {setting.name: setting for setting in CATALOGUE}
+APART: Final = frozenset(setting.name for setting in CATALOGUE if setting.apart)
 
 
 def effective(variables: Mapping[str, str], stored: Mapping[str, Any]) -> Effective:

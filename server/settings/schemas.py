@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_snake
 
+from server.settings import rules
 from server.settings.models import Effective
 from server.web.forms import BadBody, Body
 
@@ -32,10 +33,14 @@ class AgentsForm(Body):
 
 
 def changes(value: Any) -> dict[str, Any]:
-    """Return a JSON body as changes by setting name; names may be written in snake or in camel case."""
+    """Return a JSON body as changes by setting name; names may be written in snake or in camel case.
+
+    Settings that have a page of their own are left out: their door checks more than the value.
+    """
     if not isinstance(value, dict):
         raise BadBody
-    return {to_snake(str(name)): one for name, one in value.items()}
+    named = {to_snake(str(name)): one for name, one in value.items()}
+    return {name: one for name, one in named.items() if name not in rules.APART}
 
 
 def as_answer(effective: Effective) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _stored_name(key: str) -> str:
     known = variables.BY_KEY.get(key)
     if known is None:
         raise UnknownVariable
-    if not known.setting:
+    if not known.setting or rules.BY_NAME[known.setting].apart:
         raise ReadOnlyVariable(key=key)
     return known.setting
 

@@ -13,6 +13,7 @@ CATEGORIES: Final = (
     "Logging",
     "Authentication",
     "Password policy",
+    "Single sign-on",
     "Server performance",
     "Rate limits",
     "Redis",
@@ -45,6 +46,31 @@ def _set(category: str, name: str, description: str) -> Known:
     return Known(BY_NAME[name].variable, category, description, setting=name)
 
 
+#: Changed under Settings → OIDC / SSO; this page only shows them.
+_SIGN_ON: Final = (
+    _set("Single sign-on", "oidc_enabled", "People may sign in with an OpenID provider"),
+    _set("Single sign-on", "oidc_issuer_url", "The provider, where its discovery document is"),
+    _set("Single sign-on", "oidc_client_id", "As whom the provider knows this server"),
+    Known("OIDC_CLIENT_SECRET", "Single sign-on", "How this server proves that to the provider", sensitive=True),
+    _set("Single sign-on", "oidc_redirect_uri", "Where the provider sends people back to"),
+    _set("Single sign-on", "oidc_scopes", "What is asked of the provider"),
+    _set("Single sign-on", "oidc_enforce_https", "Neither the provider nor the sign-in may use plain http"),
+    _set("Single sign-on", "oidc_auto_create_users", "Unknown people get an account when they first sign in"),
+    _set("Single sign-on", "oidc_default_role", "Their role when no group says another"),
+    _set("Single sign-on", "oidc_disable_local_auth", "No passwords, for as long as the provider can be reached"),
+    _set("Single sign-on", "oidc_button_text", "What the sign-in page offers"),
+    _set("Single sign-on", "oidc_post_logout_uri", "Where people arrive after signing out"),
+    _set("Single sign-on", "oidc_session_ttl", "Seconds between leaving for the provider and coming back"),
+    _set("Single sign-on", "oidc_sync_roles", "Groups decide the role at every sign-in"),
+    _set("Single sign-on", "oidc_superadmin_group", "Whose members are superadmin"),
+    _set("Single sign-on", "oidc_admin_group", "Whose members are admin"),
+    _set("Single sign-on", "oidc_host_manager_group", "Whose members are host manager"),
+    _set("Single sign-on", "oidc_user_group", "Whose members are user"),
+    _set("Single sign-on", "oidc_readonly_group", "Whose members are readonly"),
+    Known("DISCORD_API_URL", "Single sign-on", "Where Discord is", "https://discord.com/api"),
+    Known("DISCORD_CDN_URL", "Single sign-on", "Where its pictures are", "https://cdn.discordapp.com"),
+)
+
 VARIABLES: Final = (
     Known(
         "DATABASE_URL", "Database", "Where PostgreSQL is; embedded when neither it nor Redis is named", sensitive=True
@@ -57,6 +83,7 @@ VARIABLES: Final = (
     _set("Server", "cors_origin", "Origins whose pages may use the API; the first names of the server too"),
     Known("ENABLE_HSTS", "Server", "Tells browsers to use https only", "false"),
     Known("TRUST_PROXY", "Server", "Whose forwarded headers are believed: true, or networks", "false"),
+    Known("OUTBOUND_ALLOW_PRIVATE", "Server", "Private networks that URLs given by people may lead to"),
     Known("METRICS_TOKEN", "Logging", "Lets monitoring read /metrics; without it there is none", sensitive=True),
     Known("LOG_LEVEL", "Logging", "The least important lines that are written: debug, info, warn or error", "info"),
     _set("Logging", "audit_retention_days", "Days that entries of the audit log are kept; 0 is for ever"),
@@ -84,6 +111,7 @@ VARIABLES: Final = (
     _set("Password policy", "password_require_lowercase", "A password needs a small letter"),
     _set("Password policy", "password_require_number", "A password needs a digit"),
     _set("Password policy", "password_require_special", "A password needs a special character"),
+    *_SIGN_ON,
     Known("JSON_BODY_LIMIT", "Server performance", "Requests with a larger body are refused", "5mb"),
     Known("AGENT_UPDATE_BODY_LIMIT", "Server performance", "The same for reports of hosts", "5mb"),
     Known("AGENT_PING_BODY_LIMIT", "Server performance", "The same for check-ins of hosts", "8kb"),
@@ -110,6 +138,7 @@ VARIABLES: Final = (
     Known("PATCHMON_DATA_DIR", "Deployment", "Data of the embedded services", "data"),
     Known("PATCHMON_WORKER_INSIDE", "Deployment", "Whether the server does background work itself", "true"),
     Known("PATCHMON_DEVELOPMENT", "Deployment", "Pages for developers", "false"),
+    _set("Deployment", "newsletter_url", "Takes who asks for the newsletter at the set-up; empty: none is offered"),
     _set("Deployment", "disabled_modules", "Capability modules that are switched off"),
 )
 BY_KEY: Final = {known.key: known for known in VARIABLES}
@@ -152,7 +181,7 @@ def _of_setting(
         default=as_text(setting.default),
         database_value=as_text(stored[known.setting]) if is_stored else None,
         conflict=is_stored and bool(given(setting, variables)),
-        editable=True,
+        editable=not setting.apart,
         sensitive=False,
         requires_restart=False,
         type="number" if isinstance(take, take_number) else "boolean" if take is take_truth else "text",
