@@ -102,7 +102,7 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
     if order.idempotency_key and (earlier := await job_rows.find_by_idempotency_key(tx, call, order.idempotency_key)):
         return earlier
     checked = catalogue.check(found, order.variables)
-    targets, complaints = await _targets(tx, order)
+    targets, complaints = await _targets(tx, call, order)
     complaints |= {f"variables.{name}": text for name, text in checked.complaints.items()} | _misused(order)
     if complaints:
         raise NotLaunchable(complaints)
@@ -127,9 +127,9 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
     return str(row["uuid"])
 
 
-async def _targets(tx: Tx, order: Order) -> tuple[tuple[Target, ...], dict[str, str]]:
+async def _targets(tx: Tx, call: Call, order: Order) -> tuple[tuple[Target, ...], dict[str, str]]:
     names, groups = tuple(dict.fromkeys(order.hosts)), tuple(dict.fromkeys(order.groups))
-    rows = await job_rows.list_targets(tx, names, groups)
+    rows = await job_rows.list_targets(tx, call.actor.scope, names, groups)
     complaints: dict[str, str] = {}
     answered: dict[str, int] = {}
     for row in rows:
@@ -139,7 +139,7 @@ async def _targets(tx: Tx, order: Order) -> tuple[tuple[Target, ...], dict[str, 
         complaints["hosts"] = "unknown: " + ", ".join(unknown[:20])
     elif ambiguous := [name for name, count in answered.items() if count > 1]:
         complaints["hosts"] = "several hosts have this name, use their ids: " + ", ".join(ambiguous[:20])
-    known = await job_rows.list_known_groups(tx, groups) if groups else []
+    known = await job_rows.list_known_groups(tx, call.actor.scope, groups) if groups else []
     if unknown := [group for group in groups if group not in known]:
         complaints["groups"] = "unknown: " + ", ".join(unknown[:20])
     if not rows and not complaints:
@@ -172,7 +172,7 @@ async def relaunch(call: Call, job: str, *, failed_only: bool = True, variables:
     _demand_launch(call, before.playbook)
     if not failed_only and before.finished_at is None:
         raise JobStillRunning
-    hosts = await job_rows.list_job_hosts(call.db, before.id)
+    hosts = await job_rows.list_job_hosts(call.db, call.actor.scope, before.id)
     wanted = [
         h
         for h in hosts
@@ -210,7 +210,7 @@ async def stop(call: Call, job: str, hosts: list[str] | None = None) -> Job:
     before = await fetch(call, job)
     _demand_launch(call, before.playbook)
     async with call.transaction() as tx:
-        standings = await life.lock_job_standings(tx, job, hosts)
+        standings = await life.lock_job_standings(tx, call.actor.scope, job, hosts)
         open_ones = [row for row in standings if row.status in rules.OPEN]
         if not open_ones:
             raise JobFinished
@@ -239,7 +239,7 @@ async def stop(call: Call, job: str, hosts: list[str] | None = None) -> Job:
 
 async def fetch(call: Call, job: str) -> Job:
     """Return a job by UUID; ``JobMissing`` when there is none."""
-    found = await job_rows.find_job(call.db, job) if is_uuid(job) else None
+    found = await job_rows.find_job(call.db, call.actor.scope, job) if is_uuid(job) else None
     if found is None:
         raise JobMissing
     return found
@@ -249,8 +249,9 @@ async def page_of_jobs(
     call: Call, window: Window, *, playbook: str = "", search: str = "", only: str = ""
 ) -> Page[Job]:
     """Return jobs, newest first; ``only`` is open, failed or empty."""
-    jobs = await job_rows.list_jobs(call.db, window, playbook=playbook, search=search, only=only)
-    return Page(jobs, await job_rows.count_jobs(call.db, playbook=playbook, search=search, only=only), window)
+    jobs = await job_rows.list_jobs(call.db, call.actor.scope, window, playbook=playbook, search=search, only=only)
+    total = await job_rows.count_jobs(call.db, call.actor.scope, playbook=playbook, search=search, only=only)
+    return Page(jobs, total, window)
 
 
 async def jobs_of_host(call: Call, host_id: HostId, limit: int = 50) -> list[Job]:
@@ -260,12 +261,12 @@ async def jobs_of_host(call: Call, host_id: HostId, limit: int = 50) -> list[Job
 
 async def hosts_of(call: Call, job: Job, *, after: int = 0) -> list[JobHost]:
     """Return a job's hosts, or those that changed after a position."""
-    return await job_rows.list_job_hosts(call.db, job.id, after=after)
+    return await job_rows.list_job_hosts(call.db, call.actor.scope, job.id, after=after)
 
 
 async def host_of(call: Call, job: Job, name: str) -> JobHost:
     """Return one host of a job by its own id, its host's id or the name."""
-    found = await job_rows.find_job_host(call.db, job.id, name)
+    found = await job_rows.find_job_host(call.db, call.actor.scope, job.id, name)
     if found is None:
         raise JobMissing
     return found
@@ -273,14 +274,14 @@ async def host_of(call: Call, job: Job, name: str) -> JobHost:
 
 async def last_jobs(call: Call) -> dict[str, Job]:
     """Return the newest job of each playbook."""
-    return {job.playbook: job for job in await job_rows.list_last_jobs(call.db)}
+    return {job.playbook: job for job in await job_rows.list_last_jobs(call.db, call.actor.scope)}
 
 
 async def choices(call: Call) -> Choices:
     """Return the hosts and groups that a launch form offers."""
-    rows = await job_rows.list_all_targets(call.db)
+    rows = await job_rows.list_all_targets(call.db, call.actor.scope)
     online = await channel.online(call, [row.id for row in rows])
-    groups = await job_rows.list_groups(call.db)
+    groups = await job_rows.list_groups(call.db, call.actor.scope)
     return Choices(
         [(row.uuid, row.name, row.id in online) for row in rows], [(g["uuid"], g["name"], g["count"]) for g in groups]
     )
@@ -291,7 +292,7 @@ async def event_lines(
 ) -> list[EventLine]:
     """Return events behind a position as JSON text."""
     return await event_rows.list_lines(
-        call.db, job.job_date, job.id, after=after, limit=limit, job_host_id=host.id if host else None
+        call.db, call.actor.scope, job.job_date, job.id, after=after, limit=limit, job_host_id=host.id if host else None
     )
 
 
@@ -300,7 +301,7 @@ async def events(
 ) -> list[EventRow]:
     """Return events behind a position for pages."""
     return await event_rows.list_rows(
-        call.db, job.job_date, job.id, after=after, limit=limit, job_host_id=host.id if host else None
+        call.db, call.actor.scope, job.job_date, job.id, after=after, limit=limit, job_host_id=host.id if host else None
     )
 
 
@@ -316,7 +317,7 @@ async def last_output(call: Call, job: Job, host: JobHost, *, until: int, limit:
 
 async def event_result(call: Call, job: Job, position: int) -> Mapping[str, Any]:
     """Return one event's result."""
-    found = await event_rows.find_event_result(call.db, job.job_date, job.id, position)
+    found = await event_rows.find_event_result(call.db, call.actor.scope, job.job_date, job.id, position)
     if found is None:
         raise ResultMissing
     return found
@@ -339,7 +340,7 @@ async def results_of(call: Call, host: JobHost) -> list[Blob]:
 
 async def results_of_job(call: Call, job: Job) -> list[ResultOf]:
     """Return what all hosts of a job reported."""
-    return [ResultOf(**row) for row in await library_rows.list_job_results(call.db, job.id)]
+    return [ResultOf(**row) for row in await library_rows.list_job_results(call.db, call.actor.scope, job.id)]
 
 
 async def result(call: Call, job_host: str, digest: str) -> bytes:
@@ -352,5 +353,6 @@ async def result(call: Call, job_host: str, digest: str) -> bytes:
 
 async def result_if_here(call: Call, job_host: str, digest: str) -> bytes:
     """Return a result file that this job host named; empty when it never arrived."""
-    found = await library_rows.find_result(call.db, job_host, digest) if is_uuid(job_host) else None
-    return found or b""
+    if not is_uuid(job_host):
+        return b""
+    return await library_rows.find_result(call.db, call.actor.scope, job_host, digest) or b""

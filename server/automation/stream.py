@@ -13,6 +13,7 @@ from server.automation.queries import jobs as job_rows
 from server.core.call import Call
 from server.core.db import Queries
 from server.core.ids import JobHostId, JobId
+from server.core.scope import Groups
 
 _AT_ONCE: Final = 500
 _LOOK_SECONDS: Final = 10.0
@@ -26,6 +27,7 @@ class _Read(Protocol[Seen]):
     def __call__(
         self,
         db: Queries,
+        groups: Groups,
         job_date: date,
         job_id: JobId,
         *,
@@ -73,7 +75,7 @@ async def _follow(
     seen = after
     async with call.world.bus.following(job_topic(job.uuid)) as bell:
         while True:
-            now = await job_rows.find_job(call.db, job.uuid)
+            now = await job_rows.find_job(call.db, call.actor.scope, job.uuid)
             if now is None:
                 return
             news = await _news(call, now, seen, job_host_id, read)
@@ -91,8 +93,15 @@ async def _news(call: Call, now: Job, seen: int, job_host_id: JobHostId | None, 
     if now.position <= seen:
         return Progress(now, (), (), seen, over=now.finished_at is not None)
     events = await read(
-        call.db, now.job_date, now.id, after=seen, until=now.position, limit=_AT_ONCE, job_host_id=job_host_id
+        call.db,
+        call.actor.scope,
+        now.job_date,
+        now.id,
+        after=seen,
+        until=now.position,
+        limit=_AT_ONCE,
+        job_host_id=job_host_id,
     )
     position = events[-1].position if len(events) == _AT_ONCE else now.position
-    hosts = await job_rows.list_job_hosts(call.db, now.id, after=seen, until=position)
+    hosts = await job_rows.list_job_hosts(call.db, call.actor.scope, now.id, after=seen, until=position)
     return Progress(now, hosts, events, position, over=now.finished_at is not None and position >= now.position)

@@ -3,15 +3,16 @@
 from typing import Final
 
 from server.core.db import Database
+from server.core.scope import Groups, in_scope
 from server.dashboard.models import Fleet, JobRow
 
 _UNFINISHED: Final = ("queued", "scheduled", "awaiting_approval", "dispatched", "running", "rebooting")
 
 
-async def count_fleet(db: Database) -> Fleet:
+async def count_fleet(db: Database, groups: Groups) -> Fleet:
     """Count the hosts by what they need."""
     fleet = await db.one(
-        """
+        f"""
         select count(*)::int as hosts,
                (count(*) filter (where i.updates > 0))::int as need_updates,
                (count(*) filter (where i.security_updates > 0))::int as need_security_updates,
@@ -23,33 +24,38 @@ async def count_fleet(db: Database) -> Fleet:
                coalesce(sum(i.security_updates), 0)::int as security_updates
           from hosts h
           left join host_inventory i on i.host_id = h.id
-        """,
+         where {in_scope("h.id")}
+        """,  # noqa: S608 (only constants are put together)
         Fleet,
+        groups=groups,
     )
     assert fleet is not None
     return fleet
 
 
-async def list_recent_jobs(db: Database, limit: int) -> list[JobRow]:
+async def list_recent_jobs(db: Database, groups: Groups, limit: int) -> list[JobRow]:
     """Return the newest jobs with their hosts counted by status."""
     return await db.all(
-        """
+        f"""
         select j.uuid as id, j.title, j.check_mode, j.launched_by, j.created_at, j.finished_at,
-               s.started_at, coalesce(s.counts, '{}') as counts, coalesce(s.only_host, '') as only_host
+               s.started_at, coalesce(s.counts, '{{}}') as counts, coalesce(s.only_host, '') as only_host
           from (select id, uuid, title, check_mode, launched_by, created_at, finished_at
-                  from jobs
+                  from jobs v
+                 where %(groups)s::uuid[] is null
+                    or exists (select from job_hosts m where m.job_id = v.id and {in_scope("m.host_id")})
                  order by created_at desc, id desc
                  limit %(limit)s) j
           left join lateral (select min(g.started_at) as started_at, jsonb_object_agg(g.status, g.hosts) as counts,
                                     case when sum(g.hosts) = 1 then min(g.host_name) end as only_host
                                from (select status, count(*) as hosts, min(started_at) as started_at,
                                             min(host_name) as host_name
-                                       from job_hosts
-                                      where job_id = j.id
+                                       from job_hosts m
+                                      where m.job_id = j.id and {in_scope("m.host_id")}
                                       group by status) g) s on true
          order by j.created_at desc, j.id desc
-        """,
+        """,  # noqa: S608 (only constants are put together)
         JobRow,
+        groups=groups,
         limit=limit,
     )
 

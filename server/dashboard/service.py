@@ -19,14 +19,16 @@ _PATIENCE_SECONDS: Final = 3.0
 
 async def tiles(call: Call) -> list[Tile]:
     """Return the fleet in numbers."""
-    return rules.tiles(await queries.count_fleet(call.db))
+    return rules.tiles(await queries.count_fleet(call.db, call.actor.scope))
 
 
 async def recent_jobs(call: Call) -> list[JobSummary]:
     """Return the newest jobs; none for who may not look at hosts."""
     if not call.actor.may("can_view_hosts"):
         return []
-    return [rules.summary(job, call.now) for job in await queries.list_recent_jobs(call.db, _RECENT_JOBS)]
+    return [
+        rules.summary(job, call.now) for job in await queries.list_recent_jobs(call.db, call.actor.scope, _RECENT_JOBS)
+    ]
 
 
 async def readings(call: Call) -> dict[str, dict[str, int]]:
@@ -34,7 +36,7 @@ async def readings(call: Call) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            fleet = await queries.count_fleet(call.db)
+            fleet = await queries.count_fleet(call.db, None)
             found["hosts"], found["agents_connected"] = {"": fleet.hosts}, {"": fleet.connected}
             found["unfinished_job_hosts"] = await queries.count_unfinished(call.db)
     except (DatabaseError, OSError, TimeoutError) as error:

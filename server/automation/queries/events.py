@@ -6,6 +6,7 @@ from typing import Any, Final
 from server.automation.models import EventLine, EventRow
 from server.core.db import Queries, Tx, as_json
 from server.core.ids import JobHostId, JobId
+from server.core.scope import Groups, in_scope
 
 
 async def insert_events(tx: Tx, batches: list[dict[str, Any]]) -> None:
@@ -47,8 +48,9 @@ async def insert_events(tx: Tx, batches: list[dict[str, Any]]) -> None:
 LAST: Final = 2**62
 
 # Ranges of positions in a job, of one host or of all.
-_RANGE: Final = """
-     where e.job_date = %(job_date)s and e.job_id = %(job_id)s and e.position > %(after)s and e.position <= %(until)s
+_RANGE: Final = f"""
+     where {in_scope("h.host_id")}
+       and e.job_date = %(job_date)s and e.job_id = %(job_id)s and e.position > %(after)s and e.position <= %(until)s
        and (%(job_host_id)s::bigint is null or e.job_host_id = %(job_host_id)s)
      order by e.position
      limit %(limit)s
@@ -81,6 +83,7 @@ _ROWS: Final = """
 
 async def list_lines(
     db: Queries,
+    groups: Groups,
     job_date: date,
     job_id: JobId,
     *,
@@ -93,6 +96,7 @@ async def list_lines(
     return await db.all(
         _LINES,
         EventLine,
+        groups=groups,
         job_date=job_date,
         job_id=job_id,
         after=after,
@@ -104,6 +108,7 @@ async def list_lines(
 
 async def list_rows(
     db: Queries,
+    groups: Groups,
     job_date: date,
     job_id: JobId,
     *,
@@ -116,6 +121,7 @@ async def list_rows(
     return await db.all(
         _ROWS + _RANGE,
         EventRow,
+        groups=groups,
         job_date=job_date,
         job_id=job_id,
         after=after,
@@ -168,14 +174,19 @@ async def list_last_output(
     return rows[::-1]
 
 
-async def find_event_result(db: Queries, job_date: date, job_id: JobId, position: int) -> dict[str, Any] | None:
+async def find_event_result(
+    db: Queries, groups: Groups, job_date: date, job_id: JobId, position: int
+) -> dict[str, Any] | None:
     """Return one event with its result."""
     return await db.one(
-        """
+        f"""
         select e.position, e.event, e.task, e.message, e.result
           from job_events e
-         where e.job_date = %(job_date)s and e.job_id = %(job_id)s and e.position = %(position)s
-        """,
+          join job_hosts h on h.id = e.job_host_id
+         where {in_scope("h.host_id")}
+           and e.job_date = %(job_date)s and e.job_id = %(job_id)s and e.position = %(position)s
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
         job_date=job_date,
         job_id=job_id,
         position=position,

@@ -8,19 +8,26 @@ from server.core.call import Call
 from server.core.db import Queries, Tx, as_json
 from server.core.ids import HostId, JobId
 from server.core.paging import Window
+from server.core.scope import Groups, among, in_scope
 
-_JOB: Final = """
+# Who is limited to host groups sees of a job its hosts in them, and a job without any not at all.
+_JOB: Final = f"""
     select j.id, j.uuid, j.playbook, j.playbook_file, j.title, j.project_digest, j.check_mode, j.variables,
            j.secret_names, j.options,
            j.launched_by, j.launched_by_id, j.position, j.job_date, j.created_at, j.deadline_at, j.finished_at,
-           h.started_at, coalesce(h.counts, '{}') as counts, coalesce(h.only_host, '') as only_host
+           h.started_at, coalesce(h.counts, '{{}}') as counts, coalesce(h.only_host, '') as only_host
       from jobs j
       left join lateral (
             select min(s.started_at) as started_at, jsonb_object_agg(s.status, s.number) as counts,
                    case when sum(s.number) = 1 then min(s.host_name) end as only_host
               from (select status, count(*) as number, min(started_at) as started_at, min(host_name) as host_name
-                      from job_hosts where job_id = j.id group by status) s
+                      from job_hosts m where m.job_id = j.id and {in_scope("m.host_id")} group by status) s
            ) h on true
+"""  # noqa: S608 (only constants are put together)
+
+_VISIBLE: Final = f"""
+       (%(groups)s::uuid[] is null
+        or exists (select from job_hosts v where v.job_id = j.id and {in_scope("v.host_id")}))
 """
 
 _JOB_HOST: Final = """
@@ -112,60 +119,71 @@ async def insert_job_hosts(
     )
 
 
-async def list_targets(tx: Queries, names: tuple[str, ...], groups: tuple[str, ...]) -> list[dict[str, Any]]:
+async def list_targets(
+    tx: Queries, groups: Groups, names: tuple[str, ...], group_words: tuple[str, ...]
+) -> list[dict[str, Any]]:
     """Return the hosts that the names and groups mean, each with what it answered to."""
     return await tx.all(
-        """
+        f"""
         select h.id, h.uuid, h.friendly_name as name,
                array(select n from unnest(%(names)s::text[]) n where n in (h.uuid::text, h.friendly_name)) as answers,
                array(select g.word
                        from host_group_members m
                        join (select k.id, w.word from host_groups k
-                               join unnest(%(groups)s::text[]) w(word) on w.word in (k.uuid::text, k.name)) g
+                               join unnest(%(group_words)s::text[]) w(word)
+                                    on w.word in (k.uuid::text, k.name) and {among("k.uuid")}) g
                                     on g.id = m.host_group_id
                       where m.host_id = h.id
                      union all
-                     select 'all' where 'all' = any(%(groups)s::text[])) as group_answers
+                     select 'all' where 'all' = any(%(group_words)s::text[])) as group_answers
           from hosts h
-         where h.uuid::text = any(%(names)s::text[])
+         where {in_scope("h.id")}
+           and (h.uuid::text = any(%(names)s::text[])
             or h.friendly_name = any(%(names)s::text[])
-            or 'all' = any(%(groups)s::text[])
+            or 'all' = any(%(group_words)s::text[])
             or exists (select from host_group_members m
                          join host_groups k on k.id = m.host_group_id
-                        where m.host_id = h.id and (k.uuid::text = any(%(groups)s::text[])
-                              or k.name = any(%(groups)s::text[])))
+                        where m.host_id = h.id and {among("k.uuid")}
+                              and (k.uuid::text = any(%(group_words)s::text[])
+                                   or k.name = any(%(group_words)s::text[]))))
          order by h.friendly_name, h.id
-        """,
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
         names=list(names),
-        groups=list(groups),
+        group_words=list(group_words),
     )
 
 
-async def list_known_groups(tx: Queries, groups: tuple[str, ...]) -> list[str]:
+async def list_known_groups(tx: Queries, groups: Groups, group_words: tuple[str, ...]) -> list[str]:
     """Return which of the words name a group."""
     return cast(
         "list[str]",
         await tx.column(
-            """
+            f"""
             select w.word
-              from unnest(%(groups)s::text[]) w(word)
-             where w.word = 'all' or exists (select from host_groups k where w.word in (k.uuid::text, k.name))
-            """,
-            groups=list(groups),
+              from unnest(%(group_words)s::text[]) w(word)
+             where w.word = 'all'
+                or exists (select from host_groups k where w.word in (k.uuid::text, k.name) and {among("k.uuid")})
+            """,  # noqa: S608 (only constants are put together)
+            groups=groups,
+            group_words=list(group_words),
         ),
     )
 
 
-async def find_job(db: Queries, job: str) -> Job | None:
+async def find_job(db: Queries, groups: Groups, job: str) -> Job | None:
     """Return a job by UUID."""
-    return await db.one(_JOB + """ where j.uuid = %(job)s""", Job, job=job)
+    return await db.one(_JOB + """ where j.uuid = %(job)s and """ + _VISIBLE, Job, groups=groups, job=job)
 
 
-async def list_jobs(db: Queries, window: Window, *, playbook: str = "", search: str = "", only: str = "") -> list[Job]:
+async def list_jobs(
+    db: Queries, groups: Groups, window: Window, *, playbook: str = "", search: str = "", only: str = ""
+) -> list[Job]:
     """Return jobs, newest first."""
     return await db.all(
         _JOB + _FILTER + """ order by j.created_at desc, j.id desc limit %(limit)s offset %(offset)s""",
         Job,
+        groups=groups,
         playbook=playbook,
         search=search,
         only=only,
@@ -174,26 +192,33 @@ async def list_jobs(db: Queries, window: Window, *, playbook: str = "", search: 
     )
 
 
-async def count_jobs(db: Queries, *, playbook: str = "", search: str = "", only: str = "") -> int:
+async def count_jobs(db: Queries, groups: Groups, *, playbook: str = "", search: str = "", only: str = "") -> int:
     """Return how many jobs the filters leave."""
-    return cast("int", await db.value(_COUNT + _FILTER, playbook=playbook, search=search, only=only))
+    return cast("int", await db.value(_COUNT + _FILTER, groups=groups, playbook=playbook, search=search, only=only))
 
 
 _COUNT: Final = """select count(*) from jobs j"""
 
-_NEWEST: Final = """ where j.id in (select max(l.id) from jobs l group by l.playbook)"""
+_NEWEST: Final = f"""
+     where j.id in (select max(j.id) from jobs j where {_VISIBLE} group by j.playbook)
+"""  # noqa: S608 (only constants are put together)
 
-_FILTER: Final = """
-     where (%(playbook)s = '' or j.playbook = %(playbook)s)
+_FILTER: Final = f"""
+     where {_VISIBLE}
+       and (%(playbook)s = '' or j.playbook = %(playbook)s)
        and (%(search)s = ''
             or j.title ilike '%%' || %(search)s || '%%'
             or j.launched_by ilike '%%' || %(search)s || '%%'
-            or exists (select from job_hosts f where f.job_id = j.id and f.host_name ilike '%%' || %(search)s || '%%'))
+            or exists (select from job_hosts f where f.job_id = j.id and {in_scope("f.host_id")}
+                                                 and f.host_name ilike '%%' || %(search)s || '%%'))
        and (%(only)s = ''
             or %(only)s = 'open' and j.finished_at is null
-            or %(only)s = 'failed' and exists (select from job_hosts f where f.job_id = j.id
+                and (%(groups)s::uuid[] is null
+                     or exists (select from job_hosts f where f.job_id = j.id and {in_scope("f.host_id")}
+                                                          and f.finished_at is null))
+            or %(only)s = 'failed' and exists (select from job_hosts f where f.job_id = j.id and {in_scope("f.host_id")}
                                                   and f.status in ('failed', 'timed_out', 'lost', 'unreachable')))
-"""
+"""  # noqa: S608 (only constants are put together)
 
 
 async def list_host_jobs(db: Queries, host_id: HostId, limit: int) -> list[Job]:
@@ -216,56 +241,68 @@ async def list_host_jobs(db: Queries, host_id: HostId, limit: int) -> list[Job]:
     )
 
 
-async def list_job_hosts(db: Queries, job_id: JobId, *, after: int = 0, until: int = 2**62) -> list[JobHost]:
+async def list_job_hosts(
+    db: Queries, groups: Groups, job_id: JobId, *, after: int = 0, until: int = 2**62
+) -> list[JobHost]:
     """Return a job's hosts that changed between two positions, by name."""
     return await db.all(
         _JOB_HOST
-        + """
+        + f"""
          where h.job_id = %(job_id)s and h.position > %(after)s and h.position <= %(until)s
+           and {in_scope("h.host_id")}
          order by h.host_name, h.id
         """,
         JobHost,
+        groups=groups,
         job_id=job_id,
         after=after,
         until=until,
     )
 
 
-async def find_job_host(db: Queries, job_id: JobId, name: str) -> JobHost | None:
+async def find_job_host(db: Queries, groups: Groups, job_id: JobId, name: str) -> JobHost | None:
     """Return a host of a job by its own UUID, its host's UUID or its name."""
     return await db.one(
         _JOB_HOST
-        + """
+        + f"""
          where h.job_id = %(job_id)s and %(name)s in (h.uuid::text, t.uuid::text, h.host_name)
+           and {in_scope("h.host_id")}
          order by h.id
          limit 1
         """,
         JobHost,
+        groups=groups,
         job_id=job_id,
         name=name,
     )
 
 
-async def list_last_jobs(db: Queries) -> list[Job]:
+async def list_last_jobs(db: Queries, groups: Groups) -> list[Job]:
     """Return the newest job of each playbook."""
-    return await db.all(_JOB + _NEWEST, Job)
+    return await db.all(_JOB + _NEWEST, Job, groups=groups)
 
 
-async def list_all_targets(db: Queries) -> list[Target]:
-    """Return every host by name."""
+async def list_all_targets(db: Queries, groups: Groups) -> list[Target]:
+    """Return every host that the asker reaches, by name."""
     return await db.all(
-        """select id, uuid, friendly_name as name from hosts order by lower(friendly_name), id""", Target
+        f"""
+        select id, uuid, friendly_name as name from hosts h where {in_scope("h.id")} order by lower(friendly_name), id
+        """,  # noqa: S608 (only constants are put together)
+        Target,
+        groups=groups,
     )
 
 
-async def list_groups(db: Queries) -> list[dict[str, Any]]:
+async def list_groups(db: Queries, groups: Groups) -> list[dict[str, Any]]:
     """Return the host groups that have hosts, and how many."""
     return await db.all(
-        """
+        f"""
         select g.uuid, g.name, count(*) as count
           from host_groups g
           join host_group_members m on m.host_group_id = g.id
+         where {among("g.uuid")}
          group by g.id
          order by lower(g.name)
-        """
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
     )

@@ -5,6 +5,7 @@ from typing import Any, cast
 from server.automation.models import Blob, Field, Playbook, Project
 from server.core.db import Database, Queries, Tx, as_json
 from server.core.ids import JobHostId, JobId
+from server.core.scope import Groups, in_scope
 
 
 async def insert_project(tx: Tx, project: Project) -> None:
@@ -151,31 +152,33 @@ async def list_results(db: Queries, job_host_id: JobHostId) -> list[Blob]:
     )
 
 
-async def list_job_results(db: Queries, job_id: JobId) -> list[dict[str, Any]]:
-    """Return what all hosts of a job reported."""
+async def list_job_results(db: Queries, groups: Groups, job_id: JobId) -> list[dict[str, Any]]:
+    """Return what the hosts of a job reported."""
     return await db.all(
-        """
+        f"""
         select r.job_host_id, r.module, r.digest, r.size
           from job_results r
           join job_hosts h on h.id = r.job_host_id
-         where h.job_id = %(job_id)s
+         where h.job_id = %(job_id)s and {in_scope("h.host_id")}
          order by r.job_host_id, r.module, r.digest
-        """,
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
         job_id=job_id,
     )
 
 
-async def find_result(db: Queries, job_host: str, digest: str) -> bytes | None:
+async def find_result(db: Queries, groups: Groups, job_host: str, digest: str) -> bytes | None:
     """Return a result file that this job host named."""
     content = await db.value(
-        """
+        f"""
         select b.content
           from job_hosts h
           join job_results r on r.job_host_id = h.id
           join result_blobs b on b.digest = r.digest
-         where h.uuid = %(job_host)s and r.digest = %(digest)s
+         where h.uuid = %(job_host)s and r.digest = %(digest)s and {in_scope("h.host_id")}
          limit 1
-        """,
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
         job_host=job_host,
         digest=digest,
     )

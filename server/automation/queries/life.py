@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 from server.automation.models import Claimed, Standing
 from server.core.db import Database, Queries, Tx, as_json
 from server.core.ids import HostId, JobHostId
+from server.core.scope import Groups, in_scope
 
 # ``no key``: new rows that refer to a job need not wait for its events.
 _STANDING: Final = """
@@ -60,18 +61,19 @@ async def lock_host_standings(tx: Tx, host_id: HostId, announced: list[str]) -> 
     )
 
 
-async def lock_job_standings(tx: Tx, job: str, hosts: list[str] | None) -> list[Standing]:
+async def lock_job_standings(tx: Tx, groups: Groups, job: str, hosts: list[str] | None) -> list[Standing]:
     """Lock a job's hosts, or those named by their own UUID, their host's or the name."""
     return await tx.all(
         _STANDING
-        + """
+        + f"""
           left join hosts t on t.id = h.host_id
-         where j.uuid = %(job)s
+         where j.uuid = %(job)s and {in_scope("h.host_id")}
            and (%(hosts)s::text[] is null or array[h.uuid::text, t.uuid::text, h.host_name] && %(hosts)s::text[])
          order by j.id, h.id
            for no key update of j, h
         """,
         Standing,
+        groups=groups,
         job=job,
         hosts=hosts,
     )
