@@ -230,13 +230,15 @@ class CheckIn:
 
 @dataclass(frozen=True, slots=True)
 class NewHost:
-    """What a person decides about a host before it exists."""
+    """What is decided about a host before it exists; ``machine_id`` until its first report says so itself."""
 
     friendly_name: str
     group_ids: tuple[str, ...] = ()
     docker_enabled: bool = False
     compliance_enabled: bool = False
     expected_platform: Platform = "linux"
+    machine_id: str = ""
+    notes: str = ""
 
 
 @dataclass(frozen=True, slots=True)

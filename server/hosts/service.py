@@ -60,22 +60,29 @@ _ACTIVITY_DAYS: Final = 30
 
 async def create(call: Call, new: NewHost) -> Credentials:
     """Add a host and return its credentials, the only time the key is seen."""
-    api_id, api_key = _new_pair()
     async with call.transaction() as tx:
-        key, uuid = await keepers.insert_host(
-            tx,
-            friendly_name=new.friendly_name,
-            api_id=api_id,
-            api_key=call.world.box.verifier(api_key.reveal()),
-            docker_enabled=new.docker_enabled,
-            compliance_mode="enabled" if new.compliance_enabled else "disabled",
-            expected_platform=new.expected_platform,
-        )
-        await _set_groups(tx, call, key, _home(call, new.group_ids))
-        subject = Subject("host", uuid, new.friendly_name)
-        await audit.record(tx, call, "hosts.created", subject, {"api_id": api_id, "platform": new.expected_platform})
-        tx.after_commit(announce(HostCreated(key)))
-        found = await groups.groups_of(tx, call.actor.scope, key)
+        return await add(tx, call, new)
+
+
+async def add(tx: Tx, call: Call, new: NewHost) -> Credentials:
+    """Add a host within the caller's transaction; else as ``create``."""
+    api_id, api_key = _new_pair()
+    key, uuid = await keepers.insert_host(
+        tx,
+        friendly_name=new.friendly_name,
+        api_id=api_id,
+        api_key=call.world.box.verifier(api_key.reveal()),
+        docker_enabled=new.docker_enabled,
+        compliance_mode="enabled" if new.compliance_enabled else "disabled",
+        expected_platform=new.expected_platform,
+        machine_id=new.machine_id,
+        notes=new.notes,
+    )
+    await _set_groups(tx, call, key, _home(call, new.group_ids))
+    subject = Subject("host", uuid, new.friendly_name)
+    await audit.record(tx, call, "hosts.created", subject, {"api_id": api_id, "platform": new.expected_platform})
+    tx.after_commit(announce(HostCreated(key)))
+    found = await groups.groups_of(tx, call.actor.scope, key)
     return Credentials(key, uuid, new.friendly_name, api_id, api_key, tuple(found))
 
 
@@ -261,6 +268,7 @@ __all__ = [
     "Directory",
     "LinkNotes",
     "actions",
+    "add",
     "agent_of",
     "all_as_json",
     "authenticate",

@@ -15,13 +15,16 @@ async def insert_host(
     docker_enabled: bool,
     compliance_mode: str,
     expected_platform: str,
+    machine_id: str,
+    notes: str,
 ) -> tuple[int, str]:
     """Add a host; return its key and UUID."""
     row = await tx.one(
         """
-        insert into hosts (friendly_name, api_id, api_key, docker_enabled, compliance_mode, expected_platform)
+        insert into hosts (friendly_name, api_id, api_key, docker_enabled, compliance_mode, expected_platform,
+                           machine_id, notes)
         values (%(friendly_name)s, %(api_id)s, %(api_key)s, %(docker_enabled)s, %(compliance_mode)s,
-                  %(expected_platform)s)
+                  %(expected_platform)s, %(machine_id)s, %(notes)s)
         returning id, uuid
         """,
         friendly_name=friendly_name,
@@ -30,6 +33,8 @@ async def insert_host(
         docker_enabled=docker_enabled,
         compliance_mode=compliance_mode,
         expected_platform=expected_platform,
+        machine_id=machine_id,
+        notes=notes,
     )
     if row is None:
         raise AssertionError
