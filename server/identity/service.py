@@ -1,8 +1,9 @@
 """What other rooms and the command line ask of identity."""
 
 from server.core.call import Call, World, system
-from server.identity import people, permissions, queries, setup, tokens
-from server.identity.errors import PersonMissing
+from server.core.errors import Refused
+from server.identity import factors, people, permissions, queries, sessions, setup, tokens
+from server.identity.errors import PersonMissing, SecondFactorDue
 from server.identity.models import NewPerson, Role, User
 from server.settings import service as settings
 
@@ -13,6 +14,22 @@ async def me(call: Call) -> User:
     if user is None:
         raise PersonMissing
     return user
+
+
+async def again(call: Call, permission: str) -> Call:
+    """Return the call with who asks as they are by now, for what stays open longer than a request.
+
+    Raises ``Unknown`` when they are signed out and ``Refused`` when they no longer hold the permission.
+    """
+    now = Call(call.world, call.actor, request_id=call.request_id)
+    if now.actor.kind in {"person", "token"}:
+        actor = await (sessions.again(now) if now.actor.kind == "person" else tokens.again(now))
+        now = now.acting_as(await factors.judged(now, actor))
+        if factors.is_overdue(now, now.actor):
+            raise SecondFactorDue
+    if not now.actor.may(permission):
+        raise Refused
+    return now
 
 
 async def roles(call: Call) -> list[Role]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
+from server.core.bus import announce
 from server.core.call import Actor, Call
 from server.core.db import Tx
 from server.core.ids import is_uuid
@@ -17,6 +18,7 @@ from server.identity.errors import (
     SessionIdle,
     SessionMissing,
 )
+from server.identity.events import UserSignedIn
 from server.identity.models import Browser, Known, Method, Session, SignedIn, SignedOut, User
 from server.settings.models import Settings
 
@@ -62,6 +64,37 @@ async def open_session(
     return _signed_in(call, user, access.Claims(session_id, user.id), ends_at)
 
 
+async def enter(
+    tx: Tx,
+    call: Call,
+    user_id: str,
+    browser: Browser,
+    decided: Settings,
+    *,
+    method: Method = "local",
+    id_token: str = "",
+) -> SignedIn | None:
+    """Let in who proved to be this person, by whichever method: the one end of every way to sign in (step).
+
+    A session that this browser already had ends. ``None`` when the account is inactive or locked by now.
+    """
+    user = await queries.mark_signed_in(tx, user_id, call.now)
+    if user is None:
+        return None
+    if call.actor.kind == "person":
+        await queries.delete_session(tx, call.actor.id, call.actor.via)
+    opened = await open_session(tx, call, user, browser, decided, method=method, id_token=id_token)
+    address = browser.address or call.actor.address
+    # The person did it, so that whoever looks for what this person did finds it.
+    themselves = Actor("person", user.id, user.username, user.role, via=opened.session_id, address=address)
+    subject = Subject("user", user.id, user.username)
+    agent = browser.user_agent[:_AGENT_TEXT]
+    detail = {"address": address, "method": method, "user_agent": agent}
+    await audit.record(tx, call.acting_as(themselves), "identity.signed_in", subject, detail)
+    tx.after_commit(announce(UserSignedIn(user.id, user.username, address, agent, method)))
+    return opened
+
+
 async def recognise(call: Call, token: str, *, active: bool) -> Actor:
     """Return the person behind an access token, from one query; ``active`` keeps the session from falling idle.
 
@@ -70,6 +103,13 @@ async def recognise(call: Call, token: str, *, active: bool) -> Actor:
     claims = access.read(call, "access", token)
     known = _demand_alive(call, claims, await queries.find_session(call.db, claims.session_id))
     await _mark(call, known, active=active)
+    return actor_of(known, "person", call.actor.address)
+
+
+async def again(call: Call) -> Actor:
+    """Return the person of this call as they are now: for what stays open longer than a request. Raises as above."""
+    claims = access.Claims(call.actor.via, call.actor.id)
+    known = _demand_alive(call, claims, await queries.find_session(call.db, claims.session_id))
     return actor_of(known, "person", call.actor.address)
 
 

@@ -9,7 +9,7 @@ from server.core.call import Actor, Call
 from server.core.ids import is_uuid, random_hex
 from server.identity import queries, rules
 from server.identity.errors import BadPerson, BadToken, PersonsOnly, SessionEnded, TokenMissing
-from server.identity.models import ApiToken, User
+from server.identity.models import ApiToken, Known, User
 from server.identity.sessions import actor_of
 
 PREFIX: Final = "pmt_"
@@ -65,11 +65,21 @@ async def recognise(call: Call, secret: str) -> Actor:
 
     Raises ``BadToken`` or ``SessionEnded``.
     """
-    known = await queries.find_token(call.db, call.world.box.verifier(secret))
+    known = _demand_good(call, await queries.find_token(call.db, verifier=call.world.box.verifier(secret)))
+    if rules.token_use_worth_marking(known.last_active_at, call.now):
+        await queries.mark_token_used(call.db, known.id, call.now)
+    return actor_of(known, "token", call.actor.address)
+
+
+async def again(call: Call) -> Actor:
+    """Return whom the token of this call acts for now: for what stays open longer than a request. Raises as above."""
+    known = _demand_good(call, await queries.find_token(call.db, token_id=call.actor.via))
+    return actor_of(known, "token", call.actor.address)
+
+
+def _demand_good(call: Call, known: Known | None) -> Known:
     if known is None or not known.is_active:
         raise BadToken
     if known.expires_at is not None and known.expires_at <= call.now:
         raise SessionEnded
-    if rules.token_use_worth_marking(known.last_active_at, call.now):
-        await queries.mark_token_used(call.db, known.id, call.now)
-    return actor_of(known, "token", call.actor.address)
+    return known

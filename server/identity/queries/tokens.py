@@ -30,8 +30,8 @@ async def insert_token(
     return token
 
 
-async def find_token(db: Database, verifier: str) -> Known | None:
-    """Return whom a personal token acts for, with the permissions of the owner's role."""
+async def find_token(db: Database, *, verifier: str | None = None, token_id: str | None = None) -> Known | None:
+    """Return whom a personal token acts for, with the permissions of the owner's role; found by one of the two."""
     return await db.one(
         f"""
         select t.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
@@ -41,10 +41,11 @@ async def find_token(db: Database, verifier: str) -> Known | None:
           from api_tokens t
           join users u on u.id = t.user_id
           left join role_permissions r on r.role = u.role
-         where t.verifier = %(verifier)s and t.revoked_at is null
+         where (t.verifier = %(verifier)s or t.id = %(token_id)s::uuid) and t.revoked_at is null
         """,  # noqa: S608 (only constants are put together)
         Known,
         verifier=verifier,
+        token_id=token_id,
     )
 
 
