@@ -1,0 +1,1 @@
+"""Signing in with other services: OpenID providers and Discord."""
