@@ -17,11 +17,23 @@ from server.core.loop import Keeper
 from server.core.queue import Queue, Task
 from server.core.redis import open_redis
 from server.core.secretbox import SecretBox
+from server.settings import start as settings_at_start
 from server.web import render, shell
 from server.web.navigation import MENU, Menu
-from server.web.routing import WORLD, ungated
+from server.web.routing import WORK, WORLD, ungated
 
-ROOMS: Final = ("settings", "identity", "audit", "hosts", "channel", "packages", "automation", "intake", "dashboard")
+ROOMS: Final = (
+    "settings",
+    "identity",
+    "audit",
+    "hosts",
+    "channel",
+    "packages",
+    "automation",
+    "intake",
+    "dashboard",
+    "background",
+)
 _DRAWERS: Final = ("api", "pages", "tasks", "inbox", "listeners", "resources")
 KEEPER: Final = web.AppKey("keeper", Keeper)
 
@@ -80,6 +92,7 @@ def build(world: World, keeper: Keeper) -> web.Application:
         entries=tuple(entry for drawer in found for entry in getattr(drawer, "ENTRIES", ())),
         host_tabs=tuple(tab for drawer in found for tab in getattr(drawer, "HOST_TABS", ())),
     )
+    app[WORK] = tasks()
     render.set_up(app)
     for drawer in found:
         if hasattr(drawer, "set_up"):
@@ -99,7 +112,7 @@ def build(world: World, keeper: Keeper) -> web.Application:
 async def opened(env: Env) -> AsyncIterator[tuple[World, Keeper]]:
     """Open a world and its keeper, and close both at the end."""
     keeper = Keeper()
-    world = await open_world(env, keeper)
+    world = await open_world(await settings_at_start.with_stored(env), keeper)
     try:
         yield world, keeper
     finally:

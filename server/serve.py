@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from server.app import build, opened, tasks
+from server.background.service import Record
 from server.core import embedded
 from server.core.call import World
 from server.core.embedded import Services
@@ -96,7 +97,7 @@ async def serving(env: Env, say: Say = lambda _: None) -> AsyncIterator[Serving]
         await _listen(runner, env)
         _calm_the_collector()
         if env.worker_inside:
-            Worker(world, tasks(), keeper).start()
+            Worker(world, tasks(), keeper, Record(world)).start()
         yield Serving(world, keeper, app, f"http://127.0.0.1:{env.port}")
 
 

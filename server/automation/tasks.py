@@ -20,6 +20,18 @@ async def tidy(call: Call) -> None:
 
 
 TASKS: Final = (
-    Task("automation.sweep", sweep, every_seconds=SWEEP_SECONDS),
-    Task("automation.tidy", tidy, every_seconds=6 * 3600),
+    Task(
+        "automation.sweep",
+        sweep,
+        every_seconds=SWEEP_SECONDS,
+        title="Mend jobs",
+        about="Finds hosts of jobs whose agent is gone, and what a lost message left behind.",
+    ),
+    Task(
+        "automation.tidy",
+        tidy,
+        every_seconds=6 * 3600,
+        title="Tidy up after jobs",
+        about="Prepares room for new events and deletes files that no job needs.",
+    ),
 )

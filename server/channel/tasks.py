@@ -16,4 +16,13 @@ async def reconcile(call: Call) -> None:
         log.info("links_vanished", hosts=vanished)
 
 
-TASKS: Final = (Task("channel.reconcile", reconcile, every_seconds=60),)
+TASKS: Final = (
+    Task(
+        "channel.reconcile",
+        reconcile,
+        every_seconds=60,
+        title="Look for lost links",
+        about="Finds agents whose link ended without a farewell and shows them offline.",
+        also="host-status-monitor",
+    ),
+)

@@ -44,6 +44,7 @@ class Task:
         name: ``room.verb``.
         work: coroutine function taking a ``Call`` of the system actor and the enqueued arguments.
         every_seconds: run by itself this often in exactly one worker at a time; ``None`` = only when enqueued.
+        title: its name for people.
         about: what it does, as a sentence for people.
         also: the name under which programs know it that start it by hand; empty when nobody may.
     """
@@ -51,6 +52,7 @@ class Task:
     name: str
     work: Work
     every_seconds: float | None = None
+    title: str = ""
     about: str = ""
     also: str = ""
 

@@ -16,4 +16,13 @@ async def prune_activity(call: Call) -> None:
         log.info("activity_pruned", lines=gone)
 
 
-TASKS: Final = (Task("hosts.prune_activity", prune_activity, every_seconds=6 * 3600),)
+TASKS: Final = (
+    Task(
+        "hosts.prune_activity",
+        prune_activity,
+        every_seconds=6 * 3600,
+        title="Forget old reports",
+        about="Deletes lines of the hosts' report histories beyond their retention.",
+        also="agent-reports-cleanup",
+    ),
+)

@@ -16,4 +16,12 @@ async def prune_changes(call: Call) -> None:
         log.info("package_changes_pruned", lines=gone)
 
 
-TASKS: Final = (Task("packages.prune_changes", prune_changes, every_seconds=24 * 3600),)
+TASKS: Final = (
+    Task(
+        "packages.prune_changes",
+        prune_changes,
+        every_seconds=24 * 3600,
+        title="Forget old package changes",
+        about="Deletes what is kept about installed, changed and removed packages beyond its retention.",
+    ),
+)

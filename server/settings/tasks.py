@@ -18,4 +18,13 @@ async def prune_audit(call: Call) -> None:
         log.info("audit_pruned", entries=gone)
 
 
-TASKS: Final = (Task("settings.prune_audit", prune_audit, every_seconds=6 * 3600),)
+TASKS: Final = (
+    Task(
+        "settings.prune_audit",
+        prune_audit,
+        every_seconds=6 * 3600,
+        title="Forget old audit entries",
+        about="Deletes entries of the audit log beyond their retention.",
+        also="audit-cleanup",
+    ),
+)

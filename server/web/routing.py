@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeVar
 from aiohttp import web
 
 from server.core.call import NOBODY, Actor, Call, World
+from server.core.queue import Task
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 H = TypeVar("H", bound=Handler)
@@ -103,6 +104,11 @@ def world(request: web.Request) -> World:
     return request.config_dict[WORLD]
 
 
+def work(request: web.Request) -> tuple[Task, ...]:
+    """Return every room's background work."""
+    return request.config_dict[WORK]
+
+
 def call(request: web.Request) -> Call:
     """Return who asks, when, over what: what every use case takes."""
     found: Call | None = request.get(CALL)
@@ -133,6 +139,9 @@ def is_fragment(request: web.Request) -> bool:
 Verifier = Callable[[Call, str, str], Awaitable[Actor]]
 #: How the doorkeeper turns X-API-ID and X-API-KEY into an actor; the hosts room sets it.
 AGENT_VERIFIER: Final[web.AppKey[Verifier]] = web.AppKey("agent_verifier")
+
+#: Every room's background work (``core.queue.Task``), for the room that shows it.
+WORK: Final[web.AppKey[tuple[Task, ...]]] = web.AppKey("work", tuple)
 
 #: Where upper rooms register for agent messages before the channel opens: each entry opens an inbox
 #: (``channel.models.OpenInbox``).
