@@ -53,7 +53,7 @@ def _local(options: argparse.Namespace) -> int:
         return _FAILED
     if getattr(options, "port", None):
         env = replace(env, port=options.port)
-    log.set_up("error" if options.command == "quickstart" else env.log_level, colours=sys.stderr.isatty())
+    _set_up_log(env, options.command)
     try:
         return _run(_COMMANDS[options.command](env, options))
     except MigrationFailed as error:
@@ -62,6 +62,27 @@ def _local(options: argparse.Namespace) -> int:
     except (Problem, ConnectionError, OSError) as error:
         print(f"patchmon: {error}", file=sys.stderr)
         return _FAILED
+
+
+def _set_up_log(env: Env, command: str) -> None:
+    if command not in {"serve", "work"}:
+        # A command's own words are what counts; the log only has what went wrong on the way, apart from them.
+        log.set_up("error" if command == "quickstart" else env.log_level, colours=sys.stderr.isatty(), zone=env.zone)
+        return
+    log.set_up(
+        env.log_level,
+        colours=sys.stdout.isatty(),
+        enabled=env.logging,
+        shape=env.log_format,
+        zone=env.zone,
+        stream=sys.stdout,
+        followed=True,
+    )
+    if env.derived_key:
+        log.get_log(__name__).warning(
+            "encryption key derived from DATABASE_URL: set AI_ENCRYPTION_KEY (or SESSION_SECRET); another host, port "
+            "or password of the database would make stored secrets unreadable"
+        )
 
 
 def _defaults(command: str) -> dict[str, str]:
@@ -162,6 +183,19 @@ async def _create_token(env: Env, options: argparse.Namespace) -> None:
         print(await create_token(world, options.username, options.name, options.days))
 
 
+async def _demo_fleet(env: Env, options: argparse.Namespace) -> None:
+    from server.app import opened  # noqa: PLC0415
+    from server.core.call import Call, system  # noqa: PLC0415
+    from server.core.migrate import migrate  # noqa: PLC0415
+    from server.demo import terminal  # noqa: PLC0415
+    from server.serve import borrowed  # noqa: PLC0415
+
+    async with borrowed(env, _say) as ready, opened(ready) as (world, _keeper):
+        await migrate(world.db)
+        call = Call(world, system("demo-fleet"))
+        await (terminal.remove(call) if options.remove else terminal.fill(call, options.hosts, options.seed))
+
+
 _COMMANDS: Final = {
     "serve": _serve,
     "work": _work,
@@ -171,6 +205,7 @@ _COMMANDS: Final = {
     "restore": _restore,
     "setup-link": _setup_link,
     "tokens": _create_token,
+    "demo-fleet": _demo_fleet,
 }
 
 
@@ -211,6 +246,10 @@ def _parser() -> _Parser:
     create.add_argument("username")
     create.add_argument("--name", default="command line")
     create.add_argument("--days", type=int, default=90, help="days until it expires")
+    demo = commands.add_parser("demo-fleet", help="fill an empty database with hosts that do not exist")
+    demo.add_argument("--hosts", type=int, default=1000, help="how many (default: 1000)")
+    demo.add_argument("--seed", type=int, default=1, help="the same seed makes the same fleet (default: 1)")
+    demo.add_argument("--remove", action="store_true", help="take the fleet out again")
     return parser
 
 
