@@ -85,6 +85,27 @@ def _set_up_log(env: Env, command: str) -> None:
         )
 
 
+def _set_up_log(env: Env, command: str) -> None:
+    if command not in {"serve", "work"}:
+        # A command's own words are what counts; the log only has what went wrong on the way, apart from them.
+        log.set_up("error" if command == "quickstart" else env.log_level, colours=sys.stderr.isatty(), zone=env.zone)
+        return
+    log.set_up(
+        env.log_level,
+        colours=sys.stdout.isatty(),
+        enabled=env.logging,
+        shape=env.log_format,
+        zone=env.zone,
+        stream=sys.stdout,
+        followed=True,
+    )
+    if env.derived_key:
+        log.get_log(__name__).warning(
+            "encryption key derived from DATABASE_URL: set AI_ENCRYPTION_KEY (or SESSION_SECRET); another host, port "
+            "or password of the database would make stored secrets unreadable"
+        )
+
+
 def _defaults(command: str) -> dict[str, str]:
     # The quick start of a checkout must not touch what an installed server keeps.
     if command != "quickstart":

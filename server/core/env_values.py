@@ -213,3 +213,10 @@ def readable(raw: str) -> Path:
     except OSError as error:
         message = f"cannot be read ({error.strerror})"
         raise ValueError(message) from error
+
+
+def default_of(name: str) -> str:
+    """Return the default of a variable that can be stored, as text."""
+    if name in NUMBERS:
+        return str(NUMBERS[name].default)
+    return SIZES.get(name, "true" if TRUTHS.get(name) else "false")

@@ -1,25 +1,41 @@
 """One formatter for everything that is logged: a fixed event name plus fields, one record a line."""
 
+import json
 import logging
 import sys
 from contextvars import ContextVar
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TextIO
+from zoneinfo import ZoneInfo
 
 import structlog
 
+from server.core import clock
+from server.core.redaction import masked
+
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 
-_SECRET_WORDS: Final = (
-    "password",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "authorization",
-    "cookie",
-    "passphrase",
-    "private_key",
-)
+_LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40, "exception": 40, "critical": 50}
+_FIRST: Final = ["timestamp", "level", "event"]
+#: What these say about the start, the schema and its end is written also when logging is switched off.
+_ALWAYS: Final = (
+    "server.serve", "server.worker", "server.cli", "server.core.migrate", "server.core.embedded", "server.core.log",
+    "server.identity.listeners", "server.identity.oidc", "server.settings.listeners",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Valve:
+    """What is let through; it can be turned while the process runs."""
+
+    threshold: int = logging.INFO
+    enabled: bool = True
+    zone: ZoneInfo | None = None
+    followed: bool = False
+
+
+_valve: Final = _Valve()
 
 
 def get_log(name: str) -> Any:
@@ -27,41 +43,95 @@ def get_log(name: str) -> Any:
     return structlog.get_logger(name)
 
 
-def set_up(level: str = "info", *, colours: bool = False) -> None:
-    """Send every record, ours and the libraries', to standard error in one shape."""
+def set_up(
+    level: str = "info",
+    *,
+    colours: bool = False,
+    enabled: bool = True,
+    shape: str = "logfmt",
+    zone: str = "UTC",
+    stream: TextIO | None = None,
+    followed: bool = False,
+) -> None:
+    """Send every record, ours and the libraries', to one stream (standard error unless said otherwise) in one shape.
+
+    Args:
+        level: the least important records that are written; ``follow`` changes it later.
+        colours: for a person in front of a terminal; the shape does not count then.
+        enabled: whether more than warnings, errors and the start is written.
+        shape: logfmt or json.
+        zone: of the times.
+        stream: where to.
+        followed: what the settings decide later counts (``follow``); a command keeps what it was set up with.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_time,
         _add_request_id,
-        _redact,
         structlog.processors.format_exc_info,
+        _mask,
     ]
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer()
-        if colours
-        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
-    )
+    ours: list[Any] = [_let_through, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=ours,
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(shape, colours=colours)],
         )
     )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(max(_number(level), logging.INFO))
+    logging.getLogger().handlers = [handler]
+    # What is ours passes the valve; the libraries are measured by the root.
+    logging.getLogger("server").setLevel(logging.DEBUG)
+    _valve.zone, _valve.followed = ZoneInfo(zone), followed
+    _turn(level, enabled=enabled)
 
 
-def _number(level: str) -> int:
-    return {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}.get(level.lower(), 20)
+def follow(level: str, *, enabled: bool, zone: str) -> None:
+    """Write from now on as the settings decide, unless this process keeps what it was set up with."""
+    if not _valve.followed:
+        return
+    _valve.zone = ZoneInfo(zone)
+    _turn(level, enabled=enabled)
+
+
+def _turn(level: str, *, enabled: bool) -> None:
+    _valve.threshold, _valve.enabled = _LEVELS.get(level.lower(), logging.INFO), enabled
+    logging.getLogger().setLevel(max(_valve.threshold, logging.INFO if enabled else logging.WARNING))
+
+
+def _renderer(shape: str, *, colours: bool) -> Any:
+    if colours:
+        return structlog.dev.ConsoleRenderer()
+    if shape == "json":
+        return _as_json
+    return structlog.processors.LogfmtRenderer(key_order=_FIRST, drop_missing=True)
+
+
+def _as_json(_logger: object, _method: str, record: dict[str, Any]) -> str:
+    first = {name: record.pop(name) for name in _FIRST if name in record}
+    return json.dumps({**first, **record}, default=str, ensure_ascii=False)
+
+
+def _let_through(logger: Any, method: str, record: dict[str, Any]) -> dict[str, Any]:
+    number = _LEVELS.get(method, logging.INFO)
+    quiet = not _valve.enabled and number < logging.WARNING and not str(logger.name).startswith(_ALWAYS)
+    if number < _valve.threshold or quiet:
+        raise structlog.DropEvent
+    return record
+
+
+def _add_time(_logger: object, _method: str, record: dict[str, Any]) -> dict[str, Any]:
+    at: datetime = clock.now().astimezone(_valve.zone)
+    text = at.isoformat(timespec="microseconds")
+    record["timestamp"] = text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+    return record
 
 
 def _add_request_id(_logger: object, _method: str, record: dict[str, Any]) -> dict[str, Any]:
@@ -70,9 +140,6 @@ def _add_request_id(_logger: object, _method: str, record: dict[str, Any]) -> di
     return record
 
 
-def _redact(_logger: object, _method: str, record: dict[str, Any]) -> dict[str, Any]:
-    # A last net: callers do not pass secrets, and a field with such a name never reaches the output.
-    return {
-        key: "***" if any(word in key.lower() for word in _SECRET_WORDS) and value else value
-        for key, value in record.items()
-    }
+def _mask(_logger: object, _method: str, record: dict[str, Any]) -> dict[str, Any]:
+    # A last net: callers do not pass secrets, and what looks like one never reaches the output.
+    return {key: value if key.startswith("_") else masked(key, value) for key, value in record.items()}

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from server.core.call import Call, system
 from server.core.log import get_log
+from server.core.redaction import Shown
 from server.identity import cookies, service
 from server.settings import service as settings
 from server.web.routing import WORLD
@@ -24,5 +25,5 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
     decided = await settings.decided(Call(world, system("start")))
     known = decided.settings.server_url if decided.server_url_is_known else f"http://127.0.0.1:{world.env.port}"
     if link := await service.setup_link(world, known):
-        log.info("no administrator yet: open the one-time set-up link", link=link)
+        log.info("no administrator yet: open the one-time set-up link", link=Shown(link))
     yield

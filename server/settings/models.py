@@ -32,6 +32,8 @@ class Settings:
         oidc_disable_local_auth: people sign in with the provider only, for as long as it can be reached.
         newsletter_url: takes name and address of who asks for it at the set-up; empty offers no newsletter.
         audit_retention_days: entries of the audit log that are older are deleted; 0 keeps them for ever.
+        enable_logging, log_level: whether more than warnings, errors and the start is written, and from which level on.
+        timezone: zone of the schedules and of log lines.
     """
 
     server_protocol: str
@@ -72,6 +74,8 @@ class Settings:
     password_rate_limit_max: int
     newsletter_url: str
     audit_retention_days: int
+    enable_logging: bool
+    log_level: str
     oidc_enabled: bool
     oidc_issuer_url: str
     oidc_client_id: str

@@ -45,3 +45,14 @@ async def last_change(db: Database) -> datetime | None:
     """Return when anything was stored for the last time."""
     moment: datetime | None = await db.value("select max(updated_at) from settings")
     return moment
+
+
+async def exists(db: Database) -> bool:
+    """Tell whether there is a table of settings yet; before the first start there is none."""
+    return bool(await db.value("select to_regclass('settings') is not null"))
+
+
+async def fetch_texts(db: Database, keys: list[str]) -> dict[str, str]:
+    """Return what is stored under these keys as text."""
+    rows = await db.all("select key, value #>> '{}' as value from settings where key = any(%(keys)s)", keys=keys)
+    return {row["key"]: row["value"] for row in rows}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from server.core import env_values
 from server.settings.models import Effective, Settings, Source
 
 _HOST: Final = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$|^[0-9a-fA-F:]*:[0-9a-fA-F:.]+$")
@@ -33,6 +34,7 @@ class Setting:
         variable: the environment variable that decides over the stored value; empty when there is none.
         initial: the variable is only the value before anyone stored one.
         older: an older name of the variable; it still decides where it is set.
+        fallback: another name, for where neither of these is set.
         apart: it is changed on a page of its own, which checks more than the value.
     """
 
@@ -42,6 +44,7 @@ class Setting:
     variable: str = ""
     initial: bool = False
     older: str = ""
+    fallback: str = ""
     apart: bool = False
 
 
@@ -229,6 +232,16 @@ def address(value: Any) -> str:
     return text
 
 
+def zone(value: Any) -> str:
+    """Take the name of a time zone."""
+    return env_values.zone(text(value))
+
+
+def log_level(value: Any) -> str:
+    """Take the name of a level, exactly as it is written."""
+    return env_values.level(str(value).strip())
+
+
 CATALOGUE: Final = (
     Setting("server_protocol", "http", one_of("http", "https"), "SERVER_PROTOCOL", initial=True),
     Setting("server_host", "localhost", host, "SERVER_HOST", initial=True),
@@ -239,7 +252,7 @@ CATALOGUE: Final = (
     Setting("signup_enabled", default=False, take=take_truth),
     Setting("default_user_role", "user", role, "DEFAULT_USER_ROLE"),
     Setting("show_github_version_on_login", default=True, take=take_truth),
-    Setting("timezone", "UTC", text, "TZ"),
+    Setting("timezone", "UTC", zone, "TZ", fallback="TIMEZONE"),
     Setting("session_days", 7, days, "JWT_REFRESH_EXPIRES_IN"),
     Setting("browser_session_cookies", default=False, take=take_truth, variable="AUTH_BROWSER_SESSION_COOKIES"),
     Setting("max_login_attempts", 5, take_number(1, 1000), "MAX_LOGIN_ATTEMPTS"),
@@ -268,6 +281,8 @@ CATALOGUE: Final = (
     Setting("password_rate_limit_max", 5, take_number(*_MOST), "PASSWORD_RATE_LIMIT_MAX"),
     Setting("newsletter_url", "", address, "NEWSLETTER_URL"),
     Setting("audit_retention_days", 365, take_number(0, 36_500), "AUDIT_RETENTION_DAYS"),
+    Setting("enable_logging", default=False, take=take_truth, variable="ENABLE_LOGGING"),
+    Setting("log_level", "info", log_level, "LOG_LEVEL"),
     *SIGN_ON,
 )
 
@@ -295,7 +310,7 @@ def _decide(setting: Setting, variables: Mapping[str, str], stored: Mapping[str,
 
 def given(setting: Setting, variables: Mapping[str, str]) -> str:
     """Return what the environment says about a setting; empty when nothing."""
-    names = [name for name in (setting.older, setting.variable) if name]
+    names = [name for name in (setting.older, setting.variable, setting.fallback) if name]
     return next((text for name in names if (text := variables.get(name, "").strip())), "")
 
 

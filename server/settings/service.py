@@ -8,10 +8,11 @@ from weakref import WeakKeyDictionary
 
 from server.audit import service as audit
 from server.audit.models import Subject
+from server.core import log as logs
 from server.core.bus import announce
-from server.core.call import Call, World
+from server.core.call import Call, World, system
 from server.core.db import Database, DatabaseError, is_away
-from server.core.env import BadEnvironment, Env
+from server.core.env import BadEnvironment, Env, refusal
 from server.settings import queries, rules, variables
 from server.settings.errors import BadSetting, ReadOnlyVariable, UnknownVariable
 from server.settings.events import SettingsChanged
@@ -79,6 +80,11 @@ async def change(call: Call, changes: Mapping[str, Any]) -> Settings:
     values, wrong = rules.checked(changes)
     if wrong:
         raise BadSetting(wrong)
+    await _store(call, values)
+    return await effective(call)
+
+
+async def _store(call: Call, values: dict[str, Any]) -> None:
     async with call.transaction() as tx:
         before = await queries.lock_stored(tx, list(values))
         changed = await queries.store(tx, values, call.now, call.actor.name)
@@ -88,7 +94,6 @@ async def change(call: Call, changes: Mapping[str, Any]) -> Settings:
         if changed:
             tx.after_commit(_Forget())
             tx.after_commit(announce(SettingsChanged(tuple(sorted(changed)))))
-    return await effective(call)
 
 
 async def environment(call: Call) -> list[Variable]:
@@ -109,6 +114,9 @@ async def variable(call: Call, key: str) -> Variable:
 async def change_variable(call: Call, key: str, value: object) -> None:
     """Store a value for a variable; it counts unless the environment decides. Raises ``BadSetting`` under its key."""
     name = _stored_name(key)
+    if name == key:
+        await _store(call, {key: _usable_at_start(key, value)})
+        return
     try:
         await change(call, {name: value})
     except BadSetting as refused:
@@ -127,10 +135,21 @@ async def clear_variable(call: Call, key: str) -> None:
             tx.after_commit(announce(SettingsChanged((name,))))
 
 
+def _usable_at_start(key: str, value: object) -> str:
+    text = variables.as_text(value).strip() if isinstance(value, str | int | bool) else ""
+    complaint = refusal(key, text) if text else "must not be empty"
+    if complaint:
+        raise BadSetting({key: complaint})
+    return text
+
+
 def _stored_name(key: str) -> str:
+    """Return the name under which a variable is stored: its setting's, or its own when it is read at the start."""
     known = variables.BY_KEY.get(key)
     if known is None:
         raise UnknownVariable
+    if known.storable:
+        return key
     if not known.setting or rules.BY_NAME[known.setting].apart:
         raise ReadOnlyVariable(key=key)
     return known.setting
@@ -166,9 +185,12 @@ def demand_usable(env: Env) -> None:
 
 
 async def keep_fresh(world: World) -> None:
-    """Forget what is kept as soon as another process changes a setting; runs until cancelled."""
+    """Forget what is kept as soon as another process changes a setting, and log as is decided; runs until cancelled."""
     async with world.bus.following(SettingsChanged.name) as bell:
         while True:
+            # Also while the database is away: what is known then counts on.
+            decided = (await at_the_edge(Call(world, system("settings")))).settings
+            logs.follow(decided.log_level, enabled=decided.enable_logging, zone=decided.timezone)
             await bell.ring(within=_RELOOK_SECONDS)
             _kept.pop(world.db, None)
 

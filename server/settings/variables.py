@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from server.core import env_values
 from server.settings.models import Effective, Source, Variable
 from server.settings.rules import BY_NAME, CATALOGUE, given, take_number, take_truth
 
@@ -21,6 +22,11 @@ CATEGORIES: Final = (
     "Deployment",
 )
 MASK: Final = "••••••••"
+_SIZING: Final = (
+    "Connections per server process: 15 to 10 hosts, 30 to 50, 50 or more beyond, 60 to 100 from 1000 hosts on. "
+    "Estimate: 2 per host, 2 per person at work, and 5; stay 20 to 30 % below and raise in steps of 10. All processes together "
+    "need less than PostgreSQL's max_connections"
+)
 _SOURCES: Final[dict[bool, Source]] = {True: "env", False: "default"}
 
 
@@ -30,8 +36,8 @@ class Known:
 
     Attributes:
         default: as text; only shown, for what is read at the start.
-        setting: the operator setting that it decides; only these can be stored, the others are read before there is a
-            database to read them from.
+        setting: the operator setting that it decides.
+        storable: it is read at the start, and a stored value counts from the next one on.
     """
 
     key: str
@@ -40,6 +46,7 @@ class Known:
     default: str = ""
     setting: str = ""
     sensitive: bool = False
+    storable: bool = False
 
 
 def _set(category: str, name: str, description: str) -> Known:
@@ -71,33 +78,42 @@ _SIGN_ON: Final = (
     Known("DISCORD_CDN_URL", "Single sign-on", "Where its pictures are", "https://cdn.discordapp.com"),
 )
 
+def _boot(category: str, key: str, description: str) -> Known:
+    return Known(key, category, description, env_values.default_of(key), storable=True)
+
+
 VARIABLES: Final = (
     Known(
         "DATABASE_URL", "Database", "Where PostgreSQL is; embedded when neither it nor Redis is named", sensitive=True
     ),
-    Known(
-        "DB_CONNECTION_LIMIT", "Database", "Connections per server process; 15 to 10 hosts, 30 to 50, then more", "30"
-    ),
+    Known("PM_DB_CONN_MAX_ATTEMPTS", "Database", "How often the start tries to connect", "30"),
+    Known("PM_DB_CONN_WAIT_INTERVAL", "Database", "Seconds between two tries", "2"),
+    _boot("Database", "DB_CONNECTION_LIMIT", _SIZING),
+    _boot("Database", "DB_POOL_TIMEOUT", "Seconds to wait for a free connection; 30 with 50 hosts and more"),
+    _boot("Database", "DB_CONNECT_TIMEOUT", "Seconds to open a connection"),
+    _boot("Database", "DB_IDLE_TIMEOUT", "Seconds after which a connection that nobody uses is closed; 0 is never"),
+    _boot("Database", "DB_MAX_LIFETIME", "Seconds after which a connection is replaced, however busy; 0 is never"),
     Known("HOST", "Server", "Address to listen on", "0.0.0.0"),  # noqa: S104 (shown, not bound)
     Known("PORT", "Server", "Port to listen on", "3000"),
     _set("Server", "cors_origin", "Origins whose pages may use the API; the first names of the server too"),
-    Known("ENABLE_HSTS", "Server", "Tells browsers to use https only", "false"),
-    Known("TRUST_PROXY", "Server", "Whose forwarded headers are believed: true, or networks", "false"),
+    Known("APP_ENV", "Server", "Mode: production or development; NODE_ENV is its older name", "production"),
+    _boot("Server", "ENABLE_HSTS", "Tells browsers to use https only"),
+    _boot("Server", "TRUST_PROXY", "Whose forwarded headers are believed: true, or networks"),
+    Known("FRONTEND_URL", "Server", "Where people are led after signing out at their provider"),
     Known("OUTBOUND_ALLOW_PRIVATE", "Server", "Private networks that URLs given by people may lead to"),
     Known("METRICS_TOKEN", "Logging", "Lets monitoring read /metrics; without it there is none", sensitive=True),
-    Known("LOG_LEVEL", "Logging", "The least important lines that are written: debug, info, warn or error", "info"),
+    _set("Logging", "enable_logging", "More than warnings, errors and the start is written"),
+    _set("Logging", "log_level", "The least important lines that are written: debug, info, warn or error"),
+    Known("LOG_FORMAT", "Logging", "Shape of the lines: logfmt or json", "logfmt"),
+    _boot("Logging", "ENABLE_PPROF", "Administrators may profile the server under /debug/pprof"),
+    _boot("Logging", "MEMSTATS_INTERVAL_SEC", "Seconds between two lines about memory, while profiling is on"),
     _set("Logging", "audit_retention_days", "Days that entries of the audit log are kept; 0 is for ever"),
     Known("JWT_SECRET", "Authentication", "Signs sign-ins; another one signs everybody out", sensitive=True),
     _set("Authentication", "session_days", "Days after which a session ends, however busy"),
     _set("Authentication", "browser_session_cookies", "Sign-ins end with the browser"),
     _set("Authentication", "max_login_attempts", "Wrong passwords in a row that lock an account"),
     _set("Authentication", "lockout_duration_minutes", "Minutes that an account stays locked"),
-    Known(
-        "SESSION_INACTIVITY_TIMEOUT_MINUTES",
-        "Authentication",
-        "Minutes without doing anything that end a session",
-        "30",
-    ),
+    _boot("Authentication", "SESSION_INACTIVITY_TIMEOUT_MINUTES", "Minutes without doing anything that end a session"),
     _set("Authentication", "max_tfa_attempts", "Wrong codes in a row that close the second step"),
     _set("Authentication", "tfa_lockout_duration_minutes", "Minutes that the second step stays closed"),
     _set("Authentication", "tfa_remember_days", "Days that a trusted browser needs no code"),
@@ -112,9 +128,12 @@ VARIABLES: Final = (
     _set("Password policy", "password_require_number", "A password needs a digit"),
     _set("Password policy", "password_require_special", "A password needs a special character"),
     *_SIGN_ON,
-    Known("JSON_BODY_LIMIT", "Server performance", "Requests with a larger body are refused", "5mb"),
-    Known("AGENT_UPDATE_BODY_LIMIT", "Server performance", "The same for reports of hosts", "5mb"),
-    Known("AGENT_PING_BODY_LIMIT", "Server performance", "The same for check-ins of hosts", "8kb"),
+    _boot("Server performance", "JSON_BODY_LIMIT", "Requests with a larger body are refused"),
+    _boot("Server performance", "AGENT_UPDATE_BODY_LIMIT", "The same for reports of hosts"),
+    _boot("Server performance", "AGENT_PING_BODY_LIMIT", "The same for check-ins of hosts"),
+    _boot("Server performance", "DB_TRANSACTION_MAX_WAIT", "Milliseconds to wait for a transaction and each lock"),
+    _boot("Server performance", "DB_TRANSACTION_TIMEOUT", "Milliseconds that a transaction may take"),
+    _boot("Server performance", "DB_TRANSACTION_LONG_TIMEOUT", "Milliseconds for storing whole inventories"),
     _set("Rate limits", "rate_limit_window_ms", "Window of people and their tokens, in milliseconds"),
     _set("Rate limits", "rate_limit_max", "Requests of people and their tokens from one address within the window"),
     _set("Rate limits", "auth_rate_limit_window_ms", "Window of sign-ins, in milliseconds"),
@@ -130,11 +149,21 @@ VARIABLES: Final = (
     Known("REDIS_PASSWORD", "Redis", "Its password", sensitive=True),
     Known("REDIS_DB", "Redis", "Its database", "0"),
     Known("REDIS_TLS", "Redis", "Whether the connection is encrypted", "false"),
+    Known("REDIS_TLS_VERIFY", "Redis", "Whether its certificate is checked", "true"),
+    Known("REDIS_TLS_CA", "Redis", "File of the authority that signed it, when that is not a public one"),
+    _boot("Redis", "REDIS_CONNECT_TIMEOUT_MS", "Milliseconds to connect"),
+    _boot("Redis", "REDIS_COMMAND_TIMEOUT_MS", "Milliseconds for each command"),
     Known("AI_ENCRYPTION_KEY", "Encryption", "Seals what is stored as a secret", sensitive=True),
-    Known("SESSION_SECRET", "Encryption", "Does so when AI_ENCRYPTION_KEY is not set", sensitive=True),
-    _set("Deployment", "timezone", "Zone of the schedules"),
+    Known("SECRET_ENCRYPTION_KEY", "Encryption", "Does so when AI_ENCRYPTION_KEY is not set", sensitive=True),
+    Known("SESSION_SECRET", "Encryption", "Does so when neither is set", sensitive=True),
+    _set("Deployment", "timezone", "Zone of the schedules and of log lines; the database and the API stay in UTC"),
     Known("AGENT_BINARIES_DIR", "Deployment", "Agent files offered to hosts", "dist"),
     Known("AGENTS_DIR", "Deployment", "The older name of AGENT_BINARIES_DIR"),
+    Known("SSG_CONTENT_DIR", "Deployment", "Compliance content for hosts", "ssg-content"),
+    Known("GUACD_PATH", "Deployment", "Program of the gateway to remote desktops; empty looks for it"),
+    Known("GUACD_ADDRESS", "Deployment", "Where that gateway runs", "127.0.0.1:4822"),
+    Known("METRICS_API_URL", "Deployment", "Where usage figures would go; this server sends none"),
+    Known("NODE_EXTRA_CA_CERTS", "Deployment", "File of further authorities that outgoing connections believe"),
     Known("PATCHMON_DATA_DIR", "Deployment", "Data of the embedded services", "data"),
     Known("PATCHMON_WORKER_INSIDE", "Deployment", "Whether the server does background work itself", "true"),
     Known("PATCHMON_DEVELOPMENT", "Deployment", "Pages for developers", "false"),
@@ -148,6 +177,8 @@ def described(known: Known, variables: Mapping[str, str], effective: Effective, 
     """Return one variable with what is in force; nothing of a secret but whether it is set."""
     if known.setting:
         return _of_setting(known, variables, effective, stored)
+    if known.storable:
+        return _of_start(known, variables, stored)
     text = variables.get(known.key, "").strip()
     shown = (MASK if text else None) if known.sensitive else (text or known.default or None)
     return Variable(
@@ -188,6 +219,31 @@ def _of_setting(
         allowed=("true", "false") if take is take_truth else (),
         min=take.least if isinstance(take, take_number) else None,
         max=take.most if isinstance(take, take_number) else None,
+    )
+
+
+def _of_start(known: Known, variables: Mapping[str, str], stored: Mapping[str, Any]) -> Variable:
+    said = variables.get(known.key, "").strip()
+    kept = str(stored[known.key]) if known.key in stored else None
+    source: Source = "env" if said else "database" if kept is not None else "default"
+    limits = env_values.NUMBERS.get(known.key)
+    is_truth = known.key in env_values.TRUTHS
+    return Variable(
+        key=known.key,
+        category=known.category,
+        description=known.description,
+        effective_value=said or (known.default if kept is None else kept),
+        source=source,
+        default=known.default,
+        database_value=kept,
+        conflict=bool(said) and kept is not None,
+        editable=True,
+        sensitive=False,
+        requires_restart=True,
+        type="number" if limits else "boolean" if is_truth else "text",
+        allowed=("true", "false") if is_truth else (),
+        min=limits.least if limits else None,
+        max=limits.most if limits else None,
     )
 
 
