@@ -210,7 +210,8 @@ async def _record(tx: Tx, call: Call, before: User, after: User) -> None:
     }
     await audit.record(tx, call, "identity.user_changed", _subject(after), changed)
     if before.role != after.role:
-        tx.after_commit(announce(UserRoleChanged(after.id)))
+        changed_role = UserRoleChanged(after.id, after.username, call.actor.address, call.actor.name)
+        tx.after_commit(announce(changed_role))
 
 
 def _subject(user: User) -> Subject:

@@ -35,8 +35,13 @@ def take(answer: web.StreamResponse) -> None:
 
 async def give_renewed(request: web.Request, answer: web.StreamResponse) -> None:
     """Give the browser what its session was renewed with on the way, unless the answer says something else itself."""
-    if (renewed := request.get(RENEWED)) is not None and SESSION_COOKIE not in answer.cookies:
-        await give(request, routing.call(request), answer, renewed)
+    renewed = request.get(RENEWED)
+    if renewed is None or SESSION_COOKIE in answer.cookies:
+        return
+    await give(request, routing.call(request), answer, renewed)
+    for name in (SESSION_COOKIE, REFRESH_COOKIE):
+        # The answer's cookies have become headers already.
+        answer.headers.add("Set-Cookie", answer.cookies[name].OutputString())
 
 
 def remaining_seconds(call: Call, opened: SignedIn) -> int:

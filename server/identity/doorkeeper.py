@@ -121,19 +121,24 @@ async def _somebody(request: web.Request, asked: Call) -> Actor:
     if bearer:
         return await sessions.recognise(asked, bearer, active=active)
     token = request.cookies.get(SESSION_COOKIE, "")
-    refresh_token = "" if request.path.startswith("/api/") else request.cookies.get(REFRESH_COOKIE, "")
+    refresh_token = request.cookies.get(REFRESH_COOKIE, "") if _is_browsing(request) else ""
     if not token and not refresh_token:
         raise Unknown
     try:
         if token:
             return await sessions.recognise(asked, token, active=active)
     except AccessExpired:
-        # Only what ran out is renewed: what is forged or ended stays so. Programs renew by themselves.
+        # Only what ran out is renewed: what is forged or ended stays so.
         if not refresh_token:
             raise
     renewed, actor = await sessions.renew(asked, refresh_token, active=active)
     request[RENEWED] = renewed
     return actor
+
+
+def _is_browsing(request: web.Request) -> bool:
+    # Programs that keep cookies renew by themselves; our own pages' links to the API are followed by a browser.
+    return not request.path.startswith("/api/") or request.headers.get("Sec-Fetch-Site") == "same-origin"
 
 
 async def _way_in(request: web.Request, asked: Call) -> web.Response | None:

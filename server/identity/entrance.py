@@ -13,11 +13,10 @@ from server.core.db import Tx
 from server.core.ids import random_hex
 from server.core.log import get_log
 from server.core.redis import RedisError, key
-from server.identity import devices, queries, rules, two_factor
+from server.identity import devices, queries, rules, sessions, two_factor
 from server.identity.errors import CodesLocked, LockedOut, TicketSpent, WrongCode, WrongCredentials
-from server.identity.events import AccountLocked, UserSignedIn, UserSignInFailed
-from server.identity.models import Browser, Credentials, SecondFactor, SecondStep, SignedIn, Trust, User
-from server.identity.sessions import open_session
+from server.identity.events import AccountLocked, UserSignInFailed
+from server.identity.models import Browser, Credentials, SecondFactor, SecondStep, SignedIn, Trust
 from server.settings import service as settings
 from server.settings.models import Settings
 
@@ -42,12 +41,12 @@ async def sign_in(call: Call, name: str, password: str, browser: Browser, trust:
     if seconds := rules.locked_seconds(found.locked_until, call.now):
         raise LockedOut(seconds)
     if not await passwords.matches(password, found.password_hash) or not found.is_active:
-        await _note_failure(call, found, decided)
+        await _note_failure(call, found, browser, decided)
         raise WrongCredentials
-    if found.tfa_enabled and not await devices.is_trusted(call, found.id, trust, browser):
-        return SecondStep(found.username, await _new_ticket(call, found.id))
+    if found.is_asked and not await devices.is_trusted(call, found.id, trust, browser):
+        return SecondStep(found.username, await _new_ticket(call, found.id), found.has_passkeys)
     async with call.transaction() as tx:
-        opened = await _enter(tx, call, found.id, browser, decided)
+        opened = await sessions.enter(tx, call, found.id, browser, decided)
     if opened is None:
         # Others failed often enough while this password was being checked.
         raise LockedOut(decided.lockout_duration_minutes * 60)
@@ -71,29 +70,17 @@ async def verify(
         raise TicketSpent
     if kept is None:
         raise CodesLocked(await _locked_seconds(call, user_id))
-    proof = await two_factor.prove(call, kept, code) if kept.enabled else None
+    proof = await two_factor.prove(call, kept, code) if kept.is_asked else None
     async with call.transaction() as tx:
         accepted = proof is not None and await two_factor.use_up(tx, kept, proof)
-        opened = await _enter(tx, call, kept.user_id, browser, decided) if accepted else None
+        opened = await sessions.enter(tx, call, kept.user_id, browser, decided) if accepted else None
         trust = await devices.trust(tx, call, opened.user, browser, decided) if opened and remember else None
     if not accepted:
-        await _refuse_code(call, kept, decided)
+        await _refuse_code(call, kept, browser, decided)
     if opened is None:
         # Deactivated, or locked by wrong passwords from elsewhere, since the first step.
         raise WrongCredentials
     return opened, trust
-
-
-async def _enter(tx: Tx, call: Call, user_id: str, browser: Browser, decided: Settings) -> SignedIn | None:
-    user = await queries.mark_signed_in(tx, user_id, call.now)
-    if user is None:
-        return None
-    if call.actor.kind == "person":
-        await queries.delete_session(tx, call.actor.id, call.actor.via)
-    opened = await open_session(tx, call, user, browser, decided)
-    await audit.record(tx, call, "identity.signed_in", _subject(user), {"address": browser.address})
-    tx.after_commit(announce(UserSignedIn(user.id)))
-    return opened
 
 
 async def _new_ticket(call: Call, user_id: str) -> str:
@@ -109,18 +96,19 @@ async def _locked_seconds(call: Call, user_id: str) -> int:
     return max(1, rules.locked_seconds(kept.locked_until if kept else None, call.now))
 
 
-async def _refuse_code(call: Call, kept: SecondFactor, decided: Settings) -> None:
+async def _refuse_code(call: Call, kept: SecondFactor, browser: Browser, decided: Settings) -> None:
     remaining = max(0, decided.max_tfa_attempts - kept.failures)
     async with call.transaction() as tx:
         subject = Subject("user", kept.user_id, kept.username)
         await audit.record(tx, call, "identity.code_refused", subject, {"remaining": remaining})
-        tx.after_commit(announce(UserSignInFailed(kept.user_id)))
+        told = UserSignInFailed(kept.user_id, kept.username, browser.address, browser.user_agent)
+        tx.after_commit(announce(told))
     if not remaining:
         raise CodesLocked(decided.tfa_lockout_duration_minutes * 60)
     raise WrongCode(remaining, await _new_ticket(call, kept.user_id))
 
 
-async def _note_failure(call: Call, found: Credentials, decided: Settings) -> None:
+async def _note_failure(call: Call, found: Credentials, browser: Browser, decided: Settings) -> None:
     async with call.transaction() as tx:
         locked = await queries.mark_failure(
             tx,
@@ -132,9 +120,10 @@ async def _note_failure(call: Call, found: Credentials, decided: Settings) -> No
         )
         subject = Subject("user", found.id, found.username)
         await audit.record(tx, call, "identity.sign_in_failed", subject, {"locked": locked})
-        tx.after_commit(announce(UserSignInFailed(found.id)))
+        told = (found.id, found.username, browser.address, browser.user_agent)
+        tx.after_commit(announce(UserSignInFailed(*told)))
         if locked:
-            tx.after_commit(announce(AccountLocked(found.id)))
+            tx.after_commit(announce(AccountLocked(*told)))
 
 
 async def _turn_stranger_away(call: Call, name: str, password: str, decided: Settings) -> None:
@@ -161,7 +150,3 @@ async def _stranger_failures(call: Call, counter: str) -> tuple[int, int]:
     except RedisError as error:
         log.warning("stranger_not_counted", reason=str(error))
         return 0, 0
-
-
-def _subject(user: User) -> Subject:
-    return Subject("user", user.id, user.username)

@@ -1,4 +1,4 @@
-"""What happened to people."""
+"""What happened to people; enough about it to tell somebody, never a password, a code or a token."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,6 +12,10 @@ class UserSignedIn(Event):
 
     name: ClassVar[str] = "user_login"
     user_id: str
+    username: str = ""
+    ip: str = ""
+    user_agent: str = ""
+    method: str = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,10 @@ class UserSignInFailed(Event):
 
     name: ClassVar[str] = "user_login_failed"
     user_id: str
+    username: str = ""
+    ip: str = ""
+    user_agent: str = ""
+    method: str = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,10 @@ class AccountLocked(Event):
 
     name: ClassVar[str] = "account_locked"
     user_id: str
+    username: str = ""
+    ip: str = ""
+    user_agent: str = ""
+    method: str = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,9 @@ class UserCreated(Event):
 
     name: ClassVar[str] = "user_created"
     user_id: str
+    username: str = ""
+    ip: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,9 @@ class TwoFactorDisabled(Event):
 
     name: ClassVar[str] = "user_tfa_disabled"
     user_id: str
+    username: str = ""
+    ip: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,30 @@ class UserRoleChanged(Event):
 
     name: ClassVar[str] = "user_role_changed"
     user_id: str
+    username: str = ""
+    ip: str = ""
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UserLimitsChanged(Event):
+    """Somebody sees and changes the hosts of other groups."""
+
+    name: ClassVar[str] = "user_limits_changed"
+    user_id: str
+    username: str = ""
+    ip: str = ""
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleLimitsChanged(Event):
+    """Everybody with a role sees and changes the hosts of other groups."""
+
+    name: ClassVar[str] = "role_limits_changed"
+    role: str
+    ip: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

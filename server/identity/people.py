@@ -21,7 +21,7 @@ async def create(call: Call, person: NewPerson, role: str) -> User:
     async with call.transaction() as tx:
         user = await insert(tx, person, password_hash, role, call.now)
         await audit.record(tx, call, "identity.user_created", Subject("user", user.id, user.username), {"role": role})
-        tx.after_commit(announce(UserCreated(user.id)))
+        tx.after_commit(announce(UserCreated(user.id, user.username, call.actor.address, call.actor.name)))
     return user
 
 
@@ -62,7 +62,7 @@ async def change_profile(call: Call, profile: Profile) -> User:
 
 
 async def change_password(call: Call, current: str, new: str) -> None:
-    """Give the asker another password end all their other sessions and forget their trusted browsers.
+    """Give the asker another password, end all their other sessions and forget their trusted browsers.
 
     Raises ``WrongPassword`` or ``WeakPassword``.
     """

@@ -10,12 +10,14 @@ from aiohttp import CookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build
-from server.core.call import Call, World, system
+from server.core import clock
+from server.core.call import NOBODY, Call, World, system
 from server.core.db import Database
 from server.core.loop import Keeper
 from server.core.redis import open_redis
 from server.dashboard import rules
 from server.dashboard.models import Fleet, JobRow
+from server.identity import access
 from tests.conftest import Browser
 from tests.factories.people import HTML, person, post_form, role_with, sign_in
 
@@ -169,12 +171,14 @@ async def test_health_says_that_the_database_is_gone_even_to_who_is_signed_in(
     async with TestClient(TestServer(gone.app)) as client:
         assert (await client.get("/health")).status == 200
         await world.db.execute(f"drop database {name} with (force)")
-        for headers in ({}, {"Cookie": "token=pms_x"}):
+        claims = access.Claims(str(uuid.uuid4()), str(uuid.uuid4()))
+        token = access.issue(Call(world, NOBODY), "access", claims, "user", clock.now() + timedelta(hours=1))
+        for headers in ({}, {"Cookie": f"token={token}"}):
             async with asyncio.timeout(8):
                 answer = await client.get("/health?format=json", headers=headers)
             assert answer.status == 503, headers
             assert (await answer.json())["database"] == "unhealthy"
-        asked = await client.get("/api/v1/auth/profile", headers={"Cookie": "token=pms_x"})
+        asked = await client.get("/api/v1/auth/profile", headers={"Cookie": f"token={token}"})
         assert (asked.status, (await asked.json())["error"]) == (
             503,
             "Service temporarily unavailable. Please try again shortly.",

@@ -107,7 +107,7 @@ async def test_an_inactive_person_is_let_in_by_nothing(client: Browser, call: Ca
     await call.db.execute("update users set is_active = false where id = %(id)s", id=user.id)
     assert (await client.get("/api/v1/auth/profile")).status == 401
     bearer = await client.get("/api/v1/auth/profile", headers={"Authorization": f"Bearer {token}"})
-    assert (bearer.status, await bearer.json()) == (401, {"error": "Invalid token"})
+    assert (bearer.status, await bearer.json(content_type=None)) == (401, {"error": "Invalid token"})
     assert await attempt(client, user.username) == (401, {"error": "Invalid credentials"})
 
 
@@ -224,12 +224,14 @@ async def test_signing_in_gives_a_new_token_and_ends_the_session_before(client: 
     assert await call.db.value("select count(*) from user_sessions") == 1
 
 
-async def test_a_token_chosen_by_somebody_else_is_not_adopted(client: Browser, call: Call) -> None:
+async def test_a_token_chosen_by_somebody_else_is_not_adopted(client: Browser, other: Browser, call: Call) -> None:
     user = await person(call)
-    client.session.cookie_jar.update_cookies({"token": "pms_" + "0" * 64})
+    chosen = (await sign_in(other, (await person(call)).username))["token"]
+    client.session.cookie_jar.update_cookies({"token": chosen})
     body = await sign_in(client, user.username)
-    assert body["token"] != "pms_" + "0" * 64
-    planted = {"Authorization": "Bearer pms_" + "0" * 64}
+    assert body["token"] != chosen
+    assert (await client.get("/api/v1/auth/profile")).status == 200
+    planted = {"Authorization": f"Bearer {chosen}"}
     assert (await client.get("/api/v1/auth/profile", headers=planted)).status == 401
 
 
