@@ -9,7 +9,7 @@ from server.core.bus import announce
 from server.core.call import Call
 from server.core.db import IntegrityError, Tx
 from server.core.ids import is_uuid
-from server.identity import people, permissions, queries, ranks, rules, setup
+from server.identity import people, permissions, queries, ranks, rules, scopes, setup
 from server.identity.errors import (
     BadPerson,
     LastAdmin,
@@ -79,8 +79,8 @@ async def choose_registration(call: Call, role: str, *, enabled: bool) -> None:
 async def change(call: Call, user_id: str, wanted: Change) -> User:
     """Change an account; another role and deactivation end its sessions at once.
 
-    Raises ``RankTooLow``, ``OwnRole``, ``RoleNotYours``, ``LastSuperadmin``, ``LastAdmin``, ``BadPerson`` or
-    ``NameTaken``.
+    Raises ``RankTooLow``, ``BeyondYourGroups``, ``OwnRole``, ``RoleNotYours``, ``LastSuperadmin``, ``LastAdmin``,
+    ``BadPerson`` or ``NameTaken``.
     """
     if wanted.role is not None and wanted.role != (await find(call, user_id)).role:
         if user_id == call.actor.id:
@@ -95,6 +95,8 @@ async def change(call: Call, user_id: str, wanted: Change) -> User:
         if before.is_active and (not is_active or role != before.role):
             await _demand_not_last(tx, before, role if is_active else "")
         after = await _update(tx, call, before, profile, role, is_active=is_active)
+        # Another role may be limited to other groups.
+        await scopes.demand_reach(tx, call, user_id)
         await _revoke(tx, before, after)
         await _record(tx, call, before, after)
     return after
@@ -142,6 +144,7 @@ async def _held_still(tx: Tx, call: Call, user_id: str) -> User:
         raise PersonMissing
     if not ranks.may_touch(call.actor, user.role):
         raise RankTooLow
+    await scopes.demand_reach(tx, call, user_id)
     return user
 
 

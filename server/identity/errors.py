@@ -1,6 +1,6 @@
 """What the identity room refuses."""
 
-from server.core.errors import Conflict, Invalid, Missing, Refused, TooMany, Unknown
+from server.core.errors import Conflict, Invalid, Missing, Refused, TooMany, Unavailable, Unknown
 
 
 class WrongCredentials(Unknown):
@@ -115,6 +115,67 @@ class SecondFactorDue(Refused):
     text = "Set up two-factor authentication first: your administrator demands it. Open Settings, Two-factor."
 
 
+class BadPasskey(Invalid):
+    """What the browser answered does not prove a passkey, or the challenge was used or is too old."""
+
+    code = "bad_passkey"
+    text = "The passkey could not be checked. Try again."
+
+
+class WrongPasskey(Unknown):
+    """Whatever the reason: unknown key, forged or repeated answer, or an account that may not sign in."""
+
+    text = "This passkey does not sign you in"
+
+
+class PasskeysElsewhere(Invalid):
+    """Passkeys belong to the name of the server; pages under another name cannot use them."""
+
+    code = "passkeys_elsewhere"
+    text = "Passkeys work only at {url}"
+
+
+class PasskeysAway(Unavailable):
+    """Challenges are kept in Redis, and that cannot be reached."""
+
+    code = "passkeys_away"
+    text = "Passkeys cannot be used just now. Your password still works."
+
+
+class PasskeyKnown(Conflict):
+    """The key is registered already."""
+
+    code = "passkey_known"
+    text = "This passkey is registered already"
+
+
+class PasskeyMissing(Missing):
+    """There is no such passkey, or it belongs to somebody else."""
+
+    text = "Passkey not found"
+
+
+class PasskeyNeeded(Conflict):
+    """What nobody has cannot be asked for."""
+
+    code = "passkey_needed"
+    text = "Add a passkey first"
+
+
+class TooManyPasskeys(Conflict):
+    """A person needs a few, not a list."""
+
+    code = "too_many_passkeys"
+    text = "You have as many passkeys as one can have. Remove one first."
+
+
+class LastWayIn(Conflict):
+    """Without it the person could not sign in any more."""
+
+    code = "last_way_in"
+    text = "This is your only way to sign in. Add another one first."
+
+
 class DeviceMissing(Missing):
     """There is no such trusted device, or it belongs to somebody else."""
 
@@ -154,6 +215,13 @@ class BadSetupLink(Refused):
 
     code = "bad_setup_link"
     text = "This set-up link is not valid. Open the link that the server printed when it started, or make a new one."
+
+
+class StepMissing(Invalid):
+    """An earlier step of the set-up was left out."""
+
+    code = "setup_step_missing"
+    text = "Begin with the account of the first administrator"
 
 
 class WeakPassword(Invalid):
@@ -290,3 +358,17 @@ class SignupOff(Refused):
 
     code = "signup_off"
     text = "Self-registration is switched off"
+
+
+class OwnLimits(Refused):
+    """Nobody decides how much of the fleet they see themselves."""
+
+    code = "own_limits"
+    text = "You cannot change your own limits"
+
+
+class BeyondYourGroups(Refused):
+    """Who is limited to host groups manages only people who reach no further."""
+
+    code = "beyond_your_groups"
+    text = "You are limited to some host groups, and this would reach beyond them"

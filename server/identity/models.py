@@ -37,6 +37,13 @@ class Credentials:
     password_hash: str | None
     locked_until: datetime | None
     tfa_enabled: bool
+    passkey_step: bool = False
+    has_passkeys: bool = False
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether something is asked for after the password."""
+        return self.tfa_enabled or (self.passkey_step and self.has_passkeys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +153,11 @@ class SignedOut:
 
 @dataclass(frozen=True, slots=True)
 class SecondStep:
-    """The password was right, and a code is still missing; ``ticket`` is good for one code."""
+    """The password was right, and a code or a passkey is still missing; ``ticket`` is good for one attempt."""
 
     username: str
     ticket: str
+    has_passkeys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,7 @@ class SecondFactor:
         backup_codes: a JSON list of hashes.
         last_step: the time step of the newest code that was accepted; it and older ones are not accepted again.
         failures: attempts since the last success, this one included.
+        passkey_step: whether a passkey is asked for after the password.
     """
 
     user_id: str
@@ -172,6 +181,12 @@ class SecondFactor:
     failures: int
     locked_until: datetime | None
     has_password: bool
+    passkey_step: bool = False
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether something is asked for after the password."""
+        return self.enabled or self.passkey_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +203,59 @@ class Enrolment:
     has_second_factor: bool
     asked_at: datetime | None
     due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A passkey as its owner sees it.
+
+    Attributes:
+        credential_id: how the authenticator calls it, as base64url.
+        sign_count: how often it was used, as it says; 0 for those that do not count.
+        rp_id: the name of the server that it belongs to; it works under no other.
+        is_synced: whether it can be on several devices.
+    """
+
+    id: str
+    credential_id: str
+    sign_count: int
+    rp_id: str
+    name: str
+    transports: list[str]
+    is_synced: bool
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPasskey:
+    """What checks a passkey, and whose it is."""
+
+    id: str
+    user_id: str
+    username: str
+    is_active: bool
+    locked_until: datetime | None
+    public_key: str
+    rp_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a person chose: light, dark or auto (empty: never), and the key of the page to land on (empty: overview)."""
+
+    theme: str
+    landing: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetupLink:
+    """A link of the first set-up; ``user_id`` is the account that was made on the way, empty before."""
+
+    verifier: str
+    user_id: str
+    sealed_draft: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,3 +312,18 @@ class Role:
     role: str
     permissions: frozenset[str]
     built_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Which host groups limit a person or a role; ``None`` where there is no limit.
+
+    Attributes:
+        role: the role, or that of the person.
+        user_groups: UUIDs of the groups of the person.
+        role_groups: UUIDs of the groups of the role.
+    """
+
+    role: str
+    user_groups: list[str] | None
+    role_groups: list[str] | None

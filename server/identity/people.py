@@ -8,7 +8,7 @@ from server.core import passwords
 from server.core.bus import announce
 from server.core.call import Call
 from server.core.db import IntegrityError, Tx
-from server.identity import queries, rules
+from server.identity import queries, rules, scopes
 from server.identity.errors import BadPerson, NameTaken, PersonMissing, PersonsOnly, WeakPassword, WrongPassword
 from server.identity.events import UserCreated
 from server.identity.models import NewPerson, Profile, User
@@ -20,6 +20,7 @@ async def create(call: Call, person: NewPerson, role: str) -> User:
     password_hash = await checked_hash(call, person)
     async with call.transaction() as tx:
         user = await insert(tx, person, password_hash, role, call.now)
+        await scopes.pass_on(tx, call, user.id)
         await audit.record(tx, call, "identity.user_created", Subject("user", user.id, user.username), {"role": role})
         tx.after_commit(announce(UserCreated(user.id, user.username, call.actor.address, call.actor.name)))
     return user

@@ -1,10 +1,20 @@
 """Pure decisions about how much of the fleet a person sees and changes: host groups, or ``None`` for all of it."""
 
 from collections.abc import Collection
+from typing import Final
 
 from server.identity.permissions import ADMIN_ROLES
 
 Reach = frozenset[str] | None
+
+#: Permissions over the server as a whole: through them a limited person would reach the rest of the fleet, so they do
+#: not hold for who is limited.
+WHOLE_SERVER: Final = frozenset({"can_manage_settings", "can_manage_superusers", "can_manage_billing"})
+
+
+def remaining(held: frozenset[str], groups: Reach) -> frozenset[str]:
+    """Return the permissions that are left of ``held`` for who is limited to these groups."""
+    return held if groups is None else held - WHOLE_SERVER
 
 
 def of(role: str, role_groups: Collection[str] | None, user_groups: Collection[str] | None) -> Reach:

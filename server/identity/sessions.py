@@ -116,16 +116,17 @@ async def again(call: Call) -> Actor:
 def actor_of(known: Known, kind: str, address: str) -> Actor:
     """Return the actor that a session or a token stands for."""
     held = permissions.held(known.role, known.permissions)
+    groups = reach.of(known.role, known.role_groups, known.user_groups)
     return Actor(
         "token" if kind == "token" else "person",
         id=known.user_id,
         name=known.username,
         # No role: the person's role is gone, and the gate refuses everything that needs a permission.
         role=known.role if held is not None else "",
-        permissions=held or frozenset(),
+        permissions=reach.remaining(held or frozenset(), groups),
         via=known.id,
         address=address,
-        groups=reach.of(known.role, known.role_groups, known.user_groups),
+        groups=groups,
         has_second_factor=known.has_second_factor,
         factor_asked_at=known.factor_asked_at,
         theme=known.theme,
