@@ -107,7 +107,7 @@ class Env:
     log_format: str = "logfmt"
     logging: bool = False
     log_statements: bool = False
-    zone: str = "UTC"
+    zone: str = values.UTC
     database_pool: int = 30
     database: DatabaseLimits = DatabaseLimits()
     redis: RedisLink = RedisLink()
@@ -284,7 +284,7 @@ def _with_logging(reader: "_Reader", env: Env) -> Env:
         log_level=reader.get("LOG_LEVEL", "info", values.level),
         log_format=reader.get("LOG_FORMAT", "logfmt", values.log_format),
         log_statements=reader.get("PRISMA_LOG_QUERIES", default=False, cast=lambda raw: raw == "true"),
-        zone=reader.get("TZ", reader.get("TIMEZONE", "UTC", values.zone), values.zone),
+        zone=reader.get("TZ", reader.get("TIMEZONE", values.UTC, values.zone), values.zone),
         authorities=reader.get("NODE_EXTRA_CA_CERTS", None, Path),
     )
 
@@ -327,7 +327,8 @@ class _Reader:
         user = quote(self.text("REDIS_USER", ""), safe="")
         credentials = f"{user}:{password}@" if password else ""
         scheme = "rediss" if self.truth("REDIS_TLS") else "redis"
-        return f"{scheme}://{credentials}{host}:{self.number('REDIS_PORT')}/{self.number('REDIS_DB')}"
+        port, database = self.number("REDIS_PORT"), self.number("REDIS_DB")
+        return f"{scheme}://{credentials}{host}:{port}/{database}"
 
     def demand_secrets(self, env: Env) -> None:
         if env.embedded:

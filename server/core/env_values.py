@@ -69,6 +69,7 @@ TRUTHS: Final = {
 }
 #: Every limit of a body, with its default.
 SIZES: Final = {"JSON_BODY_LIMIT": "5mb", "AGENT_UPDATE_BODY_LIMIT": "5mb", "AGENT_PING_BODY_LIMIT": "8kb"}
+UTC: Final = "UTC"
 #: What pages may store: how the server behaves, never where its services and secrets are.
 STORABLE: Final = frozenset(
     {*NUMBERS, *TRUTHS, *SIZES, "TRUST_PROXY"}

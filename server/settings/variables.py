@@ -24,8 +24,8 @@ CATEGORIES: Final = (
 MASK: Final = "••••••••"
 _SIZING: Final = (
     "Connections per server process: 15 to 10 hosts, 30 to 50, 50 or more beyond, 60 to 100 from 1000 hosts on. "
-    "Estimate: 2 per host, 2 per person at work, and 5; stay 20 to 30 % below and raise in steps of 10. All processes together "
-    "need less than PostgreSQL's max_connections"
+    "Estimate: 2 per host, 2 per person at work, and 5; stay 20 to 30 % below and raise in steps of 10. All processes "
+    "together need less than PostgreSQL's max_connections"
 )
 _SOURCES: Final[dict[bool, Source]] = {True: "env", False: "default"}
 
@@ -109,6 +109,7 @@ VARIABLES: Final = (
     _boot("Logging", "MEMSTATS_INTERVAL_SEC", "Seconds between two lines about memory, while profiling is on"),
     _set("Logging", "audit_retention_days", "Days that entries of the audit log are kept; 0 is for ever"),
     Known("JWT_SECRET", "Authentication", "Signs sign-ins; another one signs everybody out", sensitive=True),
+    Known("JWT_EXPIRES_IN", "Authentication", "How long an access token is good before it has to be renewed", "1h"),
     _set("Authentication", "session_days", "Days after which a session ends, however busy"),
     _set("Authentication", "browser_session_cookies", "Sign-ins end with the browser"),
     _set("Authentication", "max_login_attempts", "Wrong passwords in a row that lock an account"),

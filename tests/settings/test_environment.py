@@ -40,6 +40,9 @@ def test_every_variable_that_is_read_is_shown() -> None:
     # Older names are shown under the present one, SERVER_* on the page of the server URL; PATCHMON_URL is a client's.
     apart = {
         "CORS_ORIGINS",
+        "NODE_ENV",
+        "TIMEZONE",
+        "PRISMA_LOG_QUERIES",
         "SERVER_HOST",
         "SERVER_PORT",
         "SERVER_PROTOCOL",
