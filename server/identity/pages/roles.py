@@ -8,7 +8,8 @@ from aiohttp import web
 
 from server.core.call import Call
 from server.core.errors import Problem
-from server.identity import forms, permissions, ranks, roles, schemas, service
+from server.core.words import counted
+from server.identity import forms, permissions, ranks, roles, schemas, scopes, service
 from server.identity.models import Role
 from server.identity.permissions import Permission
 from server.settings import service as settings
@@ -29,12 +30,14 @@ _MODULE: Final = "rbac_custom"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One role of the matrix."""
+    """One role of the matrix; ``hosts`` says in words which it reaches."""
 
     role: str
     word: str
     held: frozenset[str]
     editable: bool
+    hosts: str
+    limitable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +122,10 @@ async def _save(request: web.Request, role: str, form: schemas.RoleForm, *, new:
 
 async def _page(asked: Call, editor: Editor | None) -> RolesPage:
     found = sorted(await service.roles(asked), key=lambda one: (-ranks.rank(one.role), one.role))
+    limits = await scopes.of_roles(asked)
     return RolesPage(
         available=_MODULE not in (await settings.effective(asked)).disabled_modules,
-        columns=[_column(one) for one in found],
+        columns=[_column(one, limits.get(one.role)) for one in found],
         tiers=[
             (tier, risk, [one for one in permissions.PERMISSIONS if one.tier == tier])
             for tier, risk in permissions.TIERS
@@ -131,8 +135,11 @@ async def _page(asked: Call, editor: Editor | None) -> RolesPage:
     )
 
 
-def _column(one: Role) -> Column:
-    return Column(one.role, permissions.word(one.role), one.permissions, one.role not in permissions.FIXED)
+def _column(one: Role, groups: list[str] | None) -> Column:
+    limitable = one.role not in permissions.ADMIN_ROLES
+    hosts = counted(len(groups), "group") if groups is not None and limitable else "All"
+    word = permissions.word(one.role)
+    return Column(one.role, word, one.permissions, one.role not in permissions.FIXED, hosts, limitable)
 
 
 def _editor(role: str, ticked: frozenset[str], wrong: dict[str, str] | None = None, typed: str = "") -> Editor:

@@ -11,6 +11,7 @@ from server.core.errors import Problem
 from server.identity import accounts, forms, permissions, ranks, rules, schemas, service
 from server.identity.errors import SignupOff
 from server.identity.models import User
+from server.identity.pages.scopes import HostGroups, form_of_user
 from server.settings import service as settings
 from server.web import flash
 from server.web.fields import Field, complained, filled
@@ -78,6 +79,7 @@ class UserPage(Page):
     password_fields: list[Field]
     password_complaints: Complaints
     rules: list[str]
+    host_groups: HostGroups | None
 
 
 @routes.get("/settings/users")
@@ -259,6 +261,7 @@ async def _user_page(
         password,
         complained(password, password_wrong or {}),
         await _policy(asked),
+        await form_of_user(asked, user),
     )
 
 
