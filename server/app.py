@@ -33,6 +33,7 @@ ROOMS: Final = (
     "intake",
     "dashboard",
     "background",
+    "integrations",
 )
 _DRAWERS: Final = ("api", "pages", "tasks", "inbox", "listeners", "resources")
 KEEPER: Final = web.AppKey("keeper", Keeper)

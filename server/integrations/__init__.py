@@ -1,0 +1,1 @@
+"""What programs of others use: tokens of their own, enrolment, the scoped API, the card of a dashboard."""

@@ -1,0 +1,7 @@
+"""The JSON doors of the integrations, one module per noun."""
+
+from typing import Final
+
+from server.integrations.api import card, enrolment, hosts, tokens
+
+routes: Final = (*tokens.routes, *enrolment.routes, *hosts.routes, *card.routes)

@@ -1,0 +1,1 @@
+"""Every statement of the integrations room, one module per noun."""
