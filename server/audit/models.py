@@ -21,6 +21,7 @@ class Entry:
     Attributes:
         action: ``room.what_happened``, e.g. ``identity.signed_in``.
         via: the session or token that was used, by its id.
+        via_name: the name of the token.
         detail: what else a reader needs; never a secret.
     """
 
@@ -30,6 +31,7 @@ class Entry:
     actor_id: str
     actor_name: str
     via: str
+    via_name: str
     address: str
     action: str
     subject_kind: str
@@ -44,7 +46,7 @@ class Filter:
     """Which entries are asked for; what is empty does not count.
 
     Attributes:
-        who: a part of the actor's name, or the actor's whole id.
+        who: a part of the actor's name, or the whole id of the actor or of the session or token that was used.
         action: a whole action, or a room, which stands for all of its actions.
         subject: a part of the name of what was acted upon, its whole id or its kind.
         since, until: from this moment on, and before that one.

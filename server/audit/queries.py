@@ -9,7 +9,7 @@ from server.core.db import Database, Tx, as_json
 
 # Both lists take the same filter; a condition whose value is empty holds for every row.
 _MATCHES: Final = """
-               (%(who)s = '' or actor_id = %(who)s or strpos(lower(actor_name), lower(%(who)s)) > 0)
+               (%(who)s = '' or actor_id = %(who)s or via = %(who)s or strpos(lower(actor_name), lower(%(who)s)) > 0)
            and (%(action)s = '' or action = %(action)s or starts_with(action, %(action)s || '.'))
            and (%(subject)s = '' or subject_id = %(subject)s or subject_kind = %(subject)s
                 or strpos(lower(subject_name), lower(%(subject)s)) > 0)
@@ -22,9 +22,9 @@ async def insert_entry(tx: Tx, call: Call, action: str, subject: Subject, detail
     """Add one row."""
     await tx.execute(
         """
-        insert into audit_log (at, actor_kind, actor_id, actor_name, via, address,
+        insert into audit_log (at, actor_kind, actor_id, actor_name, via, via_name, address,
                                action, subject_kind, subject_id, subject_name, detail, request_id)
-        values (%(at)s, %(actor_kind)s, %(actor_id)s, %(actor_name)s, %(via)s, %(address)s,
+        values (%(at)s, %(actor_kind)s, %(actor_id)s, %(actor_name)s, %(via)s, %(via_name)s, %(address)s,
                 %(action)s, %(subject_kind)s, %(subject_id)s, %(subject_name)s, %(detail)s::jsonb, %(request_id)s)
         """,
         at=call.now,
@@ -32,6 +32,7 @@ async def insert_entry(tx: Tx, call: Call, action: str, subject: Subject, detail
         actor_id=call.actor.id,
         actor_name=call.actor.name,
         via=call.actor.via,
+        via_name=call.actor.via_name,
         address=call.actor.address,
         action=action,
         subject_kind=subject.kind,
@@ -46,7 +47,7 @@ async def list_newest(db: Database, limit: int) -> list[Entry]:
     """Return the newest rows, newest first."""
     return await db.all(
         """
-        select id, at, actor_kind, actor_id, actor_name, via, address, action,
+        select id, at, actor_kind, actor_id, actor_name, via, via_name, address, action,
                subject_kind, subject_id, subject_name, detail, request_id
           from audit_log
          order by at desc, id desc
@@ -61,7 +62,7 @@ async def list_of_subject(db: Database, subject_kind: str, subject_id: str, limi
     """Return what happened to one thing, newest first."""
     return await db.all(
         """
-        select id, at, actor_kind, actor_id, actor_name, via, address, action,
+        select id, at, actor_kind, actor_id, actor_name, via, via_name, address, action,
                subject_kind, subject_id, subject_name, detail, request_id
           from audit_log
          where subject_kind = %(subject_kind)s and subject_id = %(subject_id)s
@@ -79,7 +80,7 @@ async def list_matching(db: Database, wanted: Filter, limit: int, offset: int) -
     """Return the rows that match, newest first."""
     return await db.all(
         f"""
-        select id, at, actor_kind, actor_id, actor_name, via, address, action,
+        select id, at, actor_kind, actor_id, actor_name, via, via_name, address, action,
                subject_kind, subject_id, subject_name, detail, request_id
           from audit_log
          where {_MATCHES}
@@ -97,7 +98,7 @@ async def list_before(db: Database, wanted: Filter, before: Mark | None, limit: 
     """Return the newest rows that match and are older than a place in the log."""
     return await db.all(
         f"""
-        select id, at, actor_kind, actor_id, actor_name, via, address, action,
+        select id, at, actor_kind, actor_id, actor_name, via, via_name, address, action,
                subject_kind, subject_id, subject_name, detail, request_id
           from audit_log
          where {_MATCHES}

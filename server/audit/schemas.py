@@ -16,6 +16,7 @@ COLUMNS: Final = (
     "actor_id",
     "actor_name",
     "via",
+    "via_name",
     "address",
     "action",
     "subject_kind",

@@ -31,6 +31,7 @@ class Actor:
         name: what the audit log shows.
         permissions: the permission keys that hold for this request.
         via: which session or token was used, for the audit log; empty when none.
+        via_name: the name its owner gave a token.
         address: the client's address as far as proxies are trusted.
         groups: UUIDs of the host groups that the actor is limited to; ``None`` is the whole fleet.
         has_second_factor: whether more than a password is asked for at the sign-in, or somebody else takes care of it.
@@ -45,6 +46,7 @@ class Actor:
     role: str = ""
     permissions: frozenset[str] = frozenset()
     via: str = ""
+    via_name: str = ""
     address: str = ""
     groups: frozenset[str] | None = None
     has_second_factor: bool = True

@@ -19,6 +19,7 @@ from server.identity.errors import (
     OwnRole,
     PersonInactive,
     PersonMissing,
+    PersonsOnly,
     RankTooLow,
     RoleNotYours,
     SignupOff,
@@ -142,6 +143,8 @@ async def _held_still(tx: Tx, call: Call, user_id: str) -> User:
     user = await queries.find_user_for_change(tx, user_id) if is_uuid(user_id) else None
     if user is None:
         raise PersonMissing
+    if call.actor.kind == "token" and user_id == call.actor.id:
+        raise PersonsOnly
     if not ranks.may_touch(call.actor, user.role):
         raise RankTooLow
     await scopes.demand_reach(tx, call, user_id)

@@ -9,14 +9,15 @@ from server.audit.models import Subject
 from server.core import passwords
 from server.core.bus import announce
 from server.core.call import Call
-from server.core.db import Tx
 from server.core.ids import random_hex
 from server.core.log import get_log
 from server.core.redis import RedisError, key
 from server.identity import devices, queries, rules, sessions, two_factor
 from server.identity.errors import CodesLocked, LockedOut, TicketSpent, WrongCode, WrongCredentials
 from server.identity.events import AccountLocked, UserSignInFailed
-from server.identity.models import Browser, Credentials, SecondFactor, SecondStep, SignedIn, Trust
+from server.identity.models import Browser, Credentials, SecondFactor, SecondStep, SignedIn, Trust, User
+from server.identity.sso import discovery
+from server.identity.sso.errors import LocalSignInOff
 from server.settings import service as settings
 from server.settings.models import Settings
 
@@ -30,9 +31,11 @@ async def sign_in(call: Call, name: str, password: str, browser: Browser, trust:
     """Open a session for whoever has this name (or email address) and password, or ask for their code.
 
     An unknown name, a wrong password and an inactive account are one refusal that takes the same time; a session that
-    this browser already had ends. ``trust`` is what a trusted browser keeps. Raises ``WrongCredentials`` or
-    ``LockedOut``.
+    this browser already had ends. ``trust`` is what a trusted browser keeps. Raises ``WrongCredentials``,
+    ``LockedOut`` or, while people sign in elsewhere only, ``LocalSignInOff``.
     """
+    if await discovery.local_is_closed(call):
+        raise LocalSignInOff
     decided = await settings.effective(call)
     found = await queries.find_credentials(call.db, name.strip())
     if found is None:
@@ -81,6 +84,14 @@ async def verify(
         # Deactivated, or locked by wrong passwords from elsewhere, since the first step.
         raise WrongCredentials
     return opened, trust
+
+
+async def second_step(call: Call, user: User, browser: Browser, trust: str) -> SecondStep | None:
+    """Return the second step of somebody whom another service recognised; ``None`` when nothing more is asked."""
+    found = await queries.find_credentials(call.db, user.username)
+    if found is None or not found.is_asked or await devices.is_trusted(call, found.id, trust, browser):
+        return None
+    return SecondStep(found.username, await _new_ticket(call, found.id), found.has_passkeys)
 
 
 async def _new_ticket(call: Call, user_id: str) -> str:

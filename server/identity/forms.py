@@ -4,6 +4,7 @@ from typing import Final
 
 from server.core.errors import Invalid, Problem
 from server.identity.errors import BadPerson, NameTaken
+from server.identity.preferences import LANDINGS
 from server.web.fields import Field
 
 LOGIN: Final = (
@@ -18,10 +19,38 @@ SETUP: Final = (
     Field("email", "Email", "email", autocomplete="email"),
     Field("password", "Password", "password", autocomplete="new-password"),
     Field("confirm", "Password again", "password", autocomplete="new-password"),
+)
+
+SETUP_URL: Final = (
+    Field("server_protocol", "Protocol", "choice", choices=(("https", "HTTPS"), ("http", "HTTP"))),
+    Field("server_host", "Host", help="A DNS name or an IP address, as the agents reach it.", autocomplete="off"),
+    Field("server_port", "Port", "number", help="Usually 443 for HTTPS, 80 for HTTP, or 3000."),
+    Field("ignore_ssl_self_signed", "Will you be using a self-signed SSL certificate?", "boolean", required=False),
+)
+
+NEWSLETTER: Final = (
     Field(
-        "server_url",
-        "Server URL",
-        help="Under which agents and people reach this server. Used in install commands; can be changed later.",
+        "newsletter",
+        "Send me the newsletter",
+        "boolean",
+        required=False,
+        help="Name and email of the account you just entered are sent once, when you finish, and only when ticked.",
+    ),
+)
+
+LOOKS: Final = (
+    Field(
+        "theme",
+        "Theme",
+        "choice",
+        choices=(("auto", "As the system"), ("light", "Light"), ("dark", "Dark")),
+        help="Follows you to every browser you sign in with.",
+    ),
+    Field(
+        "landing",
+        "After signing in, open",
+        "choice",
+        choices=[(one.key, one.word) for one in LANDINGS],
     ),
 )
 
@@ -50,6 +79,13 @@ CODE: Final = (
 
 PROOF: Final = (
     Field("token", "Verification Code", autocomplete="one-time-code", help="The 6 digits your authenticator shows."),
+)
+
+PASSKEY: Final = (
+    Field(
+        "passkey_name", "Name", autocomplete="off", placeholder="Work laptop", help="To tell it from others later."
+    ),
+    Field("passkey_password", "Your password", "password", autocomplete="current-password"),
 )
 
 DISABLE: Final = (Field("password", "Your password", "password", autocomplete="current-password"),)
@@ -86,6 +122,15 @@ SIGN_UP: Final = (
     Field("confirm", "Password again", "password", autocomplete="new-password"),
 )
 
+SECURITY: Final = (
+    Field(
+        "two_factor_grace_days",
+        "Days of grace",
+        "number",
+        help="From 0 to 365. They begin when a person is first told, not while they are away. 0 shuts out at once.",
+    ),
+)
+
 REGISTRATION: Final = (
     Field("signup_enabled", "Enable User Self-Registration", "boolean", required=False),
     Field("default_user_role", "Default Role for New Users", "choice"),
@@ -104,6 +149,7 @@ ROLE: Final = (
 TOKEN: Final = (
     Field("name", "Name", help="What will use it, so that you know later what to revoke."),
     Field("days", "Days until it ends", "number", value=90, required=False, help="Empty: it does not end by itself."),
+    Field("access", "It may", "choice", help="Never more than you may yourself at that moment."),
 )
 
 

@@ -104,6 +104,7 @@ class Known:
         expires_at: ``None`` for a token that does not expire.
         user_groups: UUIDs of the host groups that the person is limited to; ``None`` when there is no such limit.
         role_groups: the same of the role.
+        scopes, name: of a token; ``None`` is every permission of its owner.
         has_second_factor, factor_asked_at, theme: as in ``Actor``.
     """
 
@@ -117,6 +118,8 @@ class Known:
     expires_at: datetime | None
     user_groups: list[str] | None = None
     role_groups: list[str] | None = None
+    scopes: list[str] | None = None
+    name: str = ""
     has_second_factor: bool = True
     factor_asked_at: datetime | None = None
     theme: str = ""
@@ -293,15 +296,31 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class NewToken:
+    """What somebody wants a personal token to be.
+
+    Attributes:
+        days: until it ends; ``None``: it does not end by itself.
+        scopes: the permissions it holds as long as its owner does; ``None``: all of its owner's.
+    """
+
+    name: str
+    days: int | None = None
+    scopes: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A personal token as its owner sees it; ``prefix`` is how it begins."""
+    """A personal token as its owner sees it; ``prefix`` is how it begins, ``scopes`` as in ``NewToken``."""
 
     id: str
     name: str
     prefix: str
+    scopes: list[str] | None
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    last_used_address: str
     revoked_at: datetime | None
 
 

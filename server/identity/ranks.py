@@ -12,6 +12,10 @@ _CUSTOM: Final = 30
 ADMINISTRATION: Final = frozenset(one.key for one in PERMISSIONS if one.tier == "Administration")
 
 
+#: What a token acts as that holds only some of its owner's permissions: its owner's rank is not among them.
+PART: Final = "part of a role"
+
+
 def rank(role: str) -> int:
     """Return how high a role stands; all custom roles stand on one step."""
     return _RANKS.get(role, _CUSTOM)
@@ -24,6 +28,8 @@ def may_touch(actor: Actor, role: str) -> bool:
 
 def may_give(actor: Actor, role: str, held: Collection[str]) -> bool:
     """Tell whether the actor may give somebody this role, which holds ``held``."""
+    if actor.kind == "token" and not may_grant(actor, held):
+        return False
     if actor.kind == "system" or actor.may(SUPERUSERS):
         return True
     if role in ADMIN_ROLES or rank(role) > rank(actor.role):
@@ -34,9 +40,12 @@ def may_give(actor: Actor, role: str, held: Collection[str]) -> bool:
 
 def may_grant(actor: Actor, wanted: Collection[str]) -> bool:
     """Tell whether the actor may put these permissions into a role or hand them out with one."""
+    wanted = frozenset(wanted) & KEYS
+    if actor.kind == "token":
+        # What a token was not given cannot be had through somebody it makes or changes.
+        return wanted <= actor.permissions
     if actor.kind == "system" or actor.role == "superadmin":
         return True
-    wanted = frozenset(wanted) & KEYS
     if SUPERUSERS in wanted:
         return False
     return actor.role == "admin" or not (wanted & ADMINISTRATION) - actor.permissions

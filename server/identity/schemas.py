@@ -1,11 +1,24 @@
 """What comes in and goes out at the doors of identity."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, field_validator
 
-from server.identity import permissions, rules
-from server.identity.models import Change, NewPerson, Profile, Role, SecondStep, Session, SignedIn, TrustedDevice, User
+from server.identity import permissions, rules, tokens
+from server.identity.models import (
+    ApiToken,
+    Change,
+    NewPerson,
+    NewToken,
+    Profile,
+    Role,
+    SecondStep,
+    Session,
+    SignedIn,
+    TrustedDevice,
+    User,
+)
 from server.settings.models import Settings
 from server.web.forms import Body as AnyBody
 
@@ -40,6 +53,7 @@ class CodeForm(Code):
 
     remember_me: bool | list[str] = False  # type: ignore[assignment]
     return_to: str = "/"
+    has_passkeys: bool = False
 
     @property
     def remembers(self) -> bool:
@@ -51,6 +65,31 @@ class OwnPassword(Body):
     """The asker's password, for what must not be done from an open screen."""
 
     password: str = Field("", max_length=1000)
+
+
+class PasskeyEntrance(Body):
+    """A sign-in by passkey: the ceremony, what the browser answered, and the ticket where a password came first."""
+
+    ceremony: str = Field("", max_length=64)
+    credential: dict[str, Any] = Field(default_factory=dict)
+    ticket: str = Field("", max_length=200)
+    remember_me: bool = False
+    return_to: str = Field("/", max_length=2000)
+
+
+class NewPasskey(Body):
+    """What the browser made, and how its owner calls it."""
+
+    ceremony: str = Field("", max_length=64)
+    name: str = Field("", max_length=300)
+    credential: dict[str, Any] = Field(default_factory=dict)
+    transports: list[str] = Field(default_factory=list, max_length=20)
+
+
+class PasskeyName(Body):
+    """How a passkey is called."""
+
+    name: str = Field("", max_length=300)
 
 
 class FirstAdmin(Body):
@@ -69,6 +108,68 @@ class FirstAdmin(Body):
         """Return the person meant."""
         profile = Profile(self.username.strip(), self.email.strip(), self.first_name.strip(), self.last_name.strip())
         return NewPerson(profile, self.password)
+
+
+class SetupUrl(Body):
+    """The step of the set-up that asks under which URL the server is reached."""
+
+    server_protocol: str = Field("", max_length=10)
+    server_host: str = Field("", max_length=300)
+    server_port: str = Field("", max_length=10)
+    ignore_ssl_self_signed: bool | list[str] = False
+
+    @property
+    def self_signed(self) -> bool:
+        """Whether the box is ticked."""
+        return ticked(self.ignore_ssl_self_signed)
+
+    def url(self) -> str:
+        """Return the URL meant."""
+        host = self.server_host.strip()
+        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        return f"{self.server_protocol.strip()}://{host}" + (f":{self.server_port.strip()}" if self.server_port else "")
+
+    def values(self) -> dict[str, object]:
+        """Return what was typed, for showing it again."""
+        return {**self.model_dump(), "ignore_ssl_self_signed": self.self_signed}
+
+
+class Newsletter(Body):
+    """The step of the set-up that offers the newsletter."""
+
+    newsletter: bool | list[str] = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the box is ticked."""
+        return ticked(self.newsletter)
+
+
+class LooksForm(Body):
+    """How pages look, and where signing in leads."""
+
+    theme: str = Field("auto", max_length=10)
+    landing: str = Field("", max_length=20)
+
+
+def ticked(value: bool | list[str]) -> bool:
+    """Tell whether a box is ticked: a ticked one comes after its unticked twin."""
+    return value[-1] == "true" if isinstance(value, list) else value
+
+
+def url_values(url: str, self_signed: bool) -> dict[str, object]:
+    """Return the fields of the set-up's URL step for a URL."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    return {
+        "server_protocol": parts.scheme,
+        "server_host": parts.hostname or "",
+        "server_port": port or (443 if parts.scheme == "https" else 80),
+        "ignore_ssl_self_signed": self_signed,
+    }
 
 
 class ProfileForm(Body):
@@ -166,6 +267,14 @@ class NewPassword(Body):
     confirm: str = ""
 
 
+class SecurityForm(Body):
+    """Who has to have a second factor."""
+
+    two_factor_required: str = Field("nobody", max_length=20)
+    two_factor_roles: list[str] = Field(default_factory=list, max_length=200)
+    two_factor_grace_days: str = Field("", max_length=10)
+
+
 class RoleForm(Body):
     """A role's name, where it is new, and the permissions that are ticked."""
 
@@ -174,10 +283,29 @@ class RoleForm(Body):
 
 
 class TokenForm(Body):
-    """A new personal token; without days it does not expire."""
+    """The page's form of a personal token: one of the presets, or what is ticked."""
 
     name: str = ""
     days: int | None = None
+    access: str = "all"
+    scopes: list[str] = Field(default_factory=list)
+
+    def wanted(self) -> NewToken:
+        """Return the token meant."""
+        presets = {key: held for key, _, held in tokens.PRESETS}
+        return NewToken(self.name, self.days, presets.get(self.access, frozenset(self.scopes)))
+
+
+class TokenBody(Body):
+    """A new personal token: without days it does not expire, without scopes it holds all of its owner's permissions."""
+
+    name: str = ""
+    days: int | None = None
+    scopes: list[str] | None = None
+
+    def wanted(self) -> NewToken:
+        """Return the token meant."""
+        return NewToken(self.name, self.days, None if self.scopes is None else frozenset(self.scopes))
 
 
 def user(one: User) -> dict[str, Any]:
@@ -233,6 +361,20 @@ def session(one: Session, current_id: str) -> dict[str, Any]:
     }
 
 
+def token(one: ApiToken) -> dict[str, Any]:
+    """Return a personal token as JSON, without its secret."""
+    return {
+        "id": one.id,
+        "name": one.name,
+        "prefix": one.prefix,
+        "scopes": one.scopes,
+        "created_at": one.created_at,
+        "expires_at": one.expires_at,
+        "last_used_at": one.last_used_at,
+        "last_used_ip": one.last_used_address,
+    }
+
+
 def second_step(needed: SecondStep) -> dict[str, Any]:
     """Return the answer to a right password that a code has to follow."""
     return {
@@ -273,7 +415,7 @@ def login_settings(settings: Settings, version: str, *, has_admin: bool) -> dict
         "signup_enabled": settings.signup_enabled,
         "show_github_version_on_login": settings.show_github_version_on_login,
         "current_version": version,
-        "show_newsletter": False,
+        "show_newsletter": bool(settings.newsletter_url),
         "admin_mode": False,
         "hasAdminUsers": has_admin,
         "has_admin_users": has_admin,

@@ -4,7 +4,7 @@ from server.core.call import Call, World, system
 from server.core.errors import Refused
 from server.identity import factors, people, permissions, queries, sessions, setup, tokens
 from server.identity.errors import PersonMissing, SecondFactorDue
-from server.identity.models import NewPerson, Role, User
+from server.identity.models import NewPerson, NewToken, Role, User
 from server.settings import service as settings
 
 
@@ -52,7 +52,7 @@ async def create_token(world: World, username: str, name: str, days: int | None)
     owner = await queries.find_user_named(call.db, username)
     if owner is None:
         raise PersonMissing
-    _, secret = await tokens.create(call, owner, name, days)
+    _, secret = await tokens.create(call, owner, NewToken(name, days))
     return secret
 
 

@@ -10,7 +10,7 @@ from server.core.call import Actor, Call
 from server.core.db import Tx
 from server.core.ids import is_uuid
 from server.core.log import get_log
-from server.identity import access, permissions, queries, reach, rules
+from server.identity import access, permissions, queries, ranks, reach, rules
 from server.identity.errors import (
     BadToken,
     PersonsOnly,
@@ -114,17 +114,19 @@ async def again(call: Call) -> Actor:
 
 
 def actor_of(known: Known, kind: str, address: str) -> Actor:
-    """Return the actor that a session or a token stands for."""
+    """Return the actor that a session or a token stands for: of a token's scopes those that its owner holds."""
     held = permissions.held(known.role, known.permissions)
+    given = held if held is None or known.scopes is None else held & frozenset(known.scopes)
     groups = reach.of(known.role, known.role_groups, known.user_groups)
     return Actor(
         "token" if kind == "token" else "person",
         id=known.user_id,
         name=known.username,
         # No role: the person's role is gone, and the gate refuses everything that needs a permission.
-        role=known.role if held is not None else "",
-        permissions=reach.remaining(held or frozenset(), groups),
+        role="" if held is None else known.role if given == held else ranks.PART,
+        permissions=reach.remaining(given or frozenset(), groups),
         via=known.id,
+        via_name=known.name,
         address=address,
         groups=groups,
         has_second_factor=known.has_second_factor,
@@ -193,6 +195,7 @@ async def sign_out(call: Call) -> SignedOut:
 
 async def mine(call: Call) -> list[Session]:
     """Return the asker's living sessions, the most recently used first."""
+    _demand_person(call)
     active_since = call.now - timedelta(minutes=call.world.env.session_idle_minutes)
     return await queries.list_sessions(call.db, call.actor.id, call.now, active_since)
 

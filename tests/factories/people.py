@@ -1,6 +1,7 @@
 """People with a role, and browsers and programs that are signed in as them."""
 
 import re
+from collections.abc import Iterable
 from itertools import count
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from aiohttp.test_utils import TestClient
 
 from server.core.call import Actor, Call
 from server.identity import people, queries, tokens
-from server.identity.models import NewPerson, Profile, User
+from server.identity.models import NewPerson, NewToken, Profile, User
 from server.identity.permissions import KEYS
 
 PASSWORD: Final = "Correct-Horse-7"
@@ -44,9 +45,10 @@ async def bearer(call: Call, role: str = "superadmin") -> dict[str, str]:
     return {"Authorization": f"Bearer {await token_of(call, await person(call, role))}"}
 
 
-async def token_of(call: Call, owner: User, days: int | None = 30) -> str:
-    """Return a personal API token of this person."""
-    _, secret = await tokens.create(call, owner, "tests", days)
+async def token_of(call: Call, owner: User, days: int | None = 30, scopes: Iterable[str] | None = None) -> str:
+    """Return a personal API token of this person, with all of their permissions or some."""
+    wanted = NewToken("tests", days, None if scopes is None else frozenset(scopes))
+    _, secret = await tokens.create(call, owner, wanted)
     return secret
 
 

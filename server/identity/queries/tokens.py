@@ -3,26 +3,27 @@
 from datetime import datetime
 
 from server.core.db import Database, Tx
-from server.identity.models import ApiToken, Known
+from server.identity.models import ApiToken, Known, NewToken
 from server.identity.queries.factors import FACTORS
 from server.identity.queries.scopes import LIMITS
 
 
 async def insert_token(
-    tx: Tx, user_id: str, name: str, verifier: str, prefix: str, now: datetime, expires_at: datetime | None
+    tx: Tx, user_id: str, wanted: NewToken, verifier: str, prefix: str, now: datetime, expires_at: datetime | None
 ) -> ApiToken:
     """Add a personal token."""
     token = await tx.one(
         """
-        insert into api_tokens (user_id, name, verifier, prefix, created_at, expires_at)
-        values (%(user_id)s, %(name)s, %(verifier)s, %(prefix)s, %(now)s, %(expires_at)s)
-        returning id, name, prefix, created_at, expires_at, last_used_at, revoked_at
+        insert into api_tokens (user_id, name, verifier, prefix, scopes, created_at, expires_at)
+        values (%(user_id)s, %(name)s, %(verifier)s, %(prefix)s, %(scopes)s, %(now)s, %(expires_at)s)
+        returning id, name, prefix, scopes, created_at, expires_at, last_used_at, last_used_address, revoked_at
         """,
         ApiToken,
         user_id=user_id,
-        name=name,
+        name=wanted.name,
         verifier=verifier,
         prefix=prefix,
+        scopes=None if wanted.scopes is None else sorted(wanted.scopes),
         now=now,
         expires_at=expires_at,
     )
@@ -35,7 +36,7 @@ async def find_token(db: Database, *, verifier: str | None = None, token_id: str
     return await db.one(
         f"""
         select t.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
-               t.last_used_at as last_active_at, t.expires_at,
+               t.last_used_at as last_active_at, t.expires_at, t.scopes, t.name,
                {LIMITS},
                {FACTORS}
           from api_tokens t
@@ -49,16 +50,21 @@ async def find_token(db: Database, *, verifier: str | None = None, token_id: str
     )
 
 
-async def mark_token_used(db: Database, token_id: str, now: datetime) -> None:
-    """Note that a token was used."""
-    await db.execute("update api_tokens set last_used_at = %(now)s where id = %(token_id)s", token_id=token_id, now=now)
+async def mark_token_used(db: Database, token_id: str, address: str, now: datetime) -> None:
+    """Note that a token was used, and from where."""
+    await db.execute(
+        "update api_tokens set last_used_at = %(now)s, last_used_address = %(address)s where id = %(token_id)s",
+        token_id=token_id,
+        address=address,
+        now=now,
+    )
 
 
 async def list_tokens(db: Database, user_id: str) -> list[ApiToken]:
     """Return a person's tokens that were not revoked, newest first."""
     return await db.all(
         """
-        select id, name, prefix, created_at, expires_at, last_used_at, revoked_at
+        select id, name, prefix, scopes, created_at, expires_at, last_used_at, last_used_address, revoked_at
           from api_tokens
          where user_id = %(user_id)s and revoked_at is null
          order by created_at desc, id
