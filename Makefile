@@ -65,6 +65,7 @@ check: setup
 fix: $(VENV)/.dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 	@$(BIN)/djlint --reformat --quiet templates || true
+	@$(BIN)/python -m tools.route_table
 
 bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)

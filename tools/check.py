@@ -16,6 +16,7 @@ CHECKS: Final = (
     ("types", ["mypy"]),
     ("walls", ["lint-imports", "--no-cache"]),
     ("architecture", ["python", "-m", "pytest", "-q", "--no-header", "tests/architecture"]),
+    ("routes", ["python", "-m", "tools.route_table", "--check"]),
     ("playbooks", ["ansible-lint", "--offline", "playbooks", "collections/ansible_collections/patchmon"]),
     ("templates", ["djlint", "--lint", "--quiet", "templates"]),
     ("yaml", ["yamllint", "--strict", "."]),
