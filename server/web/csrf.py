@@ -6,9 +6,11 @@ from typing import Final
 from aiohttp import web
 
 from server.core.errors import Refused
+from server.web.forms import posted
 from server.web.routing import FORM_COOKIE, Handler, call, gate_of, world
 
 COOKIE: Final = "patchmon_form"
+_SALT_BYTES: Final = 8
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -20,8 +22,21 @@ class ForgedForm(Refused):
 
 
 def token(request: web.Request) -> str:
-    """Return the token for forms on this page."""
-    return world(request).box.sign("csrf:" + _subject(request))
+    """Return the token for forms on this page.
+
+    Every answer spells it differently, so that the size of compressed pages gives nothing of it away.
+    """
+    salt = secrets.token_hex(_SALT_BYTES)
+    return salt + world(request).box.sign(_text(request, salt))
+
+
+def _is_genuine(request: web.Request, given: str) -> bool:
+    salt, signature = given[: 2 * _SALT_BYTES], given[2 * _SALT_BYTES :]
+    return world(request).box.signed(_text(request, salt), signature)
+
+
+def _text(request: web.Request, salt: str) -> str:
+    return f"csrf:{salt}:{_subject(request)}"
 
 
 def _subject(request: web.Request) -> str:
@@ -37,8 +52,8 @@ async def csrf(request: web.Request, handler: Handler) -> web.StreamResponse:
     if COOKIE not in request.cookies:
         request[FORM_COOKIE] = secrets.token_urlsafe(24)
     if request.method not in _SAFE and await _needs_token(request):
-        given = request.headers.get("X-CSRF-Token") or str((await request.post()).get("csrf", ""))
-        if not world(request).box.signed("csrf:" + _subject(request), given):
+        given = request.headers.get("X-CSRF-Token") or str((await posted(request)).get("csrf", ""))
+        if not _is_genuine(request, given):
             raise ForgedForm
     return await handler(request)
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from server.core import clock
 from server.core.words import counted, number
 from server.web.ansi import to_html
+from server.web.assets import asset
 
 MINUTE_SECONDS: Final = 60
 HOUR_SECONDS: Final = 3600
@@ -128,4 +129,4 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "ansi": ansi,
 }
 
-FUNCTIONS: Final[dict[str, Callable[..., str | tuple[str, str]]]] = {"link": link, "origin": origin}
+FUNCTIONS: Final[dict[str, Callable[..., str | tuple[str, str]]]] = {"link": link, "origin": origin, "asset": asset}

@@ -1,10 +1,11 @@
 """Reading bodies: size first, then JSON or form into a pydantic model, with every complaint at once."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from server.core.errors import Invalid, TooLarge
 from server.web.routing import world
@@ -16,6 +17,18 @@ class Body(BaseModel):
     """Base of every model at a door: unknown fields are ignored, as clients of all ages send them."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class TextBody(Body):
+    """A body whose texts the database can take: U+0000 is in no name that exists, so it is left out."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def without_nul(cls, value: object) -> object:
+        """Leave out U+0000, in lists as well."""
+        if isinstance(value, list):
+            return [one.replace("\x00", "") if isinstance(one, str) else one for one in value]
+        return value.replace("\x00", "") if isinstance(value, str) else value
 
 
 class BadBody(Invalid):
@@ -60,12 +73,24 @@ async def read_form(request: web.Request, model: type[Model]) -> Model:
     return parse(model, await form_values(request))
 
 
+async def posted(request: web.Request) -> Mapping[str, object]:
+    """Return what a browser posted; ``BadBody`` for what no browser sends, ``TooLarge`` beyond the limits."""
+    try:
+        return await request.post()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge from error
+    except (ValueError, LookupError, AssertionError) as error:
+        # Parts without a name, lines without an end, letters of no known alphabet.
+        raise BadBody from error
+
+
 async def form_values(request: web.Request) -> dict[str, Any]:
     """Return a posted form as it came: text, or a list for repeated fields (names ending in ``[]`` always are)."""
-    posted = await request.post()
+    await posted(request)
+    form = await request.post()
     values: dict[str, Any] = {}
-    for name in posted:
-        texts = [value for value in posted.getall(name) if isinstance(value, str)]
+    for name in form:
+        texts = [value for value in form.getall(name) if isinstance(value, str)]
         plain = name.removesuffix("[]")
         if name != plain or len(texts) > 1:
             values[plain] = texts

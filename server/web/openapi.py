@@ -200,14 +200,17 @@ def _responses(method: str, gate: Gate, taken: Taken, *, has_names: bool) -> Jso
     statuses |= {400} if taken.body_kind or taken.query or has_names else set()
     statuses |= {413} if taken.body_kind else set()
     statuses |= {409, 404, 400, 401} if method != "get" else set()
-    refused = {
-        status: {"description": _WORDS[status], "content": {"application/json": {"schema": _reference("Error")}}}
-        for status in statuses
-    }
-    for status in refused.keys() & {429, 503}:
-        refused[status]["headers"] = _RETRY
+    refused = {status: _refusal(status) for status in statuses}
     done = {status: _answer(status, kind) for status, kind in taken.answers.items()}
     return {str(status): answer for status, answer in sorted({**refused, **done}.items())}
+
+
+def _refusal(status: int) -> Json:
+    content: Json = {"application/json": {"schema": _reference("Error")}}
+    if status == 401:  # noqa: PLR2004 (the doorkeeper says JSON in plain text, as clients have always known it)
+        content["text/plain"] = {"schema": {"type": "string"}}
+    refusal: Json = {"description": _WORDS[status], "content": content}
+    return {**refusal, "headers": _RETRY} if status in {429, 503} else refusal
 
 
 def _answer(status: int, kind: str) -> Json:

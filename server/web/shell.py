@@ -4,21 +4,20 @@ import asyncio
 import re
 import secrets
 from http.cookies import SimpleCookie
-from pathlib import Path
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from server.core.call import NOBODY, Call
 from server.core.log import get_log, request_id_var
-from server.web import cors, csrf, limits, meters, problems
+from server.web import assets, compression, cors, csrf, limits, meters, problems
 from server.web.proxy import origin
 from server.web.routing import CALL, FORM_COOKIE, REQUEST_ID, Handler, world
 
 log = get_log(__name__)
 
-STATIC: Final = Path(__file__).resolve().parent / "static"
+STATIC: Final = assets.FOLDER
 _REQUEST_SECONDS: Final = 30.0
 _REQUEST_ID: Final = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _POLICY: Final = (
@@ -31,6 +30,8 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-XSS-Protection": "1; mode=block",
     "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 #: Handlers that stay open (streams, sockets) state this name in their route's ``name``.
 _LONG: Final = frozenset({"stream", "socket", "download", "upload"})
@@ -38,7 +39,17 @@ _LONG: Final = frozenset({"stream", "socket", "download", "upload"})
 
 def middlewares(doorkeeper: Middleware) -> list[Middleware]:
     """Return the middlewares, outermost first."""
-    return [request_id, meters.metered, problems.problems, cors.cors, limits.limits, deadline, doorkeeper, csrf.csrf]
+    return [
+        request_id,
+        compression.compressed,
+        meters.metered,
+        problems.problems,
+        cors.cors,
+        limits.limits,
+        deadline,
+        doorkeeper,
+        csrf.csrf,
+    ]
 
 
 @web.middleware
@@ -71,12 +82,20 @@ async def headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what every answer carries; a signal, because streams send their headers before the handler returns."""
     if REQUEST_ID in request:
         response.headers["X-Request-ID"] = request[REQUEST_ID]
+    # Not which program in which version: that only helps who looks for a hole.
+    response.headers[hdrs.SERVER] = "PatchMon"
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers.update(cors.headers(request))
-    if request.path.startswith("/static/"):
-        # Modules import each other by plain names, so browsers ask each time; unchanged files cost a 304.
-        response.headers.setdefault("Cache-Control", "no-cache")
+    for name, value in cors.headers(request).items():
+        if name == hdrs.VARY:
+            compression.vary(response, value)
+        else:
+            response.headers[name] = value
+    if request.path.startswith(assets.PREFIX) and response.status < 400:  # noqa: PLR2004 (refusals are not kept)
+        # Modules import each other by plain names, so browsers ask for them each time; unchanged files cost a 304.
+        response.headers.setdefault("Cache-Control", assets.caching(request.path, request.query.get("v", "")))
+    # What an answer says is for the asker, unless it says otherwise.
+    response.headers.setdefault("Cache-Control", "no-store")
     if world(request).env.hsts:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if FORM_COOKIE in request and response.content_type == "text/html":

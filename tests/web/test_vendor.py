@@ -1,5 +1,6 @@
 """Bringing the browser's packages: complete, pinned, quick when nothing changed, and without Node on the machine."""
 
+import gzip
 import os
 import re
 import shutil
@@ -46,6 +47,15 @@ def test_files_are_copied_without_pointers_to_maps_that_are_not_there(checkout: 
     assert "sourceMappingURL" not in sheet
     assert "font-display: optional" in sheet
     assert (checkout / "out/inter/files/latin-wght-normal.woff2").is_file()
+
+
+def test_large_texts_have_a_packed_twin(tmp_path: Path) -> None:
+    (tmp_path / "large.js").write_text("x" * 20_000)
+    (tmp_path / "small.js").write_text("x")
+    (tmp_path / "font.woff2").write_bytes(b"x" * 20_000)
+    vendor.pack(tmp_path)
+    assert gzip.decompress((tmp_path / "large.js.gz").read_bytes()) == b"x" * 20_000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["font.woff2", "large.js", "large.js.gz", "small.js"]
 
 
 def test_a_package_that_lost_a_file_is_an_error_not_a_hole(checkout: Path) -> None:

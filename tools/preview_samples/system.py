@@ -90,6 +90,7 @@ PAGES: Final[tuple[Sample, ...]] = (
             chips=[("By: ada", "/audit?since=yesterday"), ("From: yesterday", "/audit?who=ada")],
         ),
     ),
+    ("api-docs", "dashboard/api_docs.html", {"shell": shell("API", "/api/v1/api-docs/")}),
     (
         "environment",
         "settings/environment.html",

@@ -1,0 +1,58 @@
+"""Makes text smaller on its way out, for those who can read that."""
+
+import mimetypes
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from server.web.routing import Handler
+
+_LEAST_BYTES: Final = 1024
+_KINDS: Final = frozenset(
+    {"application/json", "application/javascript", "application/xml", "application/manifest+json", "image/svg+xml"}
+)
+
+
+@web.middleware
+async def compressed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Compress what pays.
+
+    Forms carry another spelling of their token in every answer, so the size of a page tells nothing about it.
+    """
+    response = await handler(request)
+    if not response.prepared and _is_worth_it(request, response):
+        vary(response, hdrs.ACCEPT_ENCODING)
+        if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+            response.enable_compression(web.ContentCoding.gzip)
+    return response
+
+
+def accepts_gzip(header: str) -> bool:
+    """Tell whether the header takes gzip; ``gzip;q=0`` does not."""
+    for part in header.lower().split(","):
+        name, _, quality = part.partition(";")
+        if name.strip() in {"gzip", "*"}:
+            return quality.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
+
+
+def vary(response: web.StreamResponse, name: str) -> None:
+    """Tell caches that the answer depends on this header of the request as well."""
+    known = [one.strip() for one in response.headers.get(hdrs.VARY, "").split(",") if one.strip()]
+    if name not in known:
+        response.headers[hdrs.VARY] = ", ".join([*known, name])
+
+
+def _is_worth_it(request: web.Request, response: web.StreamResponse) -> bool:
+    if hdrs.CONTENT_ENCODING in response.headers:
+        return False
+    if isinstance(response, web.FileResponse):
+        # Its kind is found out later, by the name; of a file only a part may be wanted, counted as it is.
+        return hdrs.RANGE not in request.headers and _is_text(mimetypes.guess_type(request.path)[0] or "")
+    # Streams are written piece by piece, and must arrive so.
+    body = response.body if isinstance(response, web.Response) else None
+    return isinstance(body, bytes) and len(body) >= _LEAST_BYTES and _is_text(response.content_type)
+
+
+def _is_text(kind: str) -> bool:
+    return kind.startswith("text/") or kind in _KINDS
