@@ -38,6 +38,11 @@ def picture(secret: str, username: str) -> str:
     return uri
 
 
+def one_line(name: str) -> str:
+    """Return a name as it was meant: one line, without what cannot be seen."""
+    return " ".join("".join(char if char.isprintable() else " " for char in name).split())
+
+
 def tidy(code: str) -> str:
     """Return a code as it was meant: people type it in groups and in small letters."""
     return re.sub(r"[\s-]+", "", code).upper()

@@ -2,7 +2,7 @@
 
 from server.core.call import Call, World, system
 from server.core.errors import Refused
-from server.identity import factors, people, permissions, queries, sessions, setup, tokens
+from server.identity import factors, people, permissions, preferences, queries, sessions, setup, tokens
 from server.identity.errors import PersonMissing, SecondFactorDue
 from server.identity.models import NewPerson, NewToken, Role, User
 from server.settings import service as settings
@@ -65,3 +65,8 @@ async def modules(call: Call) -> list[str]:
     """Return the capability modules that are switched on."""
     off = (await settings.effective(call)).disabled_modules
     return [module for module in permissions.MODULES if module not in off]
+
+
+async def choose_theme(call: Call, theme: str) -> None:
+    """Keep how pages look for the asker: light, dark or auto."""
+    await preferences.choose(call, theme=theme)

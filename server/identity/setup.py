@@ -7,12 +7,13 @@ from server.audit import service as audit
 from server.audit.models import Subject
 from server.core.bus import announce
 from server.core.call import Actor, Call
-from server.core.db import Database
+from server.core.db import Database, Tx
 from server.core.ids import random_hex
 from server.identity import people, queries, sessions
 from server.identity.errors import AdminExists, BadSetupLink
 from server.identity.events import UserCreated
 from server.identity.models import Browser, NewPerson, SignedIn
+from server.identity.permissions import BUILT_IN
 from server.settings import service as settings
 
 _LINKS_KEPT: Final = 5
@@ -58,29 +59,48 @@ async def create_first_admin(
     Of several at the same moment one succeeds. The order of refusals: ``AdminExists``, ``BadSetupLink``, then what is
     wrong with the person; a refused attempt does not use up the link.
     """
+    await demand_open(call, token)
+    url_parts = settings.server_url_parts(server_url) if server_url else {}
+    password_hash = await people.checked_hash(call, person, names_required=True)
+    async with call.transaction() as tx:
+        opened = await insert_admin(tx, call, person, password_hash, browser)
+        await queries.delete_setup_links(tx)
+    if url_parts:
+        await settings.change(call.acting_as(themselves(call, opened)), url_parts)
+    return opened
+
+
+async def demand_open(call: Call, token: str) -> None:
+    """Raise ``AdminExists`` or ``BadSetupLink`` unless this token may make the first administrator."""
     if not await is_needed(call):
         raise AdminExists
     if not await is_good_link(call, token):
         raise BadSetupLink
-    url_parts = settings.server_url_parts(server_url) if server_url else {}
-    password_hash = await people.checked_hash(call, person, names_required=True)
+
+
+async def insert_admin(tx: Tx, call: Call, person: NewPerson, password_hash: str, browser: Browser) -> SignedIn:
+    """Make the first administrator and open a session, unless somebody was faster: ``AdminExists`` (step)."""
     decided = await settings.effective(call)
-    async with call.transaction() as tx:
-        await queries.lock_setup(tx)
-        if await queries.has_admin(tx):
-            raise AdminExists
-        user = await people.insert(tx, person, password_hash, "superadmin", call.now)
-        await queries.delete_setup_links(tx)
-        await queries.mark_signed_in(tx, user.id, call.now)
-        opened = await sessions.open_session(tx, call, user, browser, decided)
-        await audit.record(tx, call, "identity.first_admin_created", Subject("user", user.id, user.username))
-        tx.after_commit(announce(UserCreated(user.id)))
-    _set_up.add(call.db)
-    if url_parts:
-        await settings.change(call.acting_as(_themselves(call, opened)), url_parts)
+    await queries.lock_setup(tx)
+    if await queries.has_admin(tx):
+        raise AdminExists
+    user = await people.insert(tx, person, password_hash, "superadmin", call.now)
+    await queries.mark_signed_in(tx, user.id, call.now)
+    opened = await sessions.open_session(tx, call, user, browser, decided)
+    await audit.record(tx, call, "identity.first_admin_created", Subject("user", user.id, user.username))
+    tx.after_commit(announce(UserCreated(user.id)))
     return opened
 
 
-def _themselves(call: Call, opened: SignedIn) -> Actor:
+def themselves(call: Call, opened: SignedIn) -> Actor:
+    """Return the actor of a session that was just opened for the first administrator."""
     user = opened.user
-    return Actor("person", user.id, user.username, user.role, via=opened.session_id, address=call.actor.address)
+    return Actor(
+        "person",
+        user.id,
+        user.username,
+        user.role,
+        BUILT_IN["superadmin"],
+        via=opened.session_id,
+        address=call.actor.address,
+    )

@@ -38,6 +38,11 @@ class Pending:
     secret: str
     picture: str
 
+    @property
+    def grouped(self) -> str:
+        """The secret in groups of four, as it is typed."""
+        return " ".join(self.secret[at : at + 4] for at in range(0, len(self.secret), 4))
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -46,6 +51,7 @@ class Status:
     enabled: bool
     backup_codes: int
     has_password: bool
+    passkey_step: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,8 @@ class Proof:
 async def status(call: Call) -> Status:
     """Return how the asker's second factor stands."""
     kept = await _kept(call)
-    return Status(kept.enabled, len(codes.unpacked(kept.backup_codes)) if kept.enabled else 0, kept.has_password)
+    left = len(codes.unpacked(kept.backup_codes)) if kept.is_asked else 0
+    return Status(kept.enabled, left, kept.has_password, kept.passkey_step)
 
 
 async def begin(call: Call) -> Pending:
@@ -87,6 +94,14 @@ async def pending(call: Call) -> Pending:
     return Pending(secret, codes.picture(secret, kept.username))
 
 
+async def pending_or_new(call: Call) -> Pending:
+    """Return the secret that waits to be proved, or a new one; raises ``TwoFactorOn``."""
+    try:
+        return await pending(call)
+    except TwoFactorOff:
+        return await begin(call)
+
+
 async def enable(call: Call, code: str) -> list[str]:
     """Switch the second step on once a code proves the secret; return the backup codes, shown this once.
 
@@ -101,7 +116,7 @@ async def enable(call: Call, code: str) -> list[str]:
     step = codes.matching_step(secret, codes.tidy(code), call.now, 0)
     if step is None:
         raise CodeNotProved({"token": CodeNotProved.text})
-    made, packed = await _new_codes()
+    made, packed = await new_codes()
     async with call.transaction() as tx:
         if not await queries.enable_second_factor(tx, kept.user_id, kept.sealed_secret, step, packed, call.now):
             raise TwoFactorOn
@@ -125,15 +140,15 @@ async def disable(call: Call, password: str) -> None:
         await queries.delete_devices(tx, kept.user_id)
         await queries.delete_tickets(tx, kept.user_id)
         await audit.record(tx, call, "identity.two_factor_disabled", _subject(kept))
-        tx.after_commit(announce(TwoFactorDisabled(kept.user_id)))
+        tx.after_commit(announce(TwoFactorDisabled(kept.user_id, kept.username, call.actor.address, call.actor.name)))
 
 
 async def replace_backup_codes(call: Call) -> list[str]:
     """Give the asker a new set of backup codes, shown this once; the old set is worth nothing from here on."""
     kept = await _kept(call)
-    if not kept.enabled:
+    if not kept.is_asked:
         raise TwoFactorOff
-    made, packed = await _new_codes()
+    made, packed = await new_codes()
     async with call.transaction() as tx:
         if not await queries.update_backup_codes(tx, kept.user_id, packed, call.now):
             raise TwoFactorOff
@@ -144,7 +159,8 @@ async def replace_backup_codes(call: Call) -> list[str]:
 async def prove(call: Call, kept: SecondFactor, code: str) -> Proof | None:
     """Return what a code proves: first as a code of the authenticator, then as a backup code."""
     tidy = codes.tidy(code)
-    secret = opened(call, kept)
+    # A secret that waits to be proved proves nothing itself.
+    secret = opened(call, kept) if kept.enabled else None
     step = codes.matching_step(secret, tidy, call.now, kept.last_step) if secret else None
     if step is not None:
         return Proof(step=step)
@@ -183,9 +199,20 @@ async def _kept(call: Call) -> SecondFactor:
     return kept
 
 
-async def _new_codes() -> tuple[list[str], str]:
+async def new_codes() -> tuple[list[str], str]:
+    """Return a new set of backup codes, and their hashes as the column keeps them."""
     made = codes.new_backup_codes()
     return made, codes.packed(await asyncio.gather(*(passwords.hashed(code) for code in made)))
+
+
+async def demand_password(call: Call, password: str) -> None:
+    """Demand the asker's password, where they have one; a wrong one counts like one at the sign-in.
+
+    Raises ``WrongPassword`` or ``LockedOut``.
+    """
+    kept = await _kept(call)
+    if kept.has_password:
+        await _demand_password(call, kept, password)
 
 
 async def _demand_password(call: Call, kept: SecondFactor, password: str) -> None:

@@ -10,9 +10,20 @@ from aiohttp import web
 
 from server.core.call import Call
 from server.core.errors import Problem
-from server.identity import cookies, devices, entrance, forms, rules, schemas, two_factor
+from server.identity import (
+    cookies,
+    devices,
+    entrance,
+    factors,
+    forms,
+    passkeys,
+    preferences,
+    rules,
+    schemas,
+    two_factor,
+)
 from server.identity.errors import WrongCode
-from server.identity.models import TrustedDevice
+from server.identity.models import Passkey, TrustedDevice
 from server.settings import service as settings
 from server.web import flash
 from server.web.fields import Field, complained, filled
@@ -36,6 +47,7 @@ class SecondStepPage(Page):
     complaints: Sequence[tuple[str, str] | str]
     ticket: str
     return_to: str
+    has_passkeys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,10 @@ class TwoFactorPage(Page):
     Attributes:
         phase: off, scan (a secret waits to be proved), codes (backup codes, shown this once), on, elsewhere.
         download: the codes as an address that saves them as a file.
+        passkey_step: whether a passkey is asked for after the password.
+        is_asked: whether anything is.
+        due_at: until when the person has to set something up; ``None`` when they need not.
+        step_complaints: why the step of the passkeys did not change.
     """
 
     template: ClassVar[str] = "settings/two_factor.html"
@@ -72,6 +88,14 @@ class TwoFactorPage(Page):
     download: str = ""
     codes_left: int = 0
     devices: Sequence[DeviceRow] = ()
+    passkeys: Sequence[Passkey] = ()
+    passkey_fields: Sequence[Field] = ()
+    passkey_step: bool = False
+    is_asked: bool = False
+    has_password: bool = True
+    due_at: datetime | None = None
+    overdue: bool = False
+    step_complaints: Sequence[tuple[str, str] | str] = ()
 
 
 @routes.post("/login/code")
@@ -89,9 +113,9 @@ async def verify(request: web.Request) -> web.StreamResponse:
         if isinstance(refused, WrongCode):
             ticket = refused.ticket
             said = f"{refused}. {refused.remaining} {'attempts' if refused.remaining != 1 else 'attempt'} left."
-        page = SecondStepPage(await code_fields(asked), (said,), ticket, return_to)
+        page = SecondStepPage(await code_fields(asked), (said,), ticket, return_to, has_passkeys=form.has_passkeys)
         return render(request, page, status=status_of(refused))
-    answer = web.HTTPSeeOther(return_to)
+    answer = web.HTTPSeeOther(await preferences.way_in(asked, opened.user.id, return_to))
     await cookies.give(request, asked, answer, opened)
     if trust is not None:
         cookies.give_trust(request, asked, answer, trust)
@@ -115,7 +139,7 @@ async def code_fields(asked: Call) -> list[Field]:
 @gated(while_enrolling=True)
 async def two_factor_page(request: web.Request) -> web.Response:
     """Show how the asker's second factor stands."""
-    return render(request, await _current(request))
+    return render(request, await current_page(request))
 
 
 @routes.post("/settings/two-factor/begin")
@@ -137,14 +161,14 @@ async def enable(request: web.Request) -> web.Response:
     except Problem as refused:
         page = _scan(await two_factor.pending(asked), forms.complaints_of(refused))
         return render(request, page, status=status_of(refused))
-    return render(request, _codes(made))
+    return render(request, codes_page(made))
 
 
 @routes.post("/settings/two-factor/codes")
 @gated(while_enrolling=True)
 async def replace_codes(request: web.Request) -> web.Response:
     """Show a new set of backup codes once."""
-    return render(request, _codes(await two_factor.replace_backup_codes(call(request))))
+    return render(request, codes_page(await two_factor.replace_backup_codes(call(request))))
 
 
 @routes.post("/settings/two-factor/disable")
@@ -156,7 +180,7 @@ async def disable(request: web.Request) -> web.StreamResponse:
     try:
         await two_factor.disable(asked, form.password)
     except Problem as refused:
-        return render(request, await _current(request, forms.complaints_of(refused)), status=status_of(refused))
+        return render(request, await current_page(request, forms.complaints_of(refused)), status=status_of(refused))
     answer = _back(request, "Two-factor authentication is off.")
     cookies.take_trust(answer)
     raise answer
@@ -183,32 +207,46 @@ async def forget(request: web.Request) -> web.StreamResponse:
     raise answer
 
 
-async def _current(request: web.Request, wrong: dict[str, str] | None = None) -> TwoFactorPage:
+async def current_page(
+    request: web.Request, wrong: dict[str, str] | None = None, step_wrong: dict[str, str] | None = None
+) -> TwoFactorPage:
+    """Return the page as things stand, with what was refused: of the authenticator, or of the passkeys' step."""
     asked = call(request)
     found = await two_factor.status(asked)
-    if not found.enabled:
-        return TwoFactorPage("off" if found.has_password else "elsewhere")
+    off = "off" if found.has_password else "elsewhere"
     fields = filled(forms.DISABLE, {}, wrong or {})
+    is_asked = found.enabled or found.passkey_step
     return TwoFactorPage(
-        "on",
+        "on" if found.enabled else off,
         fields,
         complained(fields, wrong or {}),
         codes_left=found.backup_codes,
-        devices=[_row(one) for one in await devices.mine(asked, cookies.trust(request))],
+        devices=[_row(one) for one in await devices.mine(asked, cookies.trust(request))] if is_asked else (),
+        passkeys=await passkeys.mine(asked),
+        passkey_fields=forms.PASSKEY if found.has_password else forms.PASSKEY[:1],
+        passkey_step=found.passkey_step,
+        is_asked=is_asked,
+        has_password=found.has_password,
+        due_at=asked.actor.enrol_by,
+        overdue=factors.is_overdue(asked, asked.actor),
+        step_complaints=complained((), step_wrong or {}),
     )
 
 
 def _scan(made: two_factor.Pending, wrong: dict[str, str] | None = None) -> TwoFactorPage:
     fields = filled(forms.PROOF, {}, wrong or {})
-    grouped = " ".join(made.secret[at : at + 4] for at in range(0, len(made.secret), 4))
-    return TwoFactorPage("scan", fields, complained(fields, wrong or {}), picture=made.picture, secret=grouped)
+    return TwoFactorPage("scan", fields, complained(fields, wrong or {}), picture=made.picture, secret=made.grouped)
 
 
-def _codes(made: list[str]) -> TwoFactorPage:
+def codes_page(made: Sequence[str]) -> TwoFactorPage:
+    """Return the page that shows backup codes, this once."""
+    return TwoFactorPage("codes", codes=made, download=code_file(made))
+
+
+def code_file(made: Sequence[str]) -> str:
+    """Return the backup codes as an address that saves them as a file; they are on no other way."""
     text = "PatchMon backup codes. Each one works once.\n\n" + "\n".join(made) + "\n"
-    return TwoFactorPage(
-        "codes", codes=made, download="data:text/plain;base64," + base64.b64encode(text.encode()).decode()
-    )
+    return "data:text/plain;base64," + base64.b64encode(text.encode()).decode()
 
 
 def _row(one: TrustedDevice) -> DeviceRow:

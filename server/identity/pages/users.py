@@ -51,7 +51,7 @@ class SignUpPage(Page):
     title: ClassVar[str] = "Sign up"
     fields: list[Field]
     complaints: Complaints
-    rules: list[str]
+    rules: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class NewUserPage(Page):
     title: ClassVar[str] = "Add User"
     fields: list[Field]
     complaints: Complaints
-    rules: list[str]
+    rules: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class UserPage(Page):
     complaints: Complaints
     password_fields: list[Field]
     password_complaints: Complaints
-    rules: list[str]
+    rules: list[tuple[str, str]]
     host_groups: HostGroups | None
 
 
@@ -274,8 +274,8 @@ async def _choices(asked: Call, current: str = "") -> list[tuple[str, str]]:
     ]
 
 
-async def _policy(asked: Call) -> list[str]:
-    return [sentence for _, sentence in rules.policy(await settings.effective(asked))]
+async def _policy(asked: Call) -> list[tuple[str, str]]:
+    return rules.policy(await settings.effective(asked))
 
 
 def _back(request: web.Request, target: str, text: str) -> web.HTTPSeeOther:

@@ -62,7 +62,8 @@ async def find_credentials(db: Database, name: str) -> Credentials | None:
     """Return what checks the password of the person with this username or email address."""
     return await db.one(
         """
-        select id, username, is_active, password_hash, locked_until, tfa_enabled
+        select id, username, is_active, password_hash, locked_until, tfa_enabled, passkey_step,
+               exists (select from passkeys where user_id = users.id) as has_passkeys
           from users
          where lower(username) = lower(%(name)s) or lower(email) = lower(%(name)s)
          order by lower(username) = lower(%(name)s) desc

@@ -12,7 +12,7 @@ async def find_second_factor(db: Database | Tx, user_id: str) -> SecondFactor | 
         """
         select id as user_id, username, tfa_enabled as enabled, tfa_secret as sealed_secret,
                tfa_backup_codes as backup_codes, tfa_last_step as last_step, tfa_failed_attempts as failures,
-               tfa_locked_until as locked_until, password_hash is not null as has_password
+               tfa_locked_until as locked_until, password_hash is not null as has_password, passkey_step
           from users
          where id = %(user_id)s
         """,
@@ -67,7 +67,7 @@ async def update_backup_codes(tx: Tx, user_id: str, backup_codes: str, now: date
     """Replace a person's backup codes; false when the second step is off."""
     sql = """
         update users set tfa_backup_codes = %(backup_codes)s, updated_at = %(now)s
-         where id = %(user_id)s and tfa_enabled
+         where id = %(user_id)s and (tfa_enabled or passkey_step)
         """
     return await tx.execute(sql, user_id=user_id, backup_codes=backup_codes, now=now) > 0
 
@@ -92,7 +92,7 @@ async def claim_attempt(tx: Tx, user_id: str, now: datetime, most: int, locked_u
          where users.id = counted.id
         returning users.id as user_id, users.username, tfa_enabled as enabled, tfa_secret as sealed_secret,
                   tfa_backup_codes as backup_codes, tfa_last_step as last_step, tfa_failed_attempts as failures,
-                  tfa_locked_until as locked_until, password_hash is not null as has_password
+                  tfa_locked_until as locked_until, password_hash is not null as has_password, passkey_step
         """,
         SecondFactor,
         user_id=user_id,
@@ -126,13 +126,20 @@ async def use_backup_code(tx: Tx, user_id: str, stored: str) -> bool:
             update users
                set tfa_backup_codes = (tfa_backup_codes::jsonb - %(stored)s::text)::text,
                    tfa_failed_attempts = 0, tfa_locked_until = null
-             where id = %(user_id)s and tfa_enabled and tfa_backup_codes::jsonb @> to_jsonb(%(stored)s::text)
+             where id = %(user_id)s and (tfa_enabled or passkey_step)
+               and tfa_backup_codes::jsonb @> to_jsonb(%(stored)s::text)
             """,
             user_id=user_id,
             stored=stored,
         )
         > 0
     )
+
+
+async def forget_attempts(tx: Tx, user_id: str) -> None:
+    """Forget wrong attempts, because a right one came otherwise than by a code."""
+    sql = "update users set tfa_failed_attempts = 0, tfa_locked_until = null where id = %(user_id)s"
+    await tx.execute(sql, user_id=user_id)
 
 
 async def insert_ticket(tx: Tx, verifier: str, user_id: str, now: datetime, expires_at: datetime) -> None:
