@@ -5,13 +5,29 @@ from typing import Final
 
 from aiohttp import web
 
-from server.settings import schemas, service
-from server.web.forms import BadBody, read_json_value
+from server.settings import branding, schemas, service
+from server.settings.models import Branding
+from server.web.forms import BadBody, read_json, read_json_value
 from server.web.problems import json_answer
 from server.web.proxy import origin
 from server.web.routing import Routes, call, gated, open_to_all, path_text
+from server.web.shell import STATIC
 
 routes: Final = Routes()
+
+_MEGABYTE: Final = 1024**2
+_AN_HOUR: Final = "public, max-age=3600, must-revalidate"
+#: Whatever a picture holds: opened by itself it runs nothing, loads nothing and is of no origin.
+_PICTURE_HEADERS: Final = {
+    "Cache-Control": _AN_HOUR,
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
+_LOGOS: Final = {"logo_dark": "dark", "logo_light": "light", "favicon": "favicon"}
+
+
+def _logo_url(brand: Branding, kind: str) -> str | None:
+    return f"/api/v1/settings/logos/{kind}" if brand.picture(kind) else None
 
 
 @routes.get("/api/v1/settings")
@@ -36,13 +52,12 @@ async def public(request: web.Request) -> web.Response:
     """Answer what everyone who is signed in may know."""
     asked = call(request)
     settings = await service.effective(asked)
+    brand = await branding.branding(asked)
     return json_answer(
         {
             "auto_update": settings.auto_update,
             "alerts_enabled": True,
-            "logo_dark": None,
-            "logo_light": None,
-            "favicon": None,
+            **{name: _logo_url(brand, kind) for name, kind in _LOGOS.items()},
             "updated_at": await service.last_change(asked),
             "timezone": settings.timezone,
             "admin_mode": False,
@@ -75,6 +90,55 @@ async def clear_variable(request: web.Request) -> web.Response:
     """Forget what is stored for one variable."""
     await service.clear_variable(call(request), path_text(request, "key"))
     return json_answer({"message": service.SAVED})
+
+
+@routes.get("/api/v1/settings/logos/{type}")
+@open_to_all("the sign-in page and e-mails show the logos")
+async def logo(request: web.Request) -> web.StreamResponse:
+    """Answer a logo or the favicon; ours when the operator has put none in its place."""
+    stored = await branding.picture(call(request), path_text(request, "type"))
+    if stored is None:
+        return web.FileResponse(STATIC / "icons" / "favicon.svg", headers=_PICTURE_HEADERS)
+    headers = {**_PICTURE_HEADERS, "ETag": f'"{stored.digest[:32]}"'}
+    if headers["ETag"] in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=bytes(stored.content), content_type=stored.content_type, headers=headers)
+
+
+@routes.get("/branding.css")
+@open_to_all("the sign-in page has the operator's colour")
+async def sheet(request: web.Request) -> web.Response:
+    """Answer the colour that the operator chose, for both themes."""
+    text = branding.sheet((await service.effective(call(request))).brand_accent)
+    return web.Response(text=text, content_type="text/css", headers={"Cache-Control": _AN_HOUR})
+
+
+@routes.post("/api/v1/settings/logos/upload")
+@gated("can_manage_settings", module="custom_branding")
+async def upload_logo(request: web.Request) -> web.Response:
+    """Put a picture in the place of ours."""
+    body = await read_json(request, schemas.PictureBody, branding.UPLOAD_BYTES)
+    kind = body.logo_type
+    picture = await branding.upload(call(request), kind, body.file_name, branding.decoded(body.file_content))
+    size = len(picture.content)
+    return json_answer(
+        {
+            "message": "Logo uploaded successfully",
+            "fileName": body.file_name,
+            "path": f"/api/v1/settings/logos/{kind}",
+            "size": size,
+            "sizeFormatted": f"{size / 1024:.1f} KB" if size < _MEGABYTE else f"{size / _MEGABYTE:.1f} MB",
+        }
+    )
+
+
+@routes.post("/api/v1/settings/logos/reset")
+@gated("can_manage_settings", module="custom_branding")
+async def reset_logo(request: web.Request) -> web.Response:
+    """Go back to our picture."""
+    body = await read_json(request, schemas.PictureReset)
+    await branding.reset(call(request), body.logo_type)
+    return json_answer({"message": "Logo reset to default successfully", "logoType": body.logo_type})
 
 
 @routes.get("/api/v1/settings/server-url")

@@ -19,3 +19,14 @@ class ReadOnlyVariable(Refused):
 
     code = "read_only"
     text = "{key} can only be set in the environment of the server"
+
+
+class NoSuchPicture(Missing):
+    """A kind of picture that the product does not have."""
+
+
+class BadUpload(Invalid):
+    """A file that is not taken."""
+
+    code = "bad_upload"
+    text = "{reason}"

@@ -7,8 +7,9 @@ from aiohttp import web
 
 from server.core.call import Call
 from server.core.loop import Keeper
-from server.settings import service
+from server.settings import branding, service
 from server.settings.models import Effective
+from server.web.brand import BRAND
 from server.web.edge import EDGE, Budget, EdgePolicy
 from server.web.routing import WORLD
 
@@ -17,12 +18,14 @@ def set_up(app: web.Application) -> None:
     """Refuse to start with operator variables that cannot be used."""
     service.demand_usable(app[WORLD].env)
     app[EDGE] = edge
+    app[BRAND] = branding.brand
 
 
 async def resources(app: web.Application) -> AsyncIterator[None]:
     """Follow changes for as long as the server runs."""
     keeper = Keeper()
     keeper.start("settings-bell", service.keep_fresh(app[WORLD]))
+    keeper.start("brand-bell", branding.keep_fresh(app[WORLD]))
     yield
     await keeper.close()
 

@@ -1,6 +1,7 @@
 """The settings in force."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Source = Literal["env", "database", "default"]
@@ -34,6 +35,7 @@ class Settings:
         audit_retention_days: entries of the audit log that are older are deleted; 0 keeps them for ever.
         enable_logging, log_level: whether more than warnings, errors and the start is written, and from which level on.
         timezone: zone of the schedules and of log lines.
+        brand_name, brand_accent: the product's name, and its colour as ``#rrggbb`` (empty for ours).
     """
 
     server_protocol: str
@@ -76,6 +78,8 @@ class Settings:
     audit_retention_days: int
     enable_logging: bool
     log_level: str
+    brand_name: str
+    brand_accent: str
     oidc_enabled: bool
     oidc_issuer_url: str
     oidc_client_id: str
@@ -119,6 +123,34 @@ class Effective:
     def server_url_is_known(self) -> bool:
         """Whether anybody ever said under which URL this server is reached."""
         return self.sources["server_host"] != "default"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A picture in the place of ours; ``kind`` is light, dark or favicon, ``digest`` the SHA-256 of its content."""
+
+    kind: str
+    file_name: str
+    content_type: str
+    digest: str
+    width: int
+    height: int
+    updated_at: datetime
+    content: bytes
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Branding:
+    """What an operator decided about name, colour and pictures."""
+
+    name: str
+    accent: str
+    pictures: list[StoredPicture]
+
+    def picture(self, kind: str) -> StoredPicture | None:
+        """Return the stored picture of a kind."""
+        return next((one for one in self.pictures if one.kind == kind), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from server.core import env_values
+from server.settings import colours
 from server.settings.models import Effective, Settings, Source
 
 _HOST: Final = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$|^[0-9a-fA-F:]*:[0-9a-fA-F:.]+$")
@@ -237,6 +238,11 @@ def zone(value: Any) -> str:
     return env_values.zone(text(value))
 
 
+def accent(value: Any) -> str:
+    """Take a colour that can be read, or nothing for ours."""
+    return colours.taken(str(value)) if str(value).strip() else ""
+
+
 def log_level(value: Any) -> str:
     """Take the name of a level, exactly as it is written."""
     return env_values.level(str(value).strip())
@@ -283,6 +289,8 @@ CATALOGUE: Final = (
     Setting("audit_retention_days", 365, take_number(0, 36_500), "AUDIT_RETENTION_DAYS"),
     Setting("enable_logging", default=False, take=take_truth, variable="ENABLE_LOGGING"),
     Setting("log_level", "info", log_level, "LOG_LEVEL"),
+    Setting("brand_name", "PatchMon", text),
+    Setting("brand_accent", "", accent),
     *SIGN_ON,
 )
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_snake
 
 from server.settings import rules
@@ -24,6 +24,27 @@ class VariableForm(Body):
     """The form of one environment variable."""
 
     value: str | list[str] = ""
+
+
+class BrandingForm(Body):
+    """The form of the product's name and colour."""
+
+    brand_name: str = ""
+    brand_accent: str = ""
+
+
+class PictureBody(Body):
+    """A picture as programs send it; ``fileContent`` is base64 or a data URL."""
+
+    logo_type: str = Field(alias="logoType")
+    file_content: str = Field(alias="fileContent")
+    file_name: str = Field(default="", alias="fileName")
+
+
+class PictureReset(Body):
+    """Which picture goes back to ours."""
+
+    logo_type: str = Field(alias="logoType")
 
 
 class AgentsForm(Body):

@@ -13,6 +13,7 @@ from aiohttp import web
 from server import __version__
 from server.core import clock
 from server.web import csrf, flash, navigation
+from server.web.brand import Brand, brand
 from server.web.formats import FILTERS, FUNCTIONS
 from server.web.navigation import MENU, Item, Section
 from server.web.routing import call
@@ -54,6 +55,7 @@ class Shell:
     search_query: str
     breadcrumbs: Sequence[tuple[str, str]] = ()
     settings: Sequence[Item] = ()
+    brand: Brand = Brand()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def shell(request: web.Request, title: str, breadcrumbs: Sequence[tuple[str, str
         search_query=request.query.get("q", ""),
         breadcrumbs=breadcrumbs,
         settings=navigation.settings(request.config_dict[MENU], actor, request.path) if person else (),
+        brand=brand(request),
     )
 
 
