@@ -10,9 +10,10 @@ from server.core.call import NOBODY, Actor, Call
 from server.core.db import DatabaseError
 from server.core.errors import Problem, Refused, Unknown
 from server.core.log import get_log
-from server.identity import factors, rules, sessions, setup, tokens
+from server.identity import factors, rules, sessions, tokens
 from server.identity.errors import AccessExpired, ModuleOff, RoleUnknown, SecondFactorDue
 from server.identity.models import SignedIn
+from server.identity.sso import arrivals
 from server.settings import service as settings
 from server.web.problems import refusal, status_of
 from server.web.proxy import origin
@@ -149,7 +150,7 @@ async def _way_in(request: web.Request, asked: Call) -> web.Response | None:
         # A part of a page must not become the sign-in form: the whole page goes there.
         current = urlsplit(request.headers.get("HX-Current-URL", "")).path
         return web.Response(status=401, headers={"HX-Redirect": login_path(current)})
-    target = "/setup" if await setup.is_needed(asked) else login_path(request.path_qs)
+    target = "/setup" if await arrivals.needs_setup(asked) else login_path(request.path_qs)
     return web.Response(status=303, headers={"Location": target, "Cache-Control": "no-store"})
 
 

@@ -426,8 +426,6 @@ def login_settings(settings: Settings, version: str, *, has_admin: bool) -> dict
             "require_number": settings.password_require_number,
             "require_special": settings.password_require_special,
         },
-        "oidc": {"enabled": False, "button_text": "Login with SSO", "disable_local_auth": False},
-        "discord": {"enabled": False, "button_text": "Login with Discord"},
         "logo_dark": None,
         "logo_light": None,
         "favicon": None,

@@ -15,6 +15,7 @@ class Field:
         value: what it shows; a form that was refused shows what the person typed, never a password.
         choices: pairs of value and word, for ``choice``.
         complaint: what is wrong with the value, empty when nothing is.
+        decided_by: "env" when the environment decides over what is stored here.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Field:
     complaint: str = ""
     autocomplete: str = ""
     placeholder: str = ""
+    decided_by: str = ""
 
 
 def filled(fields: Sequence[Field], values: Mapping[str, object], complaints: Mapping[str, str]) -> list[Field]:

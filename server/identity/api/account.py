@@ -9,9 +9,11 @@ from server.core.errors import Unknown
 from server.identity import cookies, entrance, people, schemas, service, sessions, setup
 from server.identity.doorkeeper import REFRESH_COOKIE
 from server.identity.models import SecondStep
+from server.identity.sso import offers, oidc
 from server.settings import service as settings
 from server.web.forms import read_json
 from server.web.problems import json_answer
+from server.web.proxy import origin
 from server.web.routing import Routes, call, gated, open_to_all, path_text
 
 routes: Final = Routes()
@@ -52,8 +54,10 @@ async def refresh(request: web.Request) -> web.Response:
 @gated(while_enrolling=True)
 async def logout(request: web.Request) -> web.Response:
     """End this session on the server and in the browser."""
-    await sessions.sign_out(call(request))
-    answer = json_answer({"message": "Logout successful"})
+    asked = call(request)
+    ended = await sessions.sign_out(asked)
+    elsewhere = await oidc.sign_out_url(asked, ended.id_token, origin(request).url) if ended.method == "oidc" else ""
+    answer = json_answer({"message": "Logout successful", **({"logout_url": elsewhere} if elsewhere else {})})
     cookies.take(answer)
     return answer
 
@@ -97,7 +101,8 @@ async def login_settings(request: web.Request) -> web.Response:
     asked = call(request)
     has_admin = not await setup.is_needed(asked)
     decided = await settings.effective(asked)
-    return json_answer(schemas.login_settings(decided, __version__, has_admin=has_admin))
+    told = schemas.login_settings(decided, __version__, has_admin=has_admin)
+    return json_answer({**told, **await offers.described(asked)})
 
 
 @routes.post("/api/v1/auth/heartbeat")

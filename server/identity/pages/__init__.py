@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from server.identity.pages import account, passkeys, profile, roles, scopes, security, setup, sign_on, sso, tokens, two_factor, users
+from server.identity.pages import (
+    account,
+    passkeys,
+    profile,
+    roles,
+    scopes,
+    security,
+    setup,
+    sign_on,
+    sso,
+    tokens,
+    two_factor,
+    users,
+)
 
 routes: Final = (
     *account.routes,

@@ -161,15 +161,14 @@ async def update_role(tx: Tx, user_id: str, role: str, now: datetime) -> None:
     )
 
 
-async def mark_arrived(tx: Tx, user_id: str, now: datetime) -> bool:
-    """Note the sign-in of somebody whom another service recognised; tell whether the account may be used.
-
-    A lock against guessed passwords keeps nobody out who needs none.
-    """
-    return bool(
-        await tx.execute(
-            "update users set last_login_at = %(now)s where id = %(user_id)s and is_active", user_id=user_id, now=now
-        )
+async def lift_lock(tx: Tx, user_id: str) -> None:
+    """Forget wrong passwords: the person proved otherwise who they are."""
+    await tx.execute(
+        """
+        update users set failed_login_attempts = 0, locked_until = null
+         where id = %(user_id)s and locked_until is not null
+        """,
+        user_id=user_id,
     )
 
 

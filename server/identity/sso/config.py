@@ -16,6 +16,7 @@ from server.identity.queries import sso as stored
 from server.identity.sso import rules
 from server.identity.sso.models import MAPPED, Config
 from server.settings import service as settings
+from server.settings.errors import BadSetting
 from server.settings.events import SettingsChanged
 from server.settings.models import Effective, Settings
 
@@ -92,6 +93,8 @@ async def change(call: Call, changes: Mapping[str, Any]) -> None:
     """
     _demand_person(call)
     wanted = {name: value for name, value in changes.items() if name in CHANGEABLE}
+    if wrong := await complaints(call, wanted):
+        raise BadSetting(wrong)
     await _demand_giveable(call, wanted)
     await settings.change(call, wanted)
 

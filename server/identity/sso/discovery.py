@@ -13,11 +13,11 @@ from joserfc.jwk import KeySet
 
 from server.core.call import Call, World, system
 from server.core.db import Database, DatabaseError
-from server.core.env import BadEnvironment
 from server.core.fetch import Fetched, Fetcher, FetchFailed, FetchRefused, fetcher
 from server.core.log import get_log
 from server.identity.sso import config as configs
 from server.identity.sso import rules
+from server.identity.sso.errors import SignOnIncomplete
 from server.identity.sso.models import Config, Provider
 from server.settings import service as settings
 from server.settings.events import SettingsChanged
@@ -219,13 +219,23 @@ async def fresh_keys(call: Call, config: Config, provider: Provider) -> Provider
 
 
 async def demand_complete(world: World) -> None:
-    """Refuse to start when the environment switches it on and something is missing: ``BadEnvironment``."""
-    config = await configs.load(Call(world, system("start")))
-    given = config.from_environment and (await settings.effective(Call(world, system("start")))).oidc_redirect_uri
-    if config.enabled and config.from_environment and (config.missing or not given):
-        lacking = [*config.missing, *([] if given else ["redirect URI"])]
+    """Refuse to start when the environment switches it on and something is missing; raises ``SignOnIncomplete``."""
+    call = Call(world, system("start"))
+    config = await configs.load(call)
+    if not (config.enabled and config.from_environment):
+        return
+    # What is made of the server's URL is not good enough here: nobody may have said that one yet.
+    chosen = (await settings.effective(call)).oidc_redirect_uri
+    if lacking := [*config.missing, *([] if chosen else ["redirect URI"])]:
         log.error(INCOMPLETE, missing=", ".join(lacking))
-        raise BadEnvironment([f"config: {INCOMPLETE}: {', '.join(lacking)}"])
+        raise SignOnIncomplete(missing=", ".join(lacking))
+
+
+async def look_first(world: World) -> None:
+    """Look the provider up at the start, so that the first person who comes finds the button."""
+    call = Call(world, system("single sign-on"))
+    if (await settings.anew(call)).oidc_enabled:
+        await look(call)
 
 
 async def keep_looking(world: World) -> None:

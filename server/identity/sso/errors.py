@@ -102,6 +102,13 @@ class OnlyWayIn(Invalid):
     text = "This is your only way to sign in. Set a password first."
 
 
+class SignOnIncomplete(Invalid):
+    """The environment switches single sign-on on and does not say enough; the server does not start."""
+
+    code = "sign_on_incomplete"
+    text = "OIDC is enabled but missing required configuration: {missing}"
+
+
 class NotLinked(Invalid):
     """There is nothing to unlink."""
 

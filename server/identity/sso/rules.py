@@ -18,6 +18,23 @@ _MAGIC: Final = (
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
 )
+_FAILURES: Final = {
+    "Session Expired": "It took too long, was finished already, or was begun in another browser. Start again.",
+    "User Not Found": "There is no account for you here. Ask an administrator of this server for one.",
+    "Email not verified by identity provider": "An account here has your address, but your provider does not say that "
+    "the address is yours. Verify it there, or ask an administrator of this server to link the account.",
+    "The identity provider sent no email address": "Without one there is neither an account to find nor a name for a "
+    "new one.",
+    "Already linked": "Your account here belongs to another person at that service.",
+    "Single sign-on is not available right now": "The identity provider does not answer. Try again in a moment.",
+    "Single sign-on is not enabled": "Sign in with your username and password.",
+    "Discord is not fully configured": "Sign in another way, and tell an administrator of this server.",
+    "Local authentication is disabled": "Sign in with single sign-on.",
+}
+_FAILED: Final = (
+    "Authentication Failed",
+    "You could not be signed in. Try again, or ask an administrator of this server.",
+)
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 #: Microsoft Graph gives a photo to who asked for this.
 PHOTO_SCOPE: Final = "user.read"
@@ -124,3 +141,11 @@ def insecure(config: Config) -> str:
 def same_issuer(configured: str, named: Any) -> bool:
     """Tell whether a discovery document is that of the issuer; a slash at the end makes no difference."""
     return isinstance(named, str) and named.rstrip("/") == configured.rstrip("/")
+
+
+def failure(said: str) -> tuple[str, str] | None:
+    """Return heading and sentence for what the sign-in page is told went wrong; nothing foreign is ever shown."""
+    if not said:
+        return None
+    found = next((one for one in _FAILURES.items() if one[0].casefold() == said.strip().casefold()), None)
+    return found or _FAILED
