@@ -27,6 +27,8 @@ from server.identity.errors import (
 )
 from server.identity.events import UserDeleted, UserRoleChanged
 from server.identity.models import Change, NewPerson, Profile, User
+from server.identity.sso import discovery
+from server.identity.sso.errors import ManagedByProvider
 from server.settings import service as settings
 
 _USERNAME_LEAST = 3
@@ -48,8 +50,10 @@ async def find(call: Call, user_id: str) -> User:
 async def create(call: Call, person: NewPerson, role: str) -> User:
     """Make an account that works at once; without a role it gets the default one.
 
-    Raises ``RoleNotYours``, ``BadPerson``, ``WeakPassword`` or ``NameTaken``.
+    Raises ``ManagedByProvider``, ``RoleNotYours``, ``BadPerson``, ``WeakPassword`` or ``NameTaken``.
     """
+    if await discovery.roles_are_synced(call):
+        raise ManagedByProvider
     role = role or (await settings.effective(call)).default_user_role
     await _demand_giveable(call, role)
     _demand_long_name(person)
@@ -62,7 +66,7 @@ async def register(call: Call, person: NewPerson) -> User:
     Raises ``SignupOff``, ``BadPerson``, ``WeakPassword`` or ``NameTaken``.
     """
     decided = await settings.effective(call)
-    if not decided.signup_enabled or await setup.is_needed(call):
+    if not decided.signup_enabled or await setup.is_needed(call) or await discovery.local_is_closed(call):
         raise SignupOff
     _demand_long_name(person)
     # Nobody becomes an administrator by filling in a form, whatever the default says.
@@ -86,6 +90,8 @@ async def change(call: Call, user_id: str, wanted: Change) -> User:
     if wanted.role is not None and wanted.role != (await find(call, user_id)).role:
         if user_id == call.actor.id:
             raise OwnRole
+        if await discovery.roles_are_synced(call):
+            raise ManagedByProvider
         await _demand_giveable(call, wanted.role)
     async with call.transaction() as tx:
         before = await _held_still(tx, call, user_id)

@@ -18,6 +18,8 @@ from server.identity.errors import (
     RoleMissing,
 )
 from server.identity.models import Role
+from server.identity.sso import discovery
+from server.identity.sso.errors import ManagedByProvider
 
 _NAME: Final = re.compile(r"^[a-z][a-z0-9_]{1,49}$")
 
@@ -39,6 +41,8 @@ async def save(call: Call, role: str, wanted: Collection[str], *, new: bool = Fa
         raise PersonsOnly
     if role in permissions.FIXED:
         raise RoleLocked
+    if await discovery.roles_are_synced(call):
+        raise ManagedByProvider
     if not _NAME.match(role):
         raise BadPerson({"role": "must have 2 to 50 lowercase letters, digits or underscores, a letter first"})
     keys = permissions.KEYS & frozenset(wanted)

@@ -91,7 +91,7 @@ async def check_admin_users(request: web.Request) -> web.Response:
 @open_to_all("the sign-in page has to know")
 async def signup_enabled(request: web.Request) -> web.Response:
     """Answer whether people may register themselves."""
-    return json_answer({"signupEnabled": (await settings.effective(call(request))).signup_enabled})
+    return json_answer({"signupEnabled": (await offers.offers(call(request))).signup})
 
 
 @routes.get("/api/v1/settings/login-settings")

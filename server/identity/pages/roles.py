@@ -12,6 +12,7 @@ from server.core.words import counted
 from server.identity import forms, permissions, ranks, roles, schemas, scopes, service
 from server.identity.models import Role
 from server.identity.permissions import Permission
+from server.identity.sso import discovery
 from server.settings import service as settings
 from server.web import flash
 from server.web.fields import Field, complained, filled
@@ -54,15 +55,19 @@ class Editor:
 
 @dataclass(frozen=True, slots=True)
 class RolesPage(Page):
-    """templates/settings/roles.html; without the module only that is said."""
+    """templates/settings/roles.html; without the module only that is said.
+
+    ``synced``: groups at the identity provider decide who has which role, so roles are not changed here.
+    """
 
     template: ClassVar[str] = "settings/roles.html"
     title: ClassVar[str] = "Roles"
     available: bool
     columns: Sequence[Column]
     tiers: Sequence[tuple[str, str, Sequence[Permission]]]
-    presets: Sequence[tuple[str, str]]
+    presets: Sequence[tuple[str, str, str]]
     editor: Editor | None
+    synced: bool = False
 
 
 @routes.get("/settings/roles")
@@ -71,7 +76,9 @@ async def matrix(request: web.Request) -> web.Response:
     """Show the matrix, with the editor when one is asked for (``edit``, ``new`` and its ``preset``)."""
     asked = call(request)
     editor = None
-    if "new" in request.query:
+    if await discovery.roles_are_synced(asked):
+        pass
+    elif "new" in request.query:
         ticked = next((held for name, _, held in permissions.PRESETS if name == request.query.get("preset")), None)
         editor = _editor("", ticked or frozenset())
     elif wanted := request.query.get("edit"):
@@ -130,8 +137,9 @@ async def _page(asked: Call, editor: Editor | None) -> RolesPage:
             (tier, risk, [one for one in permissions.PERMISSIONS if one.tier == tier])
             for tier, risk in permissions.TIERS
         ],
-        presets=[(name, word) for name, word, _ in permissions.PRESETS],
+        presets=[(name, word, " ".join(sorted(held))) for name, word, held in permissions.PRESETS],
         editor=editor,
+        synced=await discovery.roles_are_synced(asked),
     )
 
 

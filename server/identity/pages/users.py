@@ -1,17 +1,18 @@
 """The pages of accounts: everybody, a new one, one to change."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar, Final
 
 from aiohttp import web
 
 from server.core.call import Call
 from server.core.errors import Problem
-from server.identity import accounts, forms, permissions, ranks, rules, schemas, service
+from server.identity import accounts, factors, forms, permissions, ranks, rules, schemas, service
 from server.identity.errors import SignupOff
-from server.identity.models import User
+from server.identity.models import Enrolment, User
 from server.identity.pages.scopes import HostGroups, form_of_user
+from server.identity.sso import avatars, discovery, linked
 from server.settings import service as settings
 from server.web import flash
 from server.web.fields import Field, complained, filled
@@ -30,7 +31,14 @@ Complaints = Sequence[tuple[str, str] | str]
 
 @dataclass(frozen=True, slots=True)
 class UsersPage(Page):
-    """templates/settings/users.html; ``own_id`` is who looks at it."""
+    """templates/settings/users.html.
+
+    Attributes:
+        own_id: who looks at it.
+        enrolments: by id, who still has to set up a second factor.
+        synced: groups at the identity provider decide about roles, so nobody is added or given a role here.
+        pictured: the ids of people who have a picture.
+    """
 
     template: ClassVar[str] = "settings/users.html"
     title: ClassVar[str] = "Users"
@@ -41,6 +49,9 @@ class UsersPage(Page):
     touchable: frozenset[str]
     registration: Sequence[Field]
     complaints: Complaints = ()
+    enrolments: Mapping[str, Enrolment] = field(default_factory=dict)
+    synced: bool = False
+    pictured: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,10 @@ class NewUserPage(Page):
 
 @dataclass(frozen=True, slots=True)
 class UserPage(Page):
-    """templates/settings/users_edit.html; what one may not do is left out."""
+    """templates/settings/users_edit.html; what one may not do is left out.
+
+    ``subject`` is as whom the identity provider knows the person; ``None`` while there is no provider.
+    """
 
     template: ClassVar[str] = "settings/users_edit.html"
     title: ClassVar[str] = "User"
@@ -80,6 +94,7 @@ class UserPage(Page):
     password_complaints: Complaints
     rules: list[tuple[str, str]]
     host_groups: HostGroups | None
+    subject: str | None = None
 
 
 @routes.get("/settings/users")
@@ -107,7 +122,7 @@ async def choose_registration(request: web.Request) -> web.StreamResponse:
 async def sign_up_form(request: web.Request) -> web.Response:
     """Show the form for one's own account."""
     asked = call(request)
-    if not (await settings.effective(asked)).signup_enabled:
+    if not (await settings.effective(asked)).signup_enabled or await discovery.local_is_closed(asked):
         raise SignupOff
     return render(request, SignUpPage(list(forms.SIGN_UP), (), await _policy(asked)))
 
@@ -222,6 +237,9 @@ async def _users_page(asked: Call, wrong: str = "") -> UsersPage:
         frozenset(one.id for one in found if ranks.may_touch(asked.actor, one.role)),
         registration,
         (wrong,) if wrong else (),
+        await factors.enrolments(asked),
+        await discovery.roles_are_synced(asked),
+        await avatars.pictured(asked),
     )
 
 
@@ -249,6 +267,7 @@ async def _user_page(
         for one in forms.USER
         # Nobody may change these of themselves, so the form does not offer it.
         if not (own and one.name in {"role", "is_active"})
+        and not (one.name == "role" and await discovery.roles_are_synced(asked))
     ]
     fields = filled(fields, {**asdict(user), **(typed or {})}, wrong or {})
     password = filled(forms.RESET, {}, password_wrong or {})
@@ -262,6 +281,7 @@ async def _user_page(
         complained(password, password_wrong or {}),
         await _policy(asked),
         await form_of_user(asked, user),
+        await linked.subject_of(asked, user.id),
     )
 
 

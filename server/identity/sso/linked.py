@@ -73,10 +73,10 @@ async def _has_other_way(call: Call, service: Service, found: list[Identity]) ->
     return await queries.find_password(call.db, call.actor.id) is not None
 
 
-async def subject_of(call: Call, user_id: str) -> str:
-    """Return as whom the provider knows a person; empty when it does not, or there is none."""
+async def subject_of(call: Call, user_id: str) -> str | None:
+    """Return as whom the provider knows a person, empty when it does not; ``None`` while there is no provider."""
     if (ready := await discovery.ready(call)) is None:
-        return ""
+        return None
     found = await stored.list_identities(call.db, user_id)
     return next((one.subject for one in found if (one.provider, one.issuer) == ("oidc", ready[1].issuer)), "")
 
