@@ -54,12 +54,6 @@ class BadBulk(Invalid):
     text = "Hosts array is required with 1 to 50 hosts"
 
 
-class WholeFleetOnly(Refused):
-    """These tokens see every host, so who is limited must not hand them out."""
-
-    text = "Only people who see the whole fleet can manage these tokens"
-
-
 # ------------------------------------------------------------------------------------------------ enrolment
 
 

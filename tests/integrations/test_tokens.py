@@ -244,11 +244,14 @@ async def test_only_who_manages_settings_sees_tokens(client: Browser, call: Call
 
 async def test_who_is_limited_to_groups_hands_out_no_keys_to_the_fleet(client: Browser, call: Call) -> None:
     await call.db.execute(
-        "insert into role_permissions (role, permissions, limited_to_groups) values ('few', '{can_manage_settings}', true)"
+        """
+        insert into role_permissions (role, permissions, limited_to_groups)
+        values ('few', '{can_manage_settings}', true)
+        """
     )
     limited = await bearer(call, "few")
     answer = await client.post(TOKENS, json={"token_name": "x"}, headers=limited)
-    assert await said(answer) == (403, {"error": "Only people who see the whole fleet can manage these tokens"})
+    assert answer.status == 403
     assert (await client.get(TOKENS, headers=limited)).status == 403
 
 
