@@ -48,10 +48,14 @@ async def read_bytes(request: web.Request, limit_bytes: int | None = None) -> by
 
 async def _collect(request: web.Request, limit: int) -> bytes:
     pieces = bytearray()
-    async for piece in request.content.iter_any():
-        pieces += piece
-        if len(pieces) > limit:
-            raise TooLarge
+    try:
+        async for piece in request.content.iter_any():
+            pieces += piece
+            if len(pieces) > limit:
+                raise TooLarge
+    except web.RequestPayloadError as error:
+        # It says that it is packed, or in pieces, and is not.
+        raise BadBody from error
     return bytes(pieces)
 
 
@@ -79,7 +83,7 @@ async def posted(request: web.Request) -> Mapping[str, object]:
         return await request.post()
     except web.HTTPRequestEntityTooLarge as error:
         raise TooLarge from error
-    except (ValueError, LookupError, AssertionError) as error:
+    except (ValueError, LookupError, AssertionError, web.RequestPayloadError) as error:
         # Parts without a name, lines without an end, letters of no known alphabet.
         raise BadBody from error
 
