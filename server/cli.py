@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import getpass
 import hashlib
 import os
 import sys
@@ -16,7 +17,7 @@ from server import __version__
 from server.core import env as environment
 from server.core import log
 from server.core.env import BadEnvironment, Env
-from server.core.errors import Problem
+from server.core.errors import Invalid, Problem
 from server.core.migrate import MigrationFailed
 
 _SECRETS: Final = "secrets.json"
@@ -62,27 +63,6 @@ def _local(options: argparse.Namespace) -> int:
     except (Problem, ConnectionError, OSError) as error:
         print(f"patchmon: {error}", file=sys.stderr)
         return _FAILED
-
-
-def _set_up_log(env: Env, command: str) -> None:
-    if command not in {"serve", "work"}:
-        # A command's own words are what counts; the log only has what went wrong on the way, apart from them.
-        log.set_up("error" if command == "quickstart" else env.log_level, colours=sys.stderr.isatty(), zone=env.zone)
-        return
-    log.set_up(
-        env.log_level,
-        colours=sys.stdout.isatty(),
-        enabled=env.logging,
-        shape=env.log_format,
-        zone=env.zone,
-        stream=sys.stdout,
-        followed=True,
-    )
-    if env.derived_key:
-        log.get_log(__name__).warning(
-            "encryption key derived from DATABASE_URL: set AI_ENCRYPTION_KEY (or SESSION_SECRET); another host, port "
-            "or password of the database would make stored secrets unreadable"
-        )
 
 
 def _set_up_log(env: Env, command: str) -> None:
@@ -217,6 +197,45 @@ async def _demo_fleet(env: Env, options: argparse.Namespace) -> None:
         await (terminal.remove(call) if options.remove else terminal.fill(call, options.hosts, options.seed))
 
 
+async def _create_admin(env: Env, options: argparse.Namespace) -> int:
+    from server.app import opened  # noqa: PLC0415
+    from server.core.db import Database  # noqa: PLC0415
+    from server.core.migrate import migrate  # noqa: PLC0415
+    from server.identity.errors import BadPerson  # noqa: PLC0415
+    from server.identity.models import NewPerson, Profile  # noqa: PLC0415
+    from server.identity.service import create_admin  # noqa: PLC0415
+    from server.serve import borrowed  # noqa: PLC0415
+
+    password, again = _typed_password()
+    profile = Profile(options.username, options.email, options.first_name, options.last_name)
+    async with borrowed(env, _say) as ready:
+        # It may be the first thing that is done with this database.
+        db = await Database.open(ready.database_url.reveal(), size=2)
+        try:
+            await migrate(db)
+        finally:
+            await db.close()
+        async with opened(ready) as (world, _keeper):
+            try:
+                if password != again:
+                    raise BadPerson({"password": "the two are not the same"})
+                made = await create_admin(world, NewPerson(profile, password))
+            except Invalid as refused:
+                for name, complaint in refused.complaints.items():
+                    _say(f"{name.replace('_', ' ')}: {complaint}")
+                raise
+    print(f"{made.username} administers this server from now on.")
+    return _OK
+
+
+def _typed_password() -> tuple[str, str]:
+    # Never an argument: every user of the machine can read those.
+    if not sys.stdin.isatty():
+        line = sys.stdin.readline().rstrip("\r\n")
+        return line, line
+    return getpass.getpass("Password: "), getpass.getpass("Password again: ")
+
+
 _COMMANDS: Final = {
     "serve": _serve,
     "work": _work,
@@ -225,6 +244,7 @@ _COMMANDS: Final = {
     "backup": _backup,
     "restore": _restore,
     "setup-link": _setup_link,
+    "create-admin": _create_admin,
     "tokens": _create_token,
     "demo-fleet": _demo_fleet,
 }
@@ -262,6 +282,13 @@ def _parser() -> _Parser:
             command.add_argument("--force", action="store_true", help="replace what is in the database")
     link = commands.add_parser("setup-link", help="make a new one-time link for the first administrator")
     link.add_argument("--url", default="http://127.0.0.1:3000", help="where the server is reached")
+    admin = commands.add_parser(
+        "create-admin", help="make an administrator; the password is asked for, or read from standard input"
+    )
+    admin.add_argument("username")
+    admin.add_argument("email")
+    admin.add_argument("--first-name", default="")
+    admin.add_argument("--last-name", default="")
     tokens = commands.add_parser("tokens", help="API tokens").add_subparsers(dest="action", required=True)
     create = tokens.add_parser("create", help="make an API token for a person and print it once")
     create.add_argument("username")

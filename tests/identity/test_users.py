@@ -30,7 +30,7 @@ def new(name: str, role: str = "user") -> dict[str, str]:
 
 async def said(client: Browser, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
     answer = await client.request(method, path, json=body, headers=headers or None)
-    return answer.status, await answer.json()
+    return answer.status, await answer.json(content_type=None)
 
 
 async def trust(call: Call, user_id: str) -> None:
