@@ -46,6 +46,7 @@ class JobFolder:
             project=_content(told.get("project")),
             spec=_content(told.get("spec")),
             check=told.get("check") is True,
+            request_id=str(told.get("request_id") or ""),
         )
 
     @property

@@ -133,7 +133,8 @@ class Follower:
         word = self._folder.last_word()
         kept = [result for result in word.results if await self._uploaded(result)]
         word = JobEnded(word.job, word.status, word.rc, word.reason, word.runner, word.live, word.counters, tuple(kept))
-        self._around.log.info("Job ended", job=word.job, status=word.status, reason=word.reason)
+        request_id = self._folder.offer.request_id
+        self._around.log.info("Job ended", job=word.job, status=word.status, reason=word.reason, request_id=request_id)
         self._around.over(self._folder)
         while True:
             await self._around.send(self._around.session.ended(word))

@@ -213,7 +213,7 @@ class Conversation:
         except (OSError, supervise.CannotSupervise) as error:
             log.error("Job cannot be prepared", job=offer.job, error=str(error))
             return await self._refuse(offer.job, "unsupported", f"The host cannot prepare the job: {error}")
-        log.info("Job accepted", job=offer.job, playbook=offer.playbook, check=offer.check)
+        log.info("Job accepted", job=offer.job, playbook=offer.playbook, check=offer.check, request_id=offer.request_id)
         self._arriving.add(offer.job)
         return self._session.accept(offer, have)
 

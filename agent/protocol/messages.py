@@ -171,6 +171,7 @@ class JobOffer:
     """Run this; both parts are named by digest, the agent asks for what it lacks.
 
     ``check``: nothing on the host is changed, such jobs may overlap. ``timeout_seconds`` counts from the start.
+    ``request_id``: of whoever asked for it, for the logs of both ends.
     """
 
     type = "job_offer"
@@ -181,6 +182,7 @@ class JobOffer:
     check: bool = False
     timeout_seconds: int = 3600
     grace_seconds: int = 30
+    request_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,13 @@ class Held:
     Attributes:
         spec: its bytes until the host has them; they may hold secrets.
         taken: the host answered the offer.
+        request_id: of whoever asked for the job, for the log.
     """
 
     job_host_id: JobHostId
     spec: bytes = b""
     taken: bool = False
+    request_id: str = ""
 
 
 @lru_cache(maxsize=256)

@@ -177,6 +177,7 @@ class Dispatcher:
             # Ended before, and the farewell was lost: the host may forget it.
             desk.do(desk.session.drop(ended.job))
             return
+        log.info("job_ended", host=desk.link.name, job=ended.job, status=ended.status, request_id=held.request_id)
         hopeless = self._gaps.get(ended.job, 0) >= _GAPS
         await self._put(desk, ended.job, Ending(held.job_host_id, ended, incomplete=hopeless))
 
@@ -303,7 +304,8 @@ class Dispatcher:
             return
         prepared = executors.on_host.prepare(claimed, orjson.loads(secrets))
         held = desk.hold(claimed.uuid, claimed.id)
-        held.spec = prepared.spec
+        held.spec, held.request_id = prepared.spec, claimed.request_id
+        log.info("job_offered", host=desk.link.name, job=claimed.uuid, request_id=claimed.request_id)
         desk.do(desk.session.offer(prepared.offer))
 
 

@@ -207,6 +207,7 @@ class Worker:
         except Exception as failure:
             log.exception("task_failed", task=name, args=args)
             error = f"{type(failure).__name__}: {failure}".strip(": ")
+        log.debug("task_done", task=name, failed=bool(error))
         await self._note_end(task, run, error)
 
     async def _note_begin(self, task: Task, args: tuple[Any, ...], labels: Mapping[str, str]) -> str:

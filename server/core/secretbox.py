@@ -3,13 +3,21 @@
 import base64
 import hashlib
 import hmac
+import re
+import secrets
 from typing import Final, Generic, TypeVar
 
+from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-_VERSION: Final = "v1:"
+#: What is sealed now, and what earlier versions sealed.
+_VERSION: Final = "v2:"
+_EARLIER: Final = "v1:"
+_NONCE_BYTES: Final = 12
+_KEY: Final = re.compile(r"^[0-9a-fA-F]{64}$")
 
 T = TypeVar("T")
 
@@ -43,22 +51,31 @@ class BadSeal(Exception):
 
 
 class SecretBox:
-    """Seals stored secrets and makes machine-key verifiers from one master key."""
+    """Seals stored secrets and makes machine-key verifiers from one master key.
+
+    Sealing is AES-256-GCM. A master key of 64 hexadecimal digits is the key itself, any other is hashed with SHA-256.
+    """
 
     def __init__(self, master: Secret[str]) -> None:
+        self._cipher = AESGCM(_key(master))
         self._fernet = Fernet(base64.urlsafe_b64encode(_derive(master, "stored secrets")))
         self._pepper = _derive(master, "machine keys")
         self._signing = _derive(master, "signatures")
 
     def seal(self, plain: str) -> str:
         """Encrypt ``plain`` for a column or a Redis value."""
-        return _VERSION + self._fernet.encrypt(plain.encode()).decode()
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, plain.encode(), _VERSION.encode())
+        return _VERSION + base64.urlsafe_b64encode(sealed).decode()
 
     def open(self, sealed: str) -> str:
         """Decrypt what ``seal`` made; raises ``BadSeal`` for anything else."""
         try:
-            return self._fernet.decrypt(sealed.removeprefix(_VERSION).encode()).decode()
-        except InvalidToken as error:
+            if sealed.startswith(_VERSION):
+                data = base64.urlsafe_b64decode(sealed.removeprefix(_VERSION))
+                return self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _VERSION.encode()).decode()
+            return self._fernet.decrypt(sealed.removeprefix(_EARLIER).encode()).decode()
+        except (InvalidTag, InvalidToken, ValueError) as error:
             message = "a stored secret cannot be opened with this key"
             raise BadSeal(message) from error
 
@@ -85,6 +102,11 @@ class SecretBox:
 def _bytes(text: str) -> bytes:
     # Headers and cookies bring whatever bytes a client sent, as half characters.
     return text.encode(errors="surrogatepass")
+
+
+def _key(master: Secret[str]) -> bytes:
+    text = master.reveal()
+    return bytes.fromhex(text) if _KEY.match(text) else hashlib.sha256(text.encode()).digest()
 
 
 def _derive(master: Secret[str], purpose: str) -> bytes:

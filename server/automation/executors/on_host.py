@@ -40,5 +40,6 @@ def prepare(claimed: Claimed, secrets: Variables) -> Prepared:
         check=claimed.check_mode,
         timeout_seconds=claimed.number("timeout_seconds", 3600),
         grace_seconds=claimed.number("grace_seconds", 30),
+        request_id=claimed.request_id,
     )
     return Prepared(offer, spec)
