@@ -5,9 +5,10 @@ from typing import Final
 
 from aiohttp import web
 
-from server.settings import branding, schemas, service
+from server.core.errors import Refused
+from server.settings import branding, profiling, schemas, service
 from server.settings.models import Branding
-from server.web.forms import BadBody, read_json, read_json_value
+from server.web.forms import BadBody, query_number, read_json, read_json_value
 from server.web.problems import json_answer
 from server.web.proxy import origin
 from server.web.routing import Routes, call, gated, open_to_all, path_text
@@ -139,6 +140,29 @@ async def reset_logo(request: web.Request) -> web.Response:
     body = await read_json(request, schemas.PictureReset)
     await branding.reset(call(request), body.logo_type)
     return json_answer({"message": "Logo reset to default successfully", "logoType": body.logo_type})
+
+
+@routes.get("/debug/pprof/profile", name="debug.download")
+@gated("can_manage_settings")
+async def profile(request: web.Request) -> web.Response:
+    """Answer where the event loop spends its time, as collapsed stacks; there is no such page while it is off."""
+    _demand_administrator(request)
+    return web.Response(text=await profiling.profile(query_number(request, "seconds", 5, most=60)))
+
+
+@routes.get("/debug/pprof/heap")
+@gated("can_manage_settings")
+async def heap(request: web.Request) -> web.Response:
+    """Answer what the memory of this process is made of."""
+    _demand_administrator(request)
+    return web.Response(text=await profiling.heap())
+
+
+def _demand_administrator(request: web.Request) -> None:
+    asked = call(request)
+    profiling.demand_on(asked)
+    if asked.actor.role not in {"admin", "superadmin"}:
+        raise Refused
 
 
 @routes.get("/api/v1/settings/server-url")

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from server.core.call import Call
 from server.core.loop import Keeper
-from server.settings import branding, service
+from server.settings import branding, profiling, service
 from server.settings.models import Effective
 from server.web.brand import BRAND
 from server.web.edge import EDGE, Budget, EdgePolicy
@@ -26,6 +26,8 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
     keeper = Keeper()
     keeper.start("settings-bell", service.keep_fresh(app[WORLD]))
     keeper.start("brand-bell", branding.keep_fresh(app[WORLD]))
+    if app[WORLD].env.profiling:
+        keeper.start("memory", profiling.tell_memory(app[WORLD].env.memory_seconds))
     yield
     await keeper.close()
 
