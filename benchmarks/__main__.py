@@ -33,6 +33,7 @@ BARS: Final = {
     "dispatch": "12",
     "killed": "14",
     "agent": "15",
+    "gate": "16",
 }
 
 

@@ -1,28 +1,46 @@
-"""Slow hashes: bcrypt in a thread, and as slow when there is nothing to compare with; the only importer of bcrypt."""
+"""Slow hashes: bcrypt in threads that step back, and as slow when there is nothing to compare with.
 
+The only importer of bcrypt.
+"""
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 import bcrypt
-
-from server.core.loop import in_thread
 
 #: bcrypt looks at no more than this; a longer password would only seem to be one.
 PASSWORD_BYTES: Final = 72
 _COST: Final = 10
 #: The hash of a password nobody knows; checked when there is none, so that the answer takes as long.
 _NOBODY: Final = "$2b$10$wFAOEUO2di1hcJkDjbztrOPlZXydy.xuQ9qIm45cneCeHid2Z0k3S"
+_NICENESS: Final = 10
 _KINDS: Final = ("$2a$", "$2b$", "$2y$")
+
+
+def _step_back() -> None:
+    # A crowd that signs in takes what the processors have left: agents and pages do not wait behind it.
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+#: Of their own, so that slow files and slow hashes do not wait for each other.
+_threads: Final = ThreadPoolExecutor(max(1, os.cpu_count() or 1), "password", initializer=_step_back)
 
 
 async def hashed(password: str) -> str:
     """Return what is stored instead of the password."""
-    return await in_thread(_hash, password)
+    return await asyncio.get_running_loop().run_in_executor(_threads, _hash, password)
 
 
 async def matches(password: str, stored: str | None) -> bool:
     """Tell whether this is the password; without a stored hash the answer is no, after the same work."""
     usable = stored is not None and stored.startswith(_KINDS)
-    same = await in_thread(_check, password, stored if usable and stored is not None else _NOBODY)
+    compared = stored if usable and stored is not None else _NOBODY
+    same = await asyncio.get_running_loop().run_in_executor(_threads, _check, password, compared)
     return usable and same
 
 

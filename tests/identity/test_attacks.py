@@ -2,7 +2,7 @@
 
 import asyncio
 import statistics
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -56,7 +56,7 @@ class Hashes:
 
 
 @pytest.fixture
-def hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hashes]:
+def hashes(monkeypatch: pytest.MonkeyPatch) -> Hashes:
     found, real = Hashes(), bcrypt.checkpw
 
     def counted(password: bytes, stored: bytes) -> bool:
