@@ -1,7 +1,8 @@
 """Signing in with a passkey: alone, or in place of the code after the password."""
 
+import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
@@ -13,6 +14,8 @@ from server.identity.errors import BadPasskey, CodesLocked, LockedOut, TicketSpe
 from server.identity.events import UserSignInFailed
 from server.identity.models import Browser, KnownPasskey, SignedIn, Trust
 from server.settings import service as settings
+
+_IDENTIFIER: Final = re.compile(r"^[A-Za-z0-9_-]{1,1400}$", re.ASCII)
 
 
 async def begin(call: Call, here: str, ticket: str = "") -> Begun:
@@ -99,7 +102,8 @@ async def step(
 
 async def _known(call: Call, credential: dict[str, Any]) -> KnownPasskey | None:
     identifier = credential.get("id")
-    return await queries.find_passkey(call.db, identifier) if isinstance(identifier, str) else None
+    fine = isinstance(identifier, str) and _IDENTIFIER.match(identifier)
+    return await queries.find_passkey(call.db, str(identifier)) if fine else None
 
 
 def _prove(

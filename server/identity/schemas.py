@@ -126,6 +126,8 @@ class SetupUrl(Body):
     def url(self) -> str:
         """Return the URL meant."""
         host = self.server_host.strip()
+        if set(host) & set("@/?#\\"):
+            return ""  # it would be read as another host
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"{self.server_protocol.strip()}://{host}" + (f":{self.server_port.strip()}" if self.server_port else "")
 

@@ -1,5 +1,14 @@
 // The editor of a role: all or none of a group at once, whole presets, and how many permissions are chosen.
 export function startPermissions(scope) {
+  for (const sheet of scope.querySelectorAll("dialog[data-sheet]")) {
+    // Drawn open for browsers without scripts; with them it is modal, and leaving it leaves its address too.
+    sheet.close();
+    sheet.showModal();
+    sheet.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      location.assign(sheet.querySelector("[data-sheet-cancel]").href);
+    });
+  }
   for (const form of scope.querySelectorAll("[data-permissions]")) watch(form);
 }
 
