@@ -11,7 +11,7 @@ from server.identity import cookies, preferences, rules, sessions
 from server.identity.models import SignedIn
 from server.identity.pages.two_factor import SecondStepPage, code_fields
 from server.identity.sso import avatars, discord, linked, oidc
-from server.identity.sso.errors import HttpsNeeded, SaidElsewhere
+from server.identity.sso.errors import HttpsNeeded, SaidElsewhere, SignOnExpired
 from server.identity.sso.models import Departure
 from server.web import flash
 from server.web.problems import json_answer
@@ -73,6 +73,9 @@ async def finish_oidc(request: web.Request) -> web.StreamResponse:
         )
     except HttpsNeeded:
         raise
+    except SignOnExpired as refused:
+        # Another site may have sent the browser here: the way that it really is on stays good.
+        return _back_to_login(request, refused)
     except Problem as refused:
         return _without(OIDC_COOKIE, _back_to_login(request, refused))
     return _without(OIDC_COOKIE, await _welcomed(request, opened, return_to, "/?oidc=success"))
@@ -122,7 +125,7 @@ async def finish_discord(request: web.Request) -> web.StreamResponse:
     except Problem as refused:
         linking = asked.actor.kind == "person"
         answer = _back_to_profile(request, refused) if linking else _back_to_login(request, refused)
-        return _without(DISCORD_COOKIE, answer)
+        return answer if isinstance(refused, SignOnExpired) else _without(DISCORD_COOKIE, answer)
     if found.opened is not None:
         return _without(DISCORD_COOKIE, await _welcomed(request, found.opened, found.return_to, "/"))
     if found.step is not None:
