@@ -21,6 +21,7 @@ from server.settings import start as settings_at_start
 from server.web import render, shell
 from server.web.navigation import MENU, Menu
 from server.web.routing import WORK, WORLD, ungated
+from server.web.searching import SEARCH
 
 ROOMS: Final = (
     "settings",
@@ -35,7 +36,7 @@ ROOMS: Final = (
     "background",
     "integrations",
 )
-_DRAWERS: Final = ("api", "pages", "tasks", "inbox", "listeners", "resources")
+_DRAWERS: Final = ("api", "pages", "search", "tasks", "inbox", "listeners", "resources")
 KEEPER: Final = web.AppKey("keeper", Keeper)
 
 
@@ -92,7 +93,9 @@ def build(world: World, keeper: Keeper) -> web.Application:
     app[MENU] = Menu(
         entries=tuple(entry for drawer in found for entry in getattr(drawer, "ENTRIES", ())),
         host_tabs=tuple(tab for drawer in found for tab in getattr(drawer, "HOST_TABS", ())),
+        actions=tuple(action for drawer in found for action in getattr(drawer, "ACTIONS", ())),
     )
+    app[SEARCH] = tuple(searcher for drawer in found for searcher in getattr(drawer, "SEARCHERS", ()))
     app[WORK] = tasks()
     render.set_up(app)
     for drawer in found:

@@ -1,14 +1,15 @@
 """The audit log as JSON, and as files to take away."""
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-import orjson
 from aiohttp import web
 
 from server.audit import schemas, service
 from server.audit.models import Filter
 from server.core.errors import Invalid
 from server.core.paging import Window
+from server.web.exports import Row, send_csv, send_json
 from server.web.forms import query_number
 from server.web.handler_code import documented
 from server.web.problems import json_answer
@@ -39,13 +40,7 @@ async def entries(request: web.Request) -> web.Response:
 @gated("can_manage_settings")
 async def export_csv(request: web.Request) -> web.StreamResponse:
     """Send every entry that matches, as a table."""
-    wanted = _filter(request)
-    answer = await _begin(request, "text/csv; charset=utf-8", "audit.csv")
-    await answer.write(schemas.csv_head())
-    async for handful in service.export(call(request), wanted):
-        await answer.write(schemas.csv_lines(handful))
-    await answer.write_eof()
-    return answer
+    return await send_csv(request, "audit", schemas.COLUMNS, _found(request))
 
 
 @routes.get("/api/v1/audit/export.json", name="audit.json.download")
@@ -53,16 +48,12 @@ async def export_csv(request: web.Request) -> web.StreamResponse:
 @gated("can_manage_settings")
 async def export_json(request: web.Request) -> web.StreamResponse:
     """Send every entry that matches, as one JSON list."""
-    wanted = _filter(request)
-    answer = await _begin(request, "application/json", "audit.json")
-    between = b"[\n"
-    async for handful in service.export(call(request), wanted):
-        lines = [orjson.dumps(schemas.as_json(entry), option=orjson.OPT_UTC_Z) for entry in handful]
-        await answer.write(between + b",\n".join(lines))
-        between = b",\n"
-    await answer.write(b"\n]\n" if between != b"[\n" else b"[]\n")
-    await answer.write_eof()
-    return answer
+    return await send_json(request, "audit", _found(request))
+
+
+def _found(request: web.Request) -> AsyncIterator[Sequence[Row]]:
+    handfuls = service.export(call(request), _filter(request))
+    return ([schemas.as_json(entry) for entry in handful] async for handful in handfuls)
 
 
 def _filter(request: web.Request) -> Filter:
@@ -70,15 +61,3 @@ def _filter(request: web.Request) -> Filter:
     if complaints:
         raise Invalid(complaints)
     return wanted
-
-
-async def _begin(request: web.Request, kind: str, name: str) -> web.StreamResponse:
-    answer = web.StreamResponse(
-        headers={
-            "Content-Type": kind,
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "no-store",
-        }
-    )
-    await answer.prepare(request)
-    return answer

@@ -1,6 +1,6 @@
 """The page of the audit log."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 import orjson
@@ -8,17 +8,40 @@ from aiohttp import web
 
 from server.audit import schemas, service
 from server.audit.models import Entry
-from server.core.paging import Page as Part
-from server.core.paging import Window
-from server.web.formats import link
-from server.web.forms import query_number
+from server.web.filters import Filter
 from server.web.navigation import Entry as MenuEntry
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated
+from server.web.tables import Column, Listing, Table, listing, parse, settled
 
 routes: Final = Routes()
 ENTRIES: Final = (MenuEntry("System", "Audit log", "/audit", "history", order=80, permission="can_manage_settings"),)
-_FILTERS: Final = {"who": "By", "action": "Action", "subject": "On", "since": "From", "until": "Until"}
+
+TABLE: Final = Table(
+    name="audit",
+    path="/audit",
+    noun="record",
+    columns=(
+        Column("at", "When", fixed=True),
+        Column("actor", "By", place="title", fixed=True),
+        Column("action", "Action"),
+        Column("subject", "On"),
+        Column("detail", "Detail", place="prose"),
+        Column("via", "Through", shown=False),
+        Column("address", "From"),
+        Column("request", "Request", shown=False),
+    ),
+    filters=(
+        Filter("who", "By", hint="Name of a person, host or task"),
+        Filter("action", "Action", hint="identity, hosts.created …"),
+        Filter("subject", "On", hint="Name or id"),
+        Filter("since", "From", "day"),
+        Filter("until", "Until", "day"),
+    ),
+    exports=(("CSV", "/api/v1/audit/export.csv"), ("JSON", "/api/v1/audit/export.json")),
+    empty="Nothing has been recorded yet.",
+    empty_icon="history",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +50,8 @@ class AuditPage(Page):
 
     template: ClassVar[str] = "audit/log.html"
     title: ClassVar[str] = "Audit log"
-    entries: list[tuple[Entry, str]]
-    page: Part[Entry]
-    parameters: dict[str, str]
-    complaints: dict[str, str]
-    chips: list[tuple[str, str]]
-    actions: list[str]
-    listed_most: int
+    listing: Listing
+    rows: list[tuple[Entry, str]]
 
 
 @routes.get("/audit")
@@ -41,27 +59,22 @@ class AuditPage(Page):
 async def show(request: web.Request) -> web.Response:
     """Show the log, newest first."""
     asked = call(request)
-    wanted, complaints = schemas.filter_of(request.query)
-    parameters = {name: request.query.get(name, "").strip() for name in _FILTERS}
-    page = await service.search(asked, wanted, Window(query_number(request, "page", 1)))
+    wanted = parse(_table(await service.known_actions(asked)), request.query)
+    headers = settled(request, wanted)
+    chosen, _ = schemas.filter_of({one.key: wanted.value(one.key) for one in TABLE.filters})
+    page = await service.search(asked, chosen, wanted.window)
     shown = AuditPage(
-        entries=[(entry, _told(entry)) for entry in page.items],
-        page=page,
-        parameters=parameters,
-        complaints=complaints,
-        chips=_chips(parameters),
-        actions=await service.known_actions(asked),
-        listed_most=service.LISTED_MOST,
+        listing=listing(wanted, page.total, may=asked.actor.may, capped=page.total >= service.LISTED_MOST),
+        rows=[(entry, _told(entry)) for entry in page.items],
     )
-    return render(request, shown, status=400 if complaints else 200)
+    return render(request, shown, status=400 if wanted.complaints else 200, headers=headers)
 
 
-def _chips(parameters: dict[str, str]) -> list[tuple[str, str]]:
-    return [
-        (f"{_FILTERS[name]}: {value}", link("/audit", parameters, **{name: None}))
-        for name, value in parameters.items()
-        if value
-    ]
+def _table(actions: list[str]) -> Table:
+    """Return the list with the actions that occurred lately as proposals."""
+    known = [(action, action) for action in actions]
+    filters = tuple(replace(one, choices=known) if one.key == "action" else one for one in TABLE.filters)
+    return replace(TABLE, filters=filters)
 
 
 def _told(entry: Entry) -> str:

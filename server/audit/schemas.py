@@ -1,12 +1,8 @@
 """What comes in and goes out at the doors of the audit room."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-
-import orjson
 
 from server.audit.models import Entry, Filter
 
@@ -26,7 +22,6 @@ COLUMNS: Final = (
     "request_id",
 )
 _TEXT_MOST: Final = 200
-_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def filter_of(query: Mapping[str, str]) -> tuple[Filter, dict[str, str]]:
@@ -46,29 +41,6 @@ def filter_of(query: Mapping[str, str]) -> tuple[Filter, dict[str, str]]:
 def as_json(entry: Entry) -> dict[str, Any]:
     """Return an entry as programs see it."""
     return {"id": entry.id, **{name: getattr(entry, name) for name in COLUMNS}}
-
-
-def csv_head() -> bytes:
-    """Return the first line of the export."""
-    return _lines([COLUMNS])
-
-
-def csv_lines(entries: Sequence[Entry]) -> bytes:
-    """Return the lines of some entries; what a spreadsheet would run as a formula is quoted away."""
-    return _lines([[_cell(getattr(entry, name)) for name in COLUMNS] for entry in entries])
-
-
-def _lines(rows: Sequence[Sequence[str]]) -> bytes:
-    out = io.StringIO()
-    csv.writer(out).writerows(rows)
-    return out.getvalue().encode()
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    text = orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
-    return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
 def _text(given: str) -> str:

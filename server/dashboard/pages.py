@@ -10,15 +10,25 @@ from server.core.errors import Missing
 from server.dashboard import service
 from server.dashboard.models import JobSummary, Tile
 from server.dashboard.styleguide import styleguide
+from server.identity import service as people
 from server.web.handler_code import documented
-from server.web.navigation import Entry
-from server.web.render import Page, render
+from server.web.navigation import Action, Entry
+from server.web.render import Page, fragment, render
 from server.web.routing import API_DOCS, Routes, call, gated, open_to_all
+from server.web.searching import SEARCH, hits
 
 routes: Final = Routes()
 ENTRIES: Final = (Entry("", "Overview", "/", "layout-dashboard", order=1, permission="can_view_dashboard"),)
 
-_THEMES: Final = frozenset({"light", "dark", "auto"})
+#: Until the rooms have actions of their own, those that everybody looks for.
+ACTIONS: Final = (
+    Action("Add a host", "/hosts/new", "plus", "can_manage_hosts", "enrol new server agent install"),
+    Action("Run a playbook", "/playbooks", "player-play", "can_view_hosts", "launch job patch ansible start"),
+    Action("Make an API token", "/settings/tokens", "key", words="new personal key"),
+    Action("My profile", "/settings/profile", "user", words="password account me"),
+)
+
+_LOOKS: Final = {"theme": frozenset({"light", "dark", "auto"}), "density": frozenset({"comfortable", "compact"})}
 _YEAR_SECONDS: Final = 365 * 86400
 
 
@@ -84,15 +94,28 @@ async def api_docs(request: web.Request) -> web.Response:
 
 
 @routes.post("/theme")
-@open_to_all("light or dark is a matter of this browser, signed in or not")
+@open_to_all("light or dark is a matter of this browser, and of who is signed in there")
 async def theme(request: web.Request) -> web.StreamResponse:
-    """Remember the theme, for browsers without scripts."""
+    """Remember theme and density, for browsers without scripts."""
     posted = await request.post()
-    chosen = str(posted.get("theme", ""))
     answer = web.HTTPSeeOther(_inside(str(posted.get("return_to", "/"))))
-    if chosen in _THEMES:
-        answer.set_cookie("theme", chosen, max_age=_YEAR_SECONDS, samesite="Lax")
+    for name, known in _LOOKS.items():
+        if posted.get(name) in known:
+            answer.set_cookie(name, str(posted[name]), max_age=_YEAR_SECONDS, samesite="Lax")
+            if name == "theme" and call(request).actor.kind == "person":
+                await people.choose_theme(call(request), str(posted[name]))
     raise answer
+
+
+@routes.get("/palette")
+@gated()
+async def palette(request: web.Request) -> web.Response:
+    """Answer what the words find, as the palette shows it; only what this person may see."""
+    words = request.query.get("q", "")
+    searchers = request.config_dict[SEARCH]
+    found = await hits(call(request), searchers, words)
+    html = fragment(request, "parts/_hits.html", found=found, words=words)
+    return web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store"})
 
 
 @routes.get("/styleguide")
@@ -102,7 +125,7 @@ async def parts(request: web.Request) -> web.Response:
     asked = call(request)
     if not asked.world.env.development:
         raise Missing
-    return render(request, styleguide(asked.now))
+    return render(request, styleguide(request.query, asked.now))
 
 
 def _inside(target: str) -> str:

@@ -47,8 +47,12 @@ def _is_worth_it(request: web.Request, response: web.StreamResponse) -> bool:
     if hdrs.CONTENT_ENCODING in response.headers:
         return False
     if isinstance(response, web.FileResponse):
-        # Its kind is found out later, by the name; of a file only a part may be wanted, counted as it is.
-        return hdrs.RANGE not in request.headers and _is_text(mimetypes.guess_type(request.path)[0] or "")
+        # Its kind is found out later, by the name; of a file only a part may be wanted, counted as it is; and who asks
+        # whether it changed gets an answer without a body, which must not become one of twenty packed bytes.
+        special = (hdrs.RANGE, hdrs.IF_NONE_MATCH, hdrs.IF_MODIFIED_SINCE)
+        return not any(name in request.headers for name in special) and _is_text(
+            mimetypes.guess_type(request.path)[0] or ""
+        )
     # Streams are written piece by piece, and must arrive so.
     body = response.body if isinstance(response, web.Response) else None
     return isinstance(body, bytes) and len(body) >= _LEAST_BYTES and _is_text(response.content_type)

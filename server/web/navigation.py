@@ -56,11 +56,42 @@ class HostTab:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person can begin from anywhere; ``words`` are other names under which it is looked for."""
+
+    title: str
+    url: str
+    icon: str
+    permission: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """An entry of the palette; ``words`` is what it is found by."""
+
+    title: str
+    url: str
+    icon: str
+    note: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """A headed group of them."""
+
+    title: str
+    destinations: list[Destination]
+
+
+@dataclass(frozen=True, slots=True)
 class Menu:
     """Everything the rooms registered; ``app.py`` builds it."""
 
     entries: tuple[Entry, ...]
     host_tabs: tuple[HostTab, ...]
+    actions: tuple[Action, ...] = ()
 
 
 MENU: Final = web.AppKey("menu", Menu)
@@ -91,6 +122,23 @@ def settings(menu: Menu, actor: Actor, path: str) -> list[Item]:
         if not entry.permission or actor.may(entry.permission)
     ]
     return items if any(item.active for item in items) else []
+
+
+def palette(menu: Menu, actor: Actor) -> list[Destinations]:
+    """Return what the palette offers this person before anything is typed: pages, settings and actions."""
+    places = {title: number for number, title in enumerate((*_SECTIONS, "Settings"))}
+    entries = [entry for entry in menu.entries if not entry.permission or actor.may(entry.permission)]
+    entries.sort(key=lambda entry: (places.get(entry.section, len(places)), entry.order))
+    pages = [
+        Destination(entry.title, entry.url, entry.icon, entry.section, f"{entry.section} {entry.title}")
+        for entry in entries
+    ]
+    actions = [
+        Destination(one.title, one.url, one.icon, "", f"{one.title} {one.words}")
+        for one in menu.actions
+        if not one.permission or actor.may(one.permission)
+    ]
+    return [group for group in (Destinations("Pages", pages), Destinations("Actions", actions)) if group.destinations]
 
 
 def host_tabs(menu: Menu, actor: Actor) -> list[HostTab]:

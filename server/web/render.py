@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -15,7 +16,7 @@ from server.core import clock
 from server.web import csrf, flash, navigation
 from server.web.brand import Brand, brand
 from server.web.formats import FILTERS, FUNCTIONS
-from server.web.navigation import MENU, Item, Section
+from server.web.navigation import MENU, Destinations, Item, Section
 from server.web.routing import call
 
 _HERE: Final = Path(__file__).resolve()
@@ -38,6 +39,7 @@ class Person:
     name: str
     initials: str
     role: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class Shell:
     breadcrumbs: Sequence[tuple[str, str]] = ()
     settings: Sequence[Item] = ()
     brand: Brand = Brand()
+    enrol_by: datetime | None = None
+    palette: Sequence[Destinations] = ()
+    density: str = "comfortable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +118,9 @@ def fragment(request: web.Request, template: str, **context: Any) -> str:
 def shell(request: web.Request, title: str, breadcrumbs: Sequence[tuple[str, str]] = ()) -> Shell:
     """Return what stands around the page for this person."""
     actor = call(request).actor
-    person = Person(actor.name, _initials(actor.name), actor.role) if actor.kind == "person" else None
-    theme = request.cookies.get("theme", "auto")
+    person = Person(actor.name, _initials(actor.name), actor.role, actor.id) if actor.kind == "person" else None
+    # What a person chose follows them; the cookie is for the pages before the sign-in.
+    theme = actor.theme or request.cookies.get("theme", "auto")
     return Shell(
         title=title,
         nav=navigation.sections(request.config_dict[MENU], actor, request.path) if person else [],
@@ -126,8 +132,11 @@ def shell(request: web.Request, title: str, breadcrumbs: Sequence[tuple[str, str
         path=request.path_qs,
         search_query=request.query.get("q", ""),
         breadcrumbs=breadcrumbs,
+        palette=navigation.palette(request.config_dict[MENU], actor) if person else (),
+        density="compact" if request.cookies.get("density") == "compact" else "comfortable",
         settings=navigation.settings(request.config_dict[MENU], actor, request.path) if person else (),
         brand=brand(request),
+        enrol_by=actor.enrol_by if person else None,
     )
 
 

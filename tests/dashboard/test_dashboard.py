@@ -210,7 +210,7 @@ async def test_a_search_leads_to_the_hosts(as_admin: Browser) -> None:
 async def test_the_parts_are_shown_where_pages_are_built_only(as_admin: Browser, world: World, keeper: Keeper) -> None:
     page = await as_admin.get("/styleguide", headers=HTML)
     assert page.status == 200
-    assert "A name holds no space." in await page.text()
+    assert "must be one word of letters, digits and dashes" in await page.text()
     in_use = replace(world, env=replace(world.env, development=False))
     async with TestClient(TestServer(build(in_use, keeper)), cookie_jar=CookieJar(unsafe=True)) as browser:
         await sign_in(browser, (await person(Call(in_use, system("test")), "superadmin")).username)

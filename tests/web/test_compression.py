@@ -1,9 +1,11 @@
 """Text leaves smaller, for those who can read that, and streams leave as they are written."""
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import TestServer
 
 from server.core.call import Call
 from server.web import assets
@@ -40,6 +42,18 @@ async def test_what_is_small_or_packed_already_is_left_as_it_is(as_admin: Browse
 async def test_a_part_of_a_file_counts_its_own_bytes(client: Browser) -> None:
     answer = await client.get("/static/css/layout.css", headers={**GZIP, "Range": "bytes=0-9"})
     assert (answer.status, answer.headers.get("Content-Encoding"), len(await answer.read())) == (206, None, 10)
+
+
+async def test_a_file_that_did_not_change_is_answered_without_a_body(server: TestServer, client: Browser) -> None:
+    known = (await client.get("/static/js/app.js")).headers["ETag"]
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    request = f"GET /static/js/app.js HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nIf-None-Match: {known}\r\n"
+    writer.write(f"{request}Connection: close\r\n\r\n".encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 304")
+    assert b"Content-Encoding" not in head
+    assert body == b""
 
 
 async def test_vary_names_everything_it_depends_on(client: Browser, call: Call) -> None:

@@ -1,15 +1,17 @@
 """Sample forms, pages of the signed-out, errors, and the page of all parts."""
 
+from dataclasses import fields as dataclass_fields
 from types import SimpleNamespace as Thing
 from typing import Any, Final
 
-from server.core import clock
-from server.core.paging import Page, Window
-from server.identity.codes import picture
-from server.web.fields import Field, Kind
-from tools.preview_samples.frame import Context, Sample, before, shell, uuid
+from multidict import MultiDict
 
-kinds: tuple[Kind, ...] = ("text", "number", "password", "choice", "boolean", "list")
+from server.core import clock
+from server.dashboard.styleguide import styleguide
+from server.identity.codes import picture
+from server.web.fields import Field
+from tools.preview_samples.frame import PALETTE, Context, Sample, before, shell, uuid
+
 PAGES: Final[list[Sample]] = []
 fields = [
     Field(
@@ -247,33 +249,20 @@ PAGES.append(
         {"shell": shell("Error", "/", **nobody), "status": 500, "text": "Internal Server Error", "details": {}},
     )
 )
+_GUIDE: Final = styleguide(MultiDict({"page": "2", "state": "good"}), clock.now())
 PAGES.append(
     (
         "styleguide",
         "styleguide/index.html",
         {
+            **{one.name: getattr(_GUIDE, one.name) for one in dataclass_fields(_GUIDE)},
             "shell": shell(
                 "Parts",
                 "/styleguide",
                 (("Development", "/"), ("Parts", "")),
-                flashes=[("attention", "This page shows every part once.")],
+                flashes=[("attention", "This page shows every part.")],
+                palette=PALETTE,
             ),
-            "fields": [
-                Field(
-                    f"f-{kind}",
-                    kind.capitalize(),
-                    kind,
-                    "",
-                    (("a", "First"), ("b", "Second")),
-                    help="Help for the field.",
-                )
-                for kind in kinds
-            ],
-            "wrong": Field("wrong", "Wrong", "text", "x y", complaint="A name holds no space."),
-            "counts": [("ok", 9, "good"), ("changed", 2, "attention"), ("failed", 1, "bad"), ("waiting", 4, "neutral")],
-            "now": clock.now(),
-            "earlier": before(minutes=17),
-            "page": Page([], 1204, Window(3, 50)),
         },
     )
 )

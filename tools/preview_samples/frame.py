@@ -5,9 +5,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from server.core import clock
-from server.web.navigation import Item, Section
+from server.web.navigation import Destination, Destinations, Item, Section
 from server.web.render import Person, Shell
 
+PALETTE = [
+    Destinations(
+        "Pages",
+        [
+            Destination("Overview", "/", "layout-dashboard", "", "Overview"),
+            Destination("Hosts", "/hosts", "server-2", "Fleet", "Fleet Hosts"),
+            Destination("Jobs", "/jobs", "list-details", "Change", "Change Jobs"),
+        ],
+    ),
+    Destinations("Actions", [Destination("Add a host", "/hosts/new", "plus", "", "Add a host enrol")]),
+]
 Context = dict[str, Any]
 #: (name of the picture, template, its fields)
 Sample = tuple[str, str, Context]

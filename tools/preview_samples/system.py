@@ -2,11 +2,15 @@
 
 from dataclasses import replace
 from typing import Final
+from urllib.parse import parse_qsl
+
+from multidict import MultiDict
 
 from server.audit.models import Entry
-from server.core.paging import Page, Window
+from server.audit.pages import TABLE
 from server.settings.models import Variable
 from server.web.fields import Field
+from server.web.tables import listing, parse
 from tools.preview_samples.frame import Context, Sample, before, shell
 
 
@@ -18,6 +22,7 @@ def _entry(number: int, action: str, subject: tuple[str, str, str], **changes: s
         actor_id="1",
         actor_name=changes.get("actor_name", "ada"),
         via="",
+        via_name="",
         address=changes.get("address", "203.0.113.7"),
         action=action,
         subject_kind=subject[0],
@@ -28,18 +33,12 @@ def _entry(number: int, action: str, subject: tuple[str, str, str], **changes: s
     )
 
 
-def _audit(entries: list[tuple[Entry, str]], **changes: object) -> Context:
-    empty = {"who": "", "action": "", "subject": "", "since": "", "until": ""}
+def _audit(rows: list[tuple[Entry, str]], query: str = "", total: int = 0) -> Context:
+    wanted = parse(TABLE, MultiDict(parse_qsl(query)))
     return {
         "shell": shell("Audit log", "/audit"),
-        "entries": entries,
-        "page": Page([entry for entry, _ in entries], len(entries) * 30, Window(1, 50)),
-        "parameters": empty,
-        "complaints": {},
-        "chips": [],
-        "actions": ["hosts.created", "identity.signed_in", "settings.changed"],
-        "listed_most": 10_000,
-        **changes,
+        "listing": listing(wanted, total, may=lambda _: True),
+        "rows": rows,
     }
 
 
@@ -79,17 +78,10 @@ _VALUE: Final = Field("value", _LIMIT.description, "number", value="10", help="D
 _INTERVAL: Final = Field("update_interval", "Minutes between two reports", "number", value=60, help="From 5 to 1440.")
 
 PAGES: Final[tuple[Sample, ...]] = (
-    ("audit", "audit/log.html", _audit(_ENTRIES)),
-    (
-        "audit-filtered",
-        "audit/log.html",
-        _audit(
-            [],
-            parameters={"who": "ada", "action": "", "subject": "", "since": "yesterday", "until": ""},
-            complaints={"since": "must be a day such as 2026-01-31 or a moment such as 2026-01-31T12:00:00Z"},
-            chips=[("By: ada", "/audit?since=yesterday"), ("From: yesterday", "/audit?who=ada")],
-        ),
-    ),
+    ("audit", "audit/log.html", _audit(_ENTRIES, total=90)),
+    ("audit-many", "audit/log.html", _audit(_ENTRIES, "page=7&size=25&who=ada", total=10_000)),
+    ("audit-wrong", "audit/log.html", _audit([], "who=ada&since=yesterday")),
+    ("audit-empty", "audit/log.html", _audit([])),
     ("api-docs", "dashboard/api_docs.html", {"shell": shell("API", "/api/v1/api-docs/")}),
     (
         "environment",

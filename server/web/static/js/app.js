@@ -11,25 +11,28 @@ import { startLaunch } from "./launch.js";
 import { startJob } from "./job.js";
 import { startReload } from "./reload.js";
 import { startFilters } from "./filter.js";
+import { startFinishing } from "./finishing.js";
+import { startPasskeys } from "./passkeys.js";
+import { startPasswords } from "./password.js";
+import { startPermissions } from "./permissions.js";
+import { startLists } from "./list.js";
+import { startPalette } from "./palette.js";
 
 const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
 document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRF-Token"] = token;
 });
+// A list says in its own place that it could not be fetched.
+const isList = (event) => event.detail.target?.matches?.("[data-list]");
 document.addEventListener("htmx:responseError", (event) => {
+  if (isList(event) && event.detail.xhr.status >= 500) return;
   const status = event.detail.xhr.status;
   toast(status === 401 || status === 403 ? "You are signed out, or may not do this." : `The server answered with an error (${status}). What you see is still the last good state.`, "bad");
 });
-document.addEventListener("htmx:sendError", () => {
+document.addEventListener("htmx:sendError", (event) => {
+  if (isList(event)) return;
   toast("The server cannot be reached. What you see is still the last good state.", "bad");
-});
-
-document.addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
-    event.preventDefault();
-    document.querySelector("[data-search]")?.select();
-  }
 });
 
 // Parts that must look again at what an exchange brought.
@@ -40,6 +43,8 @@ function start(scope) {
   startLaunch(scope);
   startJob(scope);
   startReload(scope);
+  startPasswords(scope);
+  startPermissions(scope);
   showChosenTab(scope);
 }
 
@@ -55,6 +60,10 @@ startCopy();
 startDialogs();
 startToasts();
 startFilters();
+startFinishing(document);
+startPasskeys();
+startLists();
+startPalette();
 start(document);
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt !== document.body) start(event.detail.elt);

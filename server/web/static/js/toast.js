@@ -38,4 +38,8 @@ export function toast(text, state = "neutral", life = LIFE_MS) {
 
 export function startToasts() {
   for (const notice of document.querySelectorAll("[data-dismissible]")) notice.append(closeButton(notice));
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-toast]");
+    if (button) toast(button.dataset.toastText, button.dataset.toast);
+  });
 }
