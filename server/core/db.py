@@ -214,7 +214,7 @@ class _Pool(aiopg.Pool):
         """Look for such connections from now on, also while nobody asks for one."""
         self._drop_old()
         limits = (self.limits.idle_seconds, self.limits.lifetime_seconds)
-        every = min(_TIDY_SECONDS, *(max(0.1, seconds / 2) for seconds in limits if seconds))
+        every = min([_TIDY_SECONDS, *(max(0.1, seconds / 2) for seconds in limits if seconds)])
         self._tidying = self._loop.call_later(every, self.tidy)
 
     def close(self) -> None:
