@@ -22,6 +22,8 @@ from server.identity import (
     two_factor,
 )
 from server.identity.models import Session
+from server.identity.sso import discord, linked
+from server.identity.sso.linked import Linked
 from server.settings import service as settings
 from server.web import flash
 from server.web.fields import Field, complained, filled
@@ -83,6 +85,7 @@ class ProfilePage(Page):
     modules: list[tuple[str, bool]]
     factors: list[tuple[str, str, bool]]
     has_password: bool
+    linked: Linked
 
 
 @routes.get("/profile")
@@ -176,6 +179,7 @@ async def _profile_page(
             ("Passkeys", str(keys) if keys else "None", bool(keys)),
         ],
         has_password=found.has_password,
+        linked=await linked.mine(asked, offers_discord=await discord.is_offered(asked)),
     )
 
 

@@ -208,10 +208,13 @@ async def change_server_url(request: web.Request) -> web.StreamResponse:
 @gated()
 async def settings(request: web.Request) -> web.StreamResponse:
     """Lead to the highest page that this person may see."""
-    actor = call(request).actor
-    if actor.may("can_view_users"):
+    asked = call(request)
+    if asked.actor.may("can_view_users"):
         raise web.HTTPSeeOther("/settings/users")
-    raise web.HTTPSeeOther("/settings/server-url" if actor.may("can_manage_settings") else "/settings/profile")
+    if not asked.actor.may("can_manage_settings"):
+        raise web.HTTPSeeOther("/settings/profile")
+    off = (await service.effective(asked)).disabled_modules
+    raise web.HTTPSeeOther("/settings/server-url" if "custom_branding" in off else "/settings/branding")
 
 
 def _page(
