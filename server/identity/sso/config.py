@@ -26,6 +26,7 @@ CALLBACK: Final = "/api/v1/auth/oidc/callback"
 FOR_OIDC: Final = "oidc_client_secret"
 FOR_DISCORD: Final = "discord_client_secret"
 _GIVEN: Final = "OIDC_CLIENT_SECRET"
+_URLS: Final = ("oidc_issuer_url", "oidc_redirect_uri")
 _SECRET_MOST: Final = 2000
 #: What its page and its door may change; the rest comes from the environment alone.
 CHANGEABLE: Final = frozenset(
@@ -91,7 +92,7 @@ async def change(call: Call, changes: Mapping[str, Any]) -> None:
 
     Nobody lets a group give a role that they may not give themselves.
     """
-    _demand_person(call)
+    demand_no_token(call)
     wanted = {name: value for name, value in changes.items() if name in CHANGEABLE}
     if wrong := await complaints(call, wanted):
         raise BadSetting(wrong)
@@ -101,7 +102,7 @@ async def change(call: Call, changes: Mapping[str, Any]) -> None:
 
 async def change_secret(call: Call, name: str, value: str) -> None:
     """Store a client's secret, sealed; raises ``BadPerson`` for nothing or too much."""
-    _demand_person(call)
+    demand_no_token(call)
     value = value.strip()
     if not value or len(value) > _SECRET_MOST or not value.isprintable():
         raise BadPerson({name: f"must be one line of at most {_SECRET_MOST} characters"})
@@ -127,7 +128,7 @@ def preview(call: Call) -> dict[str, str]:
 
 async def import_environment(call: Call) -> list[str]:
     """Copy what the environment says into the database, so that it can be removed there; return the names."""
-    _demand_person(call)
+    demand_no_token(call)
     given = call.world.env.given.reveal()
     found = {name.lower(): given[name].strip() for name in preview(call) if name != _GIVEN}
     wanted = {name: value for name, value in found.items() if name in CHANGEABLE}
@@ -141,20 +142,18 @@ async def import_environment(call: Call) -> list[str]:
 async def complaints(call: Call, changes: Mapping[str, Any]) -> dict[str, str]:
     """Return what would travel in the open after these changes, by setting; empty when they can be made."""
     effective = await settings.decided(call)
-    decided = effective.settings
-    now = {name: getattr(decided, name) for name in CHANGEABLE}
+    now = {name: getattr(effective.settings, name) for name in CHANGEABLE}
     now |= {name: value for name, value in changes.items() if name in CHANGEABLE and effective.sources[name] != "env"}
-    if now["oidc_enforce_https"] in (False, "false") or not now["oidc_issuer_url"]:
+    if now["oidc_enforce_https"] in (False, "false"):
         return {}
-    probe = made_of(effective, Secret(""))
-    found: dict[str, str] = {}
-    for name, one in (
-        ("oidc_issuer_url", (str(now["oidc_issuer_url"]), "https://localhost")),
-        ("oidc_redirect_uri", ("https://localhost", str(now["oidc_redirect_uri"] or "https://localhost"))),
-    ):
-        if wrong := rules.insecure(_over(probe, *one)):
-            found[name] = wrong
-    return found
+    probe, fine = made_of(effective, Secret("")), "https://localhost"
+    # What is no URL at all is complained about with everything else.
+    given = {name: str(now[name]) for name in _URLS if str(now[name]).startswith("http://")}
+    wrong = {
+        "oidc_issuer_url": rules.insecure(_over(probe, given.get("oidc_issuer_url", fine), fine)),
+        "oidc_redirect_uri": rules.insecure(_over(probe, fine, given.get("oidc_redirect_uri", fine))),
+    }
+    return {name: text for name, text in wrong.items() if text}
 
 
 def _over(config: Config, issuer: str, redirect_uri: str) -> Config:
@@ -176,7 +175,8 @@ def _differs(decided: Settings, wanted: Mapping[str, Any], name: str) -> bool:
     return name in wanted and str(wanted[name] or "").strip() != getattr(decided, name)
 
 
-def _demand_person(call: Call) -> None:
+def demand_no_token(call: Call) -> None:
+    """Refuse tokens: they change nobody's way in."""
     # A leaked token must not be able to open this server to another provider.
     if call.actor.kind == "token":
         raise PersonsOnly

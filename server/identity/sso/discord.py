@@ -222,5 +222,5 @@ def _is_named(call: Call) -> bool:
 
 async def change(call: Call, changes: Mapping[str, Any]) -> None:
     """Store what is named of the settings; raises ``BadSetting``."""
-    linked.demand_person(call)
+    config.demand_no_token(call)
     await settings.change(call, {name: value for name, value in changes.items() if name in CHANGEABLE})
