@@ -10,10 +10,13 @@ from server.channel.pushes import push_settings
 from server.channel.socket import AgentLink, new_websocket
 from server.channel.switchboard import Switchboard, switchboard
 from server.core.ids import HostId
+from server.core.log import get_log
 from server.core.loop import Keeper
 from server.hosts import service as hosts
 from server.web.handler_code import documented
 from server.web.routing import AGENT_INBOXES, CALL, WORLD, Routes, agent_only, call
+
+log = get_log(__name__)
 
 routes = Routes()
 _BOARD: Final = web.AppKey("switchboard", Switchboard)
@@ -50,6 +53,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
     if transport is None:
         return ws
     link = AgentLink(ws, transport, request.app[_KEEPER], HostId(agent.id), agent.name, secure=secure)
+    log.info("agent_connected", host=agent.name, protocol="wss" if secure else "ws")
     # What the request brought along would otherwise stay in memory as long as the link.
     del agent
     request.pop(CALL, None)

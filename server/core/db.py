@@ -32,6 +32,7 @@ _UUIDS: Final = psycopg2.extensions.new_array_type((2951,), "uuid[]", _UUID)
 #: Connection errors, shutting or starting up, no such database any more, too many connections.
 _AWAY: Final = ("08", "57P", "3D000", "53300")
 _NEVER_SECONDS: Final = 1e9
+_ENDLESS: Final = "set local lock_timeout = 0; set local statement_timeout = 0"
 _TIDY_SECONDS: Final = 30.0
 _CONNECTING: Final = 20  # psycopg2's connection status while libpq still talks to the server's door
 _ATTEMPTS: Final = 4
@@ -126,7 +127,10 @@ class _Link(aiopg.Connection):
 
     Attributes:
         opened_at: in the loop's seconds, for the end of a connection's life.
+        told: its statements are logged.
     """
+
+    told = False
 
     def __init__(self, dsn: str, timeout: float, **options: Any) -> None:
         super().__init__(dsn, timeout, enable_json=False, enable_hstore=False, enable_uuid=False, **options)
@@ -186,7 +190,8 @@ class _Pool(aiopg.Pool):
             self._acquiring += 1
             try:
                 async with asyncio.timeout(self.limits.connect_seconds):
-                    link = await _Link(self._dsn, self._timeout, **self._conn_kwargs)
+                    link = cast("_Link", await _Link(self._dsn, self._timeout, **self._conn_kwargs))
+                link.told = self.limits.statements
                 psycopg2.extras.register_default_jsonb(link.raw, loads=orjson.loads)
                 self._free.append(link)
                 self._cond.notify()
@@ -300,9 +305,7 @@ class Database(Queries):
     async def transaction(self, *, long: bool = False, endless: bool = False) -> AsyncIterator[Tx]:
         """Begin, and commit at the end; an exception, a cancellation or the end of its time rolls back.
 
-        Args:
-            long: whole inventories are stored, which may take ``DB_TRANSACTION_LONG_TIMEOUT``.
-            endless: the schema is changed, which takes as long as it takes.
+        A long one stores whole inventories; an endless one changes the schema, which takes as long as it takes.
         """
         limits = self._limits
         most_ms = limits.long_transaction_ms if long else limits.transaction_ms
@@ -313,8 +316,7 @@ class Database(Queries):
                 async with deadline:
                     await _statement(connection, "begin", {}, fetch=False)
                     if endless:
-                        settings = "set local lock_timeout = 0; set local statement_timeout = 0"
-                        await _statement(connection, settings, {}, fetch=False)
+                        await _statement(connection, _ENDLESS, {}, fetch=False)
                     tx = Tx(connection)
                     yield tx
                     await _statement(connection, "commit", {}, fetch=False)
@@ -339,6 +341,8 @@ def _address(dsn: str) -> str:
 async def _statement(
     connection: aiopg.Connection, sql: str, params: dict[str, Any], *, fetch: bool
 ) -> tuple[list[tuple[Any, ...]], list[str], int]:
+    if getattr(connection, "told", False):
+        log.debug("statement", sql=" ".join(sql.split()))
     async with connection.cursor() as cursor:
         await cursor.execute(sql, params or None)
         if not fetch or cursor.description is None:

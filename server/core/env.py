@@ -46,6 +46,7 @@ class DatabaseLimits:
         idle_seconds, lifetime_seconds: connections that are older are closed when nobody uses them; 0 is never.
         wait_ms: how long a transaction waits for its connection and for each lock; 0 waits for ever.
         transaction_ms, long_transaction_ms: how long a transaction may take; long ones store whole inventories.
+        statements: each one is logged at the level debug, without its values.
     """
 
     tries: int = 30
@@ -57,6 +58,7 @@ class DatabaseLimits:
     wait_ms: int = 10_000
     transaction_ms: int = 30_000
     long_transaction_ms: int = 60_000
+    statements: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,6 @@ class Env:
     log_level: str = "info"
     log_format: str = "logfmt"
     logging: bool = False
-    log_statements: bool = False
     zone: str = values.UTC
     database_pool: int = 30
     database: DatabaseLimits = DatabaseLimits()
@@ -248,6 +249,7 @@ def _database(reader: "_Reader") -> DatabaseLimits:
         wait_ms=reader.number("DB_TRANSACTION_MAX_WAIT"),
         transaction_ms=reader.number("DB_TRANSACTION_TIMEOUT"),
         long_transaction_ms=reader.number("DB_TRANSACTION_LONG_TIMEOUT"),
+        statements=reader.get("PRISMA_LOG_QUERIES", default=False, cast=lambda raw: raw == "true"),
     )
 
 
@@ -283,7 +285,6 @@ def _with_logging(reader: "_Reader", env: Env) -> Env:
         logging=reader.get("ENABLE_LOGGING", default=False, cast=values.truth),
         log_level=reader.get("LOG_LEVEL", "info", values.level),
         log_format=reader.get("LOG_FORMAT", "logfmt", values.log_format),
-        log_statements=reader.get("PRISMA_LOG_QUERIES", default=False, cast=lambda raw: raw == "true"),
         zone=reader.get("TZ", reader.get("TIMEZONE", values.UTC, values.zone), values.zone),
         authorities=reader.get("NODE_EXTRA_CA_CERTS", None, Path),
     )
@@ -319,6 +320,7 @@ class _Reader:
 
     def redis_url(self) -> str:
         url = self.text("REDIS_URL", "")
+        port, database = self.number("REDIS_PORT"), self.number("REDIS_DB")
         # Where PostgreSQL is the operator's, Redis is too: on this machine when nobody says where.
         host = self.text("REDIS_HOST", "localhost" if self.text("DATABASE_URL", "") else "")
         if url or not host:
@@ -327,7 +329,6 @@ class _Reader:
         user = quote(self.text("REDIS_USER", ""), safe="")
         credentials = f"{user}:{password}@" if password else ""
         scheme = "rediss" if self.truth("REDIS_TLS") else "redis"
-        port, database = self.number("REDIS_PORT"), self.number("REDIS_DB")
         return f"{scheme}://{credentials}{host}:{port}/{database}"
 
     def demand_secrets(self, env: Env) -> None:
