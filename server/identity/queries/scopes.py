@@ -9,9 +9,11 @@ from server.identity.models import Limits
 #: What ``Known`` needs of a person ``u`` with the role ``r``; without limits neither table is looked at.
 LIMITS: Final = """
                case when u.limited_to_groups
-                    then array(select g.group_uuid::text from user_host_groups g where g.user_id = u.id) end as user_groups,
+                    then array(select g.group_uuid::text from user_host_groups g where g.user_id = u.id)
+               end as user_groups,
                case when r.limited_to_groups
-                    then array(select g.group_uuid::text from role_host_groups g where g.role = r.role) end as role_groups
+                    then array(select g.group_uuid::text from role_host_groups g where g.role = r.role)
+               end as role_groups
 """.strip()
 
 
@@ -46,7 +48,8 @@ async def list_role_limits(db: Database | Tx) -> list[Limits]:
         """
         select r.role, null::text[] as user_groups,
                case when r.limited_to_groups
-                    then array(select g.group_uuid::text from role_host_groups g where g.role = r.role) end as role_groups
+                    then array(select g.group_uuid::text from role_host_groups g where g.role = r.role)
+               end as role_groups
           from role_permissions r
          order by r.role
         """,

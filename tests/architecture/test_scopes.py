@@ -1,0 +1,120 @@
+"""Every statement that reads hosts, or what hangs on them, for people keeps to the host groups of whoever asks."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SERVER: Final = ROOT / "server"
+#: Tables whose rows belong to a host, or list hosts.
+OF_HOSTS: Final = re.compile(
+    r"\b(?:from|join|update|delete from)\s+(hosts|host_(?!groups\b)\w+|job_hosts|job_events|job_results|jobs)\b"
+)
+
+_BY_AGENTS: Final = "what a host says about itself, and what it has to do"
+_BY_KEY: Final = "by the key of a host that was found within the asker's groups"
+_BY_JOB_HOST: Final = "by the key of a job host that was found within the groups of whoever asks"
+_BY_TOKENS: Final = "tokens of programs reach every host, and only people who see the whole fleet hand them out"
+_BY_SYSTEM: Final = "the server's own work, which nobody reads"
+#: Functions that need no groups, and why; ``*`` stands for all of a module.
+ALLOWED: Final = {
+    "hosts/queries/agents.py:*": _BY_AGENTS,
+    "hosts/queries/links.py:*": _BY_AGENTS,
+    "hosts/queries/lists.py:fetch_details": _BY_KEY,
+    "hosts/queries/lists.py:list_activity": _BY_KEY,
+    "packages/queries.py:list_packages": _BY_KEY,
+    "packages/queries.py:list_repositories": _BY_KEY,
+    "packages/queries.py:list_changes": _BY_KEY,
+    "packages/queries.py:list_state": _BY_KEY,
+    "packages/queries.py:delete_changes": _BY_SYSTEM,
+    "packages/queries.py:fetch_stored": _BY_AGENTS,
+    "packages/queries.py:write_packages": _BY_AGENTS,
+    "packages/queries.py:write_repositories": _BY_AGENTS,
+    "automation/queries/events.py:list_runner_rows": _BY_JOB_HOST,
+    "automation/queries/events.py:list_last_output": _BY_JOB_HOST,
+    "automation/queries/library.py:list_results": _BY_JOB_HOST,
+    "automation/queries/jobs.py:find_by_idempotency_key": "of the asker's own jobs; the job itself is then looked for",
+    "automation/queries/jobs.py:insert_job_hosts": "writes the hosts that were found within the asker's groups",
+    "automation/queries/jobs.py:list_host_jobs": _BY_KEY,
+    "automation/queries/life.py:*": _BY_SYSTEM,
+    "automation/queries/library.py:delete_orphaned_blobs": _BY_SYSTEM,
+    "integrations/queries/figures.py:*": _BY_TOKENS,
+    "integrations/queries/hosts.py:*": _BY_TOKENS,
+    "demo/queries/fleet.py:*": "makes and removes hosts to look at, from the server's own command line",
+    "demo/queries/jobs.py:*": "makes and removes jobs to look at, from the server's own command line",
+    "dashboard/queries.py:count_unfinished": "for monitoring, which has a token of its own",
+}
+
+
+def functions() -> Iterator[tuple[str, ast.AsyncFunctionDef, str]]:
+    """Every statement's function, with the text of all constants it uses."""
+    for file in sorted([*SERVER.glob("*/queries.py"), *SERVER.glob("*/queries/*.py")]):
+        source = file.read_text(encoding="utf-8")
+        tree = ast.parse(source)
+        constants = {
+            target.id: ast.get_source_segment(source, node) or ""
+            for node in tree.body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        }
+        for node in tree.body:
+            if isinstance(node, ast.AsyncFunctionDef):
+                yield f"{file.relative_to(SERVER)}:{node.name}", node, statement(node, source, constants)
+
+
+def statement(node: ast.AsyncFunctionDef, source: str, constants: dict[str, str]) -> str:
+    """The function's text without what its docstring says, and that of the constants behind it."""
+    body = [part for part in node.body if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))]
+    text = "\n".join(ast.get_source_segment(source, part) or "" for part in body)
+    seen: set[str] = set()
+    while more := {name for name in constants if name not in seen and re.search(rf"\b{name}\b", text)}:
+        seen |= more
+        text += "\n".join(constants[name] for name in more)
+    return text
+
+
+def is_scoped(node: ast.AsyncFunctionDef, text: str) -> bool:
+    """Whether the function takes the groups, and its statement looks at them."""
+    named = {one.arg for one in (*node.args.args, *node.args.kwonlyargs)}
+    return "groups" in named and "groups=groups" in text and bool(re.search(r"in_scope\(|among\(", text))
+
+
+def allowed(name: str) -> bool:
+    return name in ALLOWED or f"{name.split(':', maxsplit=1)[0]}:*" in ALLOWED
+
+
+def test_every_statement_about_hosts_keeps_to_the_groups_of_whoever_asks() -> None:
+    unscoped = [
+        name
+        for name, node, text in functions()
+        if OF_HOSTS.search(text) and not is_scoped(node, text) and not allowed(name)
+    ]
+    assert unscoped == [], "take `groups` and use in_scope(), or say in ALLOWED why nobody limited reads it"
+
+
+def test_the_list_of_exceptions_holds_nothing_that_is_gone() -> None:
+    known = {name for name, _, text in functions() if OF_HOSTS.search(text)}
+    modules = {name.split(":")[0] for name in known}
+    stale = [name for name in ALLOWED if name not in known and name.removesuffix(":*") not in modules]
+    assert stale == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('async def a(db):\n    return await db.all("select 1 from hosts")', False),
+        ('async def a(db, groups):\n    return await db.all("select 1 from hosts", groups=groups)', False),
+        ('async def a(db, groups):\n    return await db.all(f"from hosts h where {in_scope(1)}", groups=groups)', True),
+    ],
+)
+def test_a_statement_that_forgets_the_groups_would_be_seen(source: str, expected: bool) -> None:
+    node = ast.parse(source).body[0]
+    assert isinstance(node, ast.AsyncFunctionDef)
+    text = statement(node, source, {})
+    assert OF_HOSTS.search(text)
+    assert is_scoped(node, text) is expected
