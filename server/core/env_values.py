@@ -14,8 +14,8 @@ LEVELS: Final = ("debug", "info", "warn", "error")
 LOG_FORMATS: Final = ("logfmt", "json")
 #: Of a bare number megabytes are meant, as older files have it.
 _UNITS: Final = {"": 1024**2, "kb": 1024, "k": 1024, "mb": 1024**2, "m": 1024**2, "gb": 1024**3, "b": 1}
-_SIZE: Final = re.compile(r"^(\d{1,12})\s*(b|k|kb|m|mb|gb|)$")
-_DURATION: Final = re.compile(r"^(\d{1,6})([smhd])$")
+_SIZE: Final = re.compile(r"^([0-9]{1,12})\s*(b|k|kb|m|mb|gb|)$")
+_DURATION: Final = re.compile(r"^([0-9]{1,6})([smhd])$")
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _ADDRESS: Final = re.compile(r"^(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d{1,5})$")
 _PORTS: Final = (1, 65535)
@@ -99,7 +99,7 @@ def truth(raw: str) -> bool:
 
 def whole(raw: str) -> int:
     """Take a whole number."""
-    if not raw.removeprefix("-").isdecimal() or len(raw) > 15:  # noqa: PLR2004 (keeps int() small)
+    if not (raw.isascii() and raw.removeprefix("-").isdecimal()) or len(raw) > 15:  # noqa: PLR2004 (keeps int() small)
         message = "must be a whole number"
         raise ValueError(message)
     return int(raw)

@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 import pytest
-from aiohttp import FormData, web
+from aiohttp import ClientResponse, FormData
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -285,9 +285,9 @@ class TestPage:
         assert 'href="/static/icons/favicon.svg"' in await (await as_admin.get(PAGE, headers=HTML)).text()
 
 
-async def send(browser: Browser, kind: str, content: bytes, name: str) -> web.Response:
+async def send(browser: Browser, kind: str, content: bytes, name: str) -> ClientResponse:
     text = await (await browser.get(PAGE, headers=HTML)).text()
     token = text.split('name="csrf" value="')[1].split('"')[0]
     form = FormData({"csrf": token})
     form.add_field("picture", content, filename=name, content_type="image/png")
-    return await browser.post(f"{PAGE}/{kind}", data=form, allow_redirects=False, headers=HTML)  # type: ignore[return-value]
+    return await browser.post(f"{PAGE}/{kind}", data=form, allow_redirects=False, headers=HTML)
