@@ -26,7 +26,15 @@ from server.web.routing import Routes, call, gated, path_text
 
 routes: Final = Routes()
 ENTRIES: Final = (
-    Entry("Settings", "Integrations", "/settings/integrations", "plug-connected", 40, "can_manage_settings"),
+    Entry(
+        "Settings",
+        "Integrations",
+        "/settings/integrations",
+        "plug-connected",
+        40,
+        "can_manage_settings",
+        "Integrations",
+    ),
 )
 
 _HOME: Final = "/settings/integrations"
@@ -152,9 +160,9 @@ async def _list(request: web.Request, *, cards: bool, usage: str = "") -> web.Re
 
 def _row(token: Token, asked: Call) -> Row:
     group = f"into {token.host_groups['name']}" if token.host_groups else "into no group"
-    may = f"Enrol hosts: {token.hosts_created_today} of {token.max_hosts_per_day} today"
+    may = f"Enrol: {token.hosts_created_today} of {token.max_hosts_per_day} today"
     if token.usage == "gethomepage":
-        may, group = "Read the fleet's figures", ""
+        may, group = "Read figures", ""
     if token.usage == "api":
         may, group = _granted(token) or "Nothing", ""
     usage = WORDS.get(token.usage, token.usage)

@@ -35,6 +35,7 @@ class Entry:
         section: "" (top), Fleet, Change, Assure or System; Settings stands above the pages of the settings instead.
         order: position within the section.
         permission: who sees it; empty = everyone signed in.
+        group: under which heading it stands among the settings.
     """
 
     section: str
@@ -43,6 +44,7 @@ class Entry:
     icon: str
     order: int
     permission: str = ""
+    group: str = "Server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Menu:
 
 MENU: Final = web.AppKey("menu", Menu)
 _SECTIONS: Final = ("", "Fleet", "Change", "Assure", "System")
+_SETTINGS: Final = ("You", "User Management", "Hosts Management", "Integrations", "Server")
 
 
 def sections(menu: Menu, actor: Actor, path: str) -> list[Section]:
@@ -113,15 +116,16 @@ def sections(menu: Menu, actor: Actor, path: str) -> list[Section]:
     return found
 
 
-def settings(menu: Menu, actor: Actor, path: str) -> list[Item]:
+def settings(menu: Menu, actor: Actor, path: str) -> list[Section]:
     """Return what leads from one page of the settings to the others; empty on every other page."""
     entries = sorted((e for e in menu.entries if e.section == "Settings"), key=lambda entry: entry.order)
-    items = [
-        Item(entry.title, entry.url, entry.icon, active=_is_current(entry.url, path))
-        for entry in entries
-        if not entry.permission or actor.may(entry.permission)
-    ]
-    return items if any(item.active for item in items) else []
+    groups: dict[str, list[Item]] = {title: [] for title in _SETTINGS}
+    for entry in entries:
+        if not entry.permission or actor.may(entry.permission):
+            item = Item(entry.title, entry.url, entry.icon, active=_is_current(entry.url, path))
+            groups.setdefault(entry.group, []).append(item)
+    found = [Section(title, items) for title, items in groups.items() if items]
+    return found if any(item.active for section in found for item in section.items) else []
 
 
 def palette(menu: Menu, actor: Actor) -> list[Destinations]:

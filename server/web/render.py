@@ -16,7 +16,7 @@ from server.core import clock
 from server.web import csrf, flash, navigation
 from server.web.brand import Brand, brand
 from server.web.formats import FILTERS, FUNCTIONS
-from server.web.navigation import MENU, Destinations, Item, Section
+from server.web.navigation import MENU, Destinations, Section
 from server.web.routing import call
 
 _HERE: Final = Path(__file__).resolve()
@@ -56,7 +56,7 @@ class Shell:
     path: str
     search_query: str
     breadcrumbs: Sequence[tuple[str, str]] = ()
-    settings: Sequence[Item] = ()
+    settings: Sequence[Section] = ()
     brand: Brand = Brand()
     enrol_by: datetime | None = None
     palette: Sequence[Destinations] = ()

@@ -35,8 +35,8 @@ from server.web.routing import Routes, call, gated, path_text
 
 routes: Final = Routes()
 ENTRIES: Final = (
-    Entry("Settings", "Profile", "/settings/profile", "user", order=1),
-    Entry("Settings", "Two-factor", "/settings/two-factor", "shield-check", order=2),
+    Entry("Settings", "Profile", "/settings/profile", "user", order=1, group="You"),
+    Entry("Settings", "Two-factor", "/settings/two-factor", "shield-check", order=2, group="You"),
 )
 
 _HOME: Final = "/settings/profile"

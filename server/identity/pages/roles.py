@@ -23,7 +23,17 @@ from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 
 routes: Final = Routes()
-ENTRIES: Final = (Entry("Settings", "Roles", "/settings/roles", "lock", order=20, permission="can_manage_settings"),)
+ENTRIES: Final = (
+    Entry(
+        "Settings",
+        "Roles",
+        "/settings/roles",
+        "lock",
+        order=20,
+        permission="can_manage_settings",
+        group="User Management",
+    ),
+)
 
 _HOME: Final = "/settings/roles"
 _MODULE: Final = "rbac_custom"

@@ -19,7 +19,15 @@ from server.web.routing import Routes, call, gated
 
 routes: Final = Routes()
 ENTRIES: Final = (
-    Entry("Settings", "Security", "/settings/security", "shield-check", order=30, permission="can_manage_settings"),
+    Entry(
+        "Settings",
+        "Security",
+        "/settings/security",
+        "shield-check",
+        order=30,
+        permission="can_manage_settings",
+        group="User Management",
+    ),
 )
 
 _HOME: Final = "/settings/security"

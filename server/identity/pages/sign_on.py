@@ -22,8 +22,24 @@ from server.web.routing import Routes, call, gated, path_text
 routes: Final = Routes()
 _NEEDS: Final = "can_manage_settings"
 ENTRIES: Final = (
-    Entry("Settings", "OIDC / SSO", "/settings/oidc-auth", "shield-check", order=50, permission=_NEEDS),
-    Entry("Settings", "Discord Auth", "/settings/discord-auth", "brand-discord", order=52, permission=_NEEDS),
+    Entry(
+        "Settings",
+        "OIDC / SSO",
+        "/settings/oidc-auth",
+        "shield-check",
+        order=50,
+        permission=_NEEDS,
+        group="User Management",
+    ),
+    Entry(
+        "Settings",
+        "Discord Auth",
+        "/settings/discord-auth",
+        "brand-discord",
+        order=52,
+        permission=_NEEDS,
+        group="User Management",
+    ),
 )
 
 Complaints = Sequence[tuple[str, str] | str]

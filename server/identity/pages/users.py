@@ -23,7 +23,11 @@ from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, open_to_all, path_text
 
 routes: Final = Routes()
-ENTRIES: Final = (Entry("Settings", "Users", "/settings/users", "users", order=10, permission="can_view_users"),)
+ENTRIES: Final = (
+    Entry(
+        "Settings", "Users", "/settings/users", "users", order=10, permission="can_view_users", group="User Management"
+    ),
+)
 
 _HOME: Final = "/settings/users"
 Complaints = Sequence[tuple[str, str] | str]

@@ -22,7 +22,15 @@ routes: Final = Routes()
 ENTRIES: Final = (
     Entry("System", "Settings", "/settings", "settings", order=90, permission="can_manage_settings"),
     Entry("Settings", "Server URL", "/settings/server-url", "network", order=60, permission="can_manage_settings"),
-    Entry("Settings", "Agents", "/settings/agent-config", "server-2", order=40, permission="can_manage_settings"),
+    Entry(
+        "Settings",
+        "Agents",
+        "/settings/agent-config",
+        "server-2",
+        order=40,
+        permission="can_manage_settings",
+        group="Hosts Management",
+    ),
     Entry("Settings", "Environment", "/settings/environment", "variable", order=70, permission="can_manage_settings"),
 )
 

@@ -50,8 +50,8 @@ function start(scope) {
 
 // On a phone the strip of tabs is longer than the screen: the chosen one must be seen.
 function showChosenTab(scope) {
-  for (const chosen of scope.querySelectorAll(".tabs [aria-current]")) {
-    const strip = chosen.closest("ul");
+  for (const chosen of scope.querySelectorAll(".tabs [aria-current], .settings-nav [aria-current]")) {
+    const strip = chosen.closest(".settings-nav") ?? chosen.closest("ul");
     strip.scrollLeft = chosen.offsetLeft - (strip.clientWidth - chosen.offsetWidth) / 2;
   }
 }

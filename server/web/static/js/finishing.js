@@ -29,7 +29,7 @@ export function startFinishing(scope) {
 
   async function run(skips = false) {
     part("failure").hidden = true;
-    part("progress")?.removeAttribute("hidden");
+    part("progress").hidden = false;
     try {
       for (; state.at < PARTS.length; state.at += 1) {
         const [name, words] = PARTS[state.at];
@@ -42,6 +42,7 @@ export function startFinishing(scope) {
         error.name === "TimeoutError" ? "The server takes longer than 10 seconds." : error.message;
       part("skip").hidden = !state.made;
       part("failure").hidden = false;
+      part("progress").hidden = true;
     }
   }
 
