@@ -10,8 +10,8 @@ from server.core.call import NOBODY, Actor, Call
 from server.core.db import DatabaseError
 from server.core.errors import Problem, Refused, Unknown
 from server.core.log import get_log
-from server.identity import factors, rules, sessions, tokens
-from server.identity.errors import AccessExpired, ModuleOff, RoleUnknown, SecondFactorDue
+from server.identity import factors, reach, rules, sessions, tokens
+from server.identity.errors import AccessExpired, SecondFactorDue
 from server.identity.models import SignedIn
 from server.identity.sso import arrivals
 from server.settings import service as settings
@@ -178,10 +178,6 @@ def login_path(target: str) -> str:
 
 
 async def _demand_permission(gate: Gate, asked: Call, actor: Actor) -> None:
-    if gate.kind == "permission":
-        if not actor.role:
-            raise RoleUnknown
-        if not any(actor.may(permission) for permission in gate.permissions):
-            raise Refused
-    if gate.module and gate.module in (await settings.effective(asked)).disabled_modules:
-        raise ModuleOff
+    switched_off = (await settings.effective(asked)).disabled_modules if gate.module else ()
+    if refused := reach.refusal(actor, gate.permissions, gate.module, switched_off):
+        raise refused

@@ -3,6 +3,9 @@
 from collections.abc import Collection
 from typing import Final
 
+from server.core.call import Actor
+from server.core.errors import Problem, Refused
+from server.identity.errors import ModuleOff, RoleUnknown
 from server.identity.permissions import ADMIN_ROLES
 
 Reach = frozenset[str] | None
@@ -30,6 +33,24 @@ def of(role: str, role_groups: Collection[str] | None, user_groups: Collection[s
     if by_role is None or by_user is None:
         return by_role if by_user is None else by_user
     return by_role & by_user
+
+
+def refusal(
+    actor: Actor, permissions: Collection[str], module: str, switched_off: Collection[str]
+) -> type[Problem] | None:
+    """Return why a gate does not let somebody pass who is signed in; ``None`` when it does.
+
+    Args:
+        actor: who asks.
+        permissions: any one of these is enough; none named lets everybody pass.
+        module: the part of the product that the gate belongs to; empty for none.
+        switched_off: the parts that the operator switched off.
+    """
+    if permissions and not actor.role:
+        return RoleUnknown
+    if permissions and not any(actor.may(permission) for permission in permissions):
+        return Refused
+    return ModuleOff if module and module in switched_off else None
 
 
 def within(inner: Reach, outer: Reach) -> bool:
