@@ -89,7 +89,8 @@ class Env:
         session_seconds: how long a session may live; 0: as long as the settings say.
         outbound_allow_private: networks that URLs given by people may lead to although they are not public.
         frontend_url: where people are led after signing out elsewhere; empty when nobody said.
-        discord_api_url, discord_images_url: where Discord is; another place is for trying out.
+        discord_api_url, discord_images_url, graph_url: where Discord and Microsoft Graph are; another place is for
+            trying out.
         profiling: administrators may look into the process, which says every ``memory_seconds`` what it needs.
         worker_inside: whether ``serve`` also starts a worker (all in one).
         given: every variable as it was found, for the operator settings that the environment overrides.
@@ -124,6 +125,7 @@ class Env:
     outbound_allow_private: str = ""
     discord_api_url: str = "https://discord.com/api"
     discord_images_url: str = "https://cdn.discordapp.com"
+    graph_url: str = "https://graph.microsoft.com/v1.0"
     agents_dir: Path = Path("dist")
     content_dir: Path = Path("ssg-content")
     guacd_path: Path | None = None
@@ -226,6 +228,7 @@ def _read(reader: "_Reader") -> Env:
         outbound_allow_private=reader.get("OUTBOUND_ALLOW_PRIVATE", "", values.networks),
         discord_api_url=reader.get("DISCORD_API_URL", "https://discord.com/api", values.url),
         discord_images_url=reader.get("DISCORD_CDN_URL", "https://cdn.discordapp.com", values.url),
+        graph_url=reader.get("MICROSOFT_GRAPH_URL", "https://graph.microsoft.com/v1.0", values.url),
         agents_dir=Path(reader.text("AGENT_BINARIES_DIR", "") or reader.text("AGENTS_DIR", "dist")),
         content_dir=Path(reader.text("SSG_CONTENT_DIR", "ssg-content")),
         guacd_path=reader.get("GUACD_PATH", None, values.absolute),

@@ -76,7 +76,9 @@ _SIGN_ON: Final = (
     _set("Single sign-on", "oidc_readonly_group", "Whose members are readonly"),
     Known("DISCORD_API_URL", "Single sign-on", "Where Discord is", "https://discord.com/api"),
     Known("DISCORD_CDN_URL", "Single sign-on", "Where its pictures are", "https://cdn.discordapp.com"),
+    Known("MICROSOFT_GRAPH_URL", "Single sign-on", "Where Entra's photos are", "https://graph.microsoft.com/v1.0"),
 )
+
 
 def _boot(category: str, key: str, description: str) -> Known:
     return Known(key, category, description, env_values.default_of(key), storable=True)

@@ -175,11 +175,11 @@ async def test_a_name_is_looked_up_once_and_that_address_is_the_one_reached(
     url = f"http://turns.example:{site.port}"
     assert (await narrow.get(f"{url}/show", limit_bytes=LIMIT)).status == 200
     names["turns.example"] = [["127.0.0.1"], ["127.0.0.2"]]
-    with pytest.raises(FetchRefused, match="127.0.0.2"):
+    with pytest.raises(FetchRefused, match=r"127\.0\.0\.2"):
         await narrow.get(f"{url}/move?to=/show", limit_bytes=LIMIT)
     # One closed address among open ones closes the name.
     names["mixed.example"] = [["127.0.0.1", "10.0.0.1"]]
-    with pytest.raises(FetchRefused, match="10.0.0.1"):
+    with pytest.raises(FetchRefused, match=r"10\.0\.0\.1"):
         await narrow.get(f"http://mixed.example:{site.port}/show", limit_bytes=LIMIT)
 
 

@@ -94,6 +94,7 @@ def application(provider: Provider) -> web.Application:
     app.router.add_post("/api/oauth2/token", door.token)
     app.router.add_get("/api/users/@me", door.discord_person)
     app.router.add_get("/avatars/{user}/{name}", door.show_picture)
+    app.router.add_get("/v1.0/me/photo/$value", door.photo)
     return app
 
 
@@ -213,6 +214,10 @@ class _Doors:
 
     async def show_picture(self, _request: web.Request) -> web.Response:
         return web.Response(body=self.provider.picture, content_type="image/png")
+
+    async def photo(self, request: web.Request) -> web.Response:
+        self._bearer(request)
+        return web.Response(body=self.provider.picture, content_type="image/jpeg")
 
     async def moved(self, request: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": request.query["to"]})

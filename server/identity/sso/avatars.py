@@ -14,7 +14,7 @@ log = get_log(__name__)
 
 MOST_BYTES: Final = 1024 * 1024
 _SECONDS: Final = 4.0
-_PHOTO_URL: Final = "https://graph.microsoft.com/v1.0/me/photo/$value"
+_PHOTO_PATH: Final = "/me/photo/$value"
 
 
 async def find(call: Call, user_id: str) -> Avatar | None:
@@ -51,7 +51,8 @@ async def refresh(
 
 async def refresh_photo(call: Call, user_id: str, access: str) -> None:
     """Fetch somebody's photo from Microsoft Graph with the token of their sign-in, and keep it."""
-    await refresh(call, user_id, "oidc", _PHOTO_URL, access=access)
+    named = bool(call.world.env.given.reveal().get("MICROSOFT_GRAPH_URL", "").strip())
+    await refresh(call, user_id, "oidc", call.world.env.graph_url + _PHOTO_PATH, access=access, private=named)
 
 
 async def _fetched(call: Call, url: str, access: str, *, private: bool) -> Avatar:

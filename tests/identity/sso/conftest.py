@@ -76,6 +76,7 @@ def env(env: Env, provider: Provider, variables: dict[str, str]) -> Env:
         given=Secret(known),
         discord_api_url=known.get("DISCORD_API_URL") or f"{provider.url}/api",
         discord_images_url=provider.url,
+        graph_url=f"{provider.url}/v1.0",
         outbound_allow_private=known.get("OUTBOUND_ALLOW_PRIVATE", ""),
     )
 

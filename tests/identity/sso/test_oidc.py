@@ -295,6 +295,44 @@ class TestPictures:
         assert (await client.get(f"/avatars/{root_id}")).status == 401
 
 
+class TestPhotos:
+    """Entra names no picture: with the scope User.Read the photo is asked for."""
+
+    @pytest.fixture
+    def variables(self) -> dict[str, str]:
+        return {"OIDC_SCOPES": "openid email profile User.Read", "OUTBOUND_ALLOW_PRIVATE": "127.0.0.0/8"}
+
+    @pytest.mark.proves("ENTRA-04", "PROFILE-02")
+    @pytest.mark.usefixtures("root")
+    async def test_the_photo_is_asked_for_with_the_token_of_the_sign_in(
+        self, client: Browser, new_browser: NewBrowser, provider: Provider
+    ) -> None:
+        await enter(client)
+        user = await me(client) or {}
+        answer = await client.get(f"/avatars/{user['id']}")
+        assert (answer.content_type, await answer.read()) == ("image/png", PNG)
+        headers = next(headers for path, headers in provider.seen if path.startswith("/v1.0/me/photo"))
+        assert headers["Authorization"].startswith("Bearer access-")
+        # None, one that is too large, one that is no picture: whoever signs in is in.
+        for picture in (b"", b"x" * (1024 * 1024 + 1), b"<html>"):
+            provider.picture = picture
+            assert (await enter(await new_browser())).location == "/?oidc=success"
+        assert await (await client.get(f"/avatars/{user['id']}")).read() == PNG
+
+
+class TestNoPhotos:
+    @pytest.fixture
+    def variables(self) -> dict[str, str]:
+        return {"OIDC_SCOPES": "openid email profile", "OUTBOUND_ALLOW_PRIVATE": "127.0.0.0/8"}
+
+    @pytest.mark.proves("ENTRA-02", "ENTRA-04")
+    @pytest.mark.usefixtures("root")
+    async def test_without_the_scope_nobody_asks(self, client: Browser, provider: Provider) -> None:
+        assert (await enter(client)).location == "/?oidc=success"
+        assert provider.asked[0]["scope"] == "openid email profile"
+        assert not [path for path, _ in provider.seen if path.startswith("/v1.0")]
+
+
 @pytest.mark.proves("OIDC-22", "TFA-02")
 @pytest.mark.usefixtures("root")
 async def test_who_comes_from_the_provider_has_no_password_here(client: Browser, call: Call) -> None:
