@@ -181,7 +181,7 @@ async def _create_token(env: Env, options: argparse.Namespace) -> None:
     from server.serve import borrowed  # noqa: PLC0415
 
     async with borrowed(env, _say) as ready, opened(ready) as (world, _keeper):
-        print(await create_token(world, options.username, options.name, options.days))
+        print(await create_token(world, options.username, options.name, options.days, options.access))
 
 
 async def _demo_fleet(env: Env, options: argparse.Namespace) -> None:
@@ -280,6 +280,15 @@ def _parser() -> _Parser:
         command.add_argument("file", type=Path)
         if name == "restore":
             command.add_argument("--force", action="store_true", help="replace what is in the database")
+    _add_people(commands)
+    demo = commands.add_parser("demo-fleet", help="fill an empty database with hosts that do not exist")
+    demo.add_argument("--hosts", type=int, default=1000, help="how many (default: 1000)")
+    demo.add_argument("--seed", type=int, default=1, help="the same seed makes the same fleet (default: 1)")
+    demo.add_argument("--remove", action="store_true", help="take the fleet out again")
+    return parser
+
+
+def _add_people(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     link = commands.add_parser("setup-link", help="make a new one-time link for the first administrator")
     link.add_argument("--url", default="http://127.0.0.1:3000", help="where the server is reached")
     admin = commands.add_parser(
@@ -294,11 +303,9 @@ def _parser() -> _Parser:
     create.add_argument("username")
     create.add_argument("--name", default="command line")
     create.add_argument("--days", type=int, default=90, help="days until it expires")
-    demo = commands.add_parser("demo-fleet", help="fill an empty database with hosts that do not exist")
-    demo.add_argument("--hosts", type=int, default=1000, help="how many (default: 1000)")
-    demo.add_argument("--seed", type=int, default=1, help="the same seed makes the same fleet (default: 1)")
-    demo.add_argument("--remove", action="store_true", help="take the fleet out again")
-    return parser
+    create.add_argument(
+        "--access", choices=("all", "read", "run"), default="all", help="what it may: all that the person may, or less"
+    )
 
 
 if __name__ == "__main__":

@@ -5,12 +5,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, field_validator
 
-from server.identity import permissions, rules, tokens
+from server.identity import permissions, rules
 from server.identity.models import (
-    ApiToken,
     Change,
     NewPerson,
-    NewToken,
     Profile,
     Role,
     SecondStep,
@@ -284,32 +282,6 @@ class RoleForm(Body):
     permissions: list[str] = Field(default_factory=list)
 
 
-class TokenForm(Body):
-    """The page's form of a personal token: one of the presets, or what is ticked."""
-
-    name: str = ""
-    days: int | None = None
-    access: str = "all"
-    scopes: list[str] = Field(default_factory=list)
-
-    def wanted(self) -> NewToken:
-        """Return the token meant."""
-        presets = {key: held for key, _, held in tokens.PRESETS}
-        return NewToken(self.name, self.days, presets.get(self.access, frozenset(self.scopes)))
-
-
-class TokenBody(Body):
-    """A new personal token: without days it does not expire, without scopes it holds all of its owner's permissions."""
-
-    name: str = ""
-    days: int | None = None
-    scopes: list[str] | None = None
-
-    def wanted(self) -> NewToken:
-        """Return the token meant."""
-        return NewToken(self.name, self.days, None if self.scopes is None else frozenset(self.scopes))
-
-
 def user(one: User) -> dict[str, Any]:
     """Return a person as JSON."""
     return {
@@ -360,20 +332,6 @@ def session(one: Session, current_id: str) -> dict[str, Any]:
         "last_activity": one.last_activity_at,
         "expires_at": one.expires_at,
         "is_current_session": one.id == current_id,
-    }
-
-
-def token(one: ApiToken) -> dict[str, Any]:
-    """Return a personal token as JSON, without its secret."""
-    return {
-        "id": one.id,
-        "name": one.name,
-        "prefix": one.prefix,
-        "scopes": one.scopes,
-        "created_at": one.created_at,
-        "expires_at": one.expires_at,
-        "last_used_at": one.last_used_at,
-        "last_used_ip": one.last_used_address,
     }
 
 

@@ -46,13 +46,13 @@ async def create_admin(world: World, person: NewPerson) -> User:
     return await people.create(Call(world, system("command line")), person, "superadmin")
 
 
-async def create_token(world: World, username: str, name: str, days: int | None) -> str:
-    """Make an API token for a person and return the secret, which is shown this once."""
+async def create_token(world: World, username: str, name: str, days: int | None, access: str = "all") -> str:
+    """Make an API token for a person and return the secret, which is shown this once; ``access`` is a preset's key."""
     call = Call(world, system("command line"))
     owner = await queries.find_user_named(call.db, username)
     if owner is None:
         raise PersonMissing
-    _, secret = await tokens.create(call, owner, NewToken(name, days))
+    _, secret = await tokens.create(call, owner, NewToken(name, days, tokens.preset(access)))
     return secret
 
 

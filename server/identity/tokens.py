@@ -26,6 +26,11 @@ _NAME_MOST: Final = 100
 _SHOWN: Final = 10
 
 
+def preset(key: str) -> frozenset[str] | None:
+    """Return the scopes of a preset; raises ``KeyError`` for a key that is none."""
+    return {name: held for name, _, held in PRESETS}[key]
+
+
 async def create(call: Call, owner: User, wanted: NewToken) -> tuple[ApiToken, str]:
     """Make a token and return it with its secret, which nobody can read again.
 

@@ -128,6 +128,9 @@ async def test_the_command_line_makes_a_token_for_a_person(client: Browser, call
     user = await person(call)
     token = await create_token(call.world, user.username.upper(), "cli", 7)
     assert await with_token(client, token) == 200
+    reader = await create_token(call.world, user.username, "cli", None, "read")
+    assert await with_token(client, reader, "/api/v1/hosts") == 200
+    assert await call.db.value("select cardinality(scopes) from api_tokens where scopes is not null") == 5
     with pytest.raises(Missing):
         await create_token(call.world, "nobody", "cli", 7)
     made = await call.db.one("select actor_kind, actor_name from audit_log where action = 'identity.token_created'")

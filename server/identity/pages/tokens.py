@@ -8,7 +8,7 @@ from aiohttp import web
 
 from server.core.call import Call
 from server.core.errors import Problem
-from server.identity import forms, permissions, schemas, service, tokens
+from server.identity import forms, permissions, service, token_schemas, tokens
 from server.identity.models import ApiToken
 from server.identity.permissions import Permission
 from server.web import flash
@@ -60,7 +60,7 @@ async def create_token(request: web.Request) -> web.Response:
     values = dict(await request.post())
     ticked = frozenset[str]()
     try:
-        form = await read_form(request, schemas.TokenForm)
+        form = await read_form(request, token_schemas.TokenForm)
         ticked = frozenset(form.scopes)
         _, secret = await tokens.create(asked, await service.me(asked), form.wanted())
     except Problem as refused:
