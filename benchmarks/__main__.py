@@ -31,6 +31,7 @@ BARS: Final = {
     "play": "9",
     "controller": "10",
     "dispatch": "12",
+    "pages": "13",
     "killed": "14",
     "agent": "15",
     "gate": "16",
