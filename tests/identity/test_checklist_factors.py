@@ -180,12 +180,16 @@ async def test_12_the_second_factor(start: Start, http: aiohttp.ClientSession, c
     await call.db.execute("update users set password_hash = null where id = %(id)s", id=elsewhere.id)
     status, said = await program.ask("GET", "/api/v1/tfa/setup")
     assert (status, said["error"]) == (400, "MFA is managed by your OIDC provider")
-    async with http.get(
-        f"{server.url}/settings/two-factor", cookies=program.cookies, headers={"Accept": "text/html"}
-    ) as page:
-        text = await page.text()
-    assert "MFA is managed by your OIDC provider" in text
-    assert "Enable TFA" not in text
+    pages = {}
+    for path in ("two-factor", "profile"):
+        browsing = {"cookies": program.cookies, "headers": {"Accept": "text/html"}}
+        async with http.get(f"{server.url}/settings/{path}", **browsing) as page:
+            pages[path] = await page.text()
+    assert "MFA is managed by your OIDC provider" in pages["two-factor"]
+    assert "Enable TFA" not in pages["two-factor"]
+    assert "Subscription" in pages["profile"]
+    assert "Authenticator app" not in pages["profile"]
+    assert "Multi-Factor" not in pages["profile"].split("<main")[1]
 
 
 async def test_13_trusted_browsers(start: Start, http: aiohttp.ClientSession, call: Call) -> None:

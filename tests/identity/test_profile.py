@@ -1,5 +1,6 @@
 """What people choose for themselves, and what the profile shows."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -97,3 +98,30 @@ async def test_settings_open_at_the_highest_page_one_may_see(client: Browser, ca
         answer = await client.get("/settings", headers=HTML, allow_redirects=False)
         assert (answer.status, answer.headers["Location"]) == (303, path), role
         assert (await client.get(path, headers=HTML)).status == 200
+
+
+@pytest.mark.proves("PROFILE-04")
+async def test_the_settings_have_sections_and_say_what_the_environment_decides(as_admin: Browser) -> None:
+    page = await (await as_admin.get("/settings/users", headers=HTML)).text()
+    bar = page.split('aria-label="Settings"')[1].split("</nav>")[0]
+    titles = re.findall(r'class="nav-title">([^<]+)', bar)
+    assert titles == ["You", "User Management", "Hosts Management", "Integrations", "Server"]
+    under = {title: bar.split(f">{title}<")[1].split("</section>")[0] for title in titles}
+    assert "/settings/roles" in under["User Management"]
+    assert "/settings/agent-config" in under["Hosts Management"]
+    assert "/settings/server-url" in under["Server"]
+    assert "/settings/users" not in under["Server"]
+
+
+class TestOverridden:
+    @pytest.fixture
+    def env(self, env: Env) -> Env:
+        return replace(env, given=Secret({"MAX_LOGIN_ATTEMPTS": "7"}))
+
+    @pytest.mark.proves("PROFILE-04")
+    async def test_what_the_environment_decides_has_a_badge(self, as_admin: Browser) -> None:
+        page = await (await as_admin.get("/settings/environment", headers=HTML)).text()
+        row = page.split("MAX_LOGIN_ATTEMPTS")[1].split("</tr>")[0]
+        assert re.search(r"is-attention[^>]*>\s*(<[^>]+>\s*)*env", row), row
+        other = page.split("LOCKOUT_DURATION_MINUTES")[1].split("</tr>")[0]
+        assert ">env<" not in other

@@ -175,7 +175,7 @@ async def _profile_page(
         sessions=[_session_row(one, asked.actor.via) for one in await sessions.mine(asked)],
         modules=[(_MODULE_WORDS[module], module in on) for module in permissions.MODULES],
         factors=[
-            ("Authenticator app", "On" if found.enabled else "Off", found.enabled),
+            *([("Authenticator app", "On" if found.enabled else "Off", found.enabled)] if found.has_password else []),
             ("Passkeys", str(keys) if keys else "None", bool(keys)),
         ],
         has_password=found.has_password,
