@@ -33,7 +33,8 @@ demand() {
         die "PATCHMON_URL, AUTO_ENROLLMENT_KEY and AUTO_ENROLLMENT_SECRET must be set"
     fi
     PATCHMON_URL=${PATCHMON_URL%/}
-    if [ "$DEBUG" = true ]; then CURL_FLAGS="$CURL_FLAGS -v"; fi
+    verbose=''
+    if [ "$DEBUG" = true ]; then verbose=-v; fi
 }
 
 # A text as it stands in JSON.
@@ -76,8 +77,9 @@ enrol() {
     # shellcheck disable=SC2086 # CURL_FLAGS are several words
     reply=$(printf 'header = "X-Auto-Enrollment-Key: %s"\nheader = "X-Auto-Enrollment-Secret: %s"\n' \
         "$AUTO_ENROLLMENT_KEY" "$AUTO_ENROLLMENT_SECRET" |
-        curl $CURL_FLAGS -K - -X POST -H 'Content-Type: application/json' -d "$body" -w '\n%{http_code}' \
-            "$PATCHMON_URL/api/v1/auto-enrollment/enroll")
+        curl $CURL_FLAGS $verbose --stderr "$work/noise" -K - -X POST -H 'Content-Type: application/json' -d "$body" \
+            -w '\n%{http_code}' "$PATCHMON_URL/api/v1/auto-enrollment/enroll")
+    sed 's/\(X-Auto-Enrollment-Secret: \).*/\1***/' "$work/noise" >&2
     code=$(printf '%s\n' "$reply" | tail -n 1)
     answer=$(printf '%s\n' "$reply" | sed '$d')
     if [ "$code" = 429 ]; then die "Rate limit exceeded - maximum hosts per day reached"; fi

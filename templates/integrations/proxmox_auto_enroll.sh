@@ -49,7 +49,8 @@ demand() {
         die "PATCHMON_URL, AUTO_ENROLLMENT_KEY and AUTO_ENROLLMENT_SECRET must be set"
     fi
     PATCHMON_URL=${PATCHMON_URL%/}
-    if [ "$DEBUG" = true ]; then CURL_FLAGS="$CURL_FLAGS -v"; fi
+    verbose=''
+    if [ "$DEBUG" = true ]; then verbose=-v; fi
 }
 
 # Runs a command inside a container; its input must not be the rest of the list of containers.
@@ -90,8 +91,9 @@ enrol() {
     # shellcheck disable=SC2086 # CURL_FLAGS are several words
     reply=$(printf 'header = "X-Auto-Enrollment-Key: %s"\nheader = "X-Auto-Enrollment-Secret: %s"\n' \
         "$AUTO_ENROLLMENT_KEY" "$AUTO_ENROLLMENT_SECRET" |
-        curl $CURL_FLAGS -K - -X POST -H 'Content-Type: application/json' -d "$body" -w '\n%{http_code}' \
-            "$PATCHMON_URL/api/v1/auto-enrollment/enroll")
+        curl $CURL_FLAGS $verbose --stderr "$noise" -K - -X POST -H 'Content-Type: application/json' -d "$body" \
+            -w '\n%{http_code}' "$PATCHMON_URL/api/v1/auto-enrollment/enroll")
+    sed 's/\(X-Auto-Enrollment-Secret: \).*/\1***/' "$noise" >&2
     code=$(printf '%s\n' "$reply" | tail -n 1)
     answer=$(printf '%s\n' "$reply" | sed '$d')
     debug "HTTP $code $(printf '%s' "$answer" | sed 's/"api_key":"[^"]*"/"api_key":"***"/')"
@@ -216,6 +218,8 @@ summary() {
 
 main() {
     demand
+    noise=$(mktemp) || die "No place for temporary files"
+    trap 'rm -f "$noise"' EXIT
     listed=$(pct list) || die "The containers could not be listed (pct list failed)"
     containers=$(printf '%s\n' "$listed" | tail -n +2 | grep '[0-9]')
     info "Found $(printf '%s' "$containers" | grep -c '[0-9]') LXC container(s)"
