@@ -21,7 +21,7 @@ _FIRST: Final = ["timestamp", "level", "event"]
 #: What these say about the start, the schema and its end is written also when logging is switched off.
 _ALWAYS: Final = (
     "server.serve", "server.worker", "server.cli", "server.core.migrate", "server.core.embedded", "server.core.log",
-    "server.identity.listeners", "server.identity.oidc", "server.settings.listeners",
+    "server.identity.listeners", "server.identity.sso.discovery", "server.settings.listeners",
 )  # fmt: skip
 
 
