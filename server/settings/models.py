@@ -163,6 +163,7 @@ class Variable:
         conflict: set in the environment and stored.
         requires_restart: it counts from the next start on.
         type, allowed, min, max: what an editor needs.
+        advice: what helps to choose a value.
     """
 
     key: str
@@ -180,3 +181,4 @@ class Variable:
     allowed: tuple[str, ...] = ()
     min: int | None = None
     max: int | None = None
+    advice: str = ""

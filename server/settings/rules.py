@@ -220,6 +220,7 @@ SIGN_ON: Final = (
     Setting("discord_button_text", "Login with Discord", text, apart=True),
 )
 
+
 def address(value: Any) -> str:
     """Take an http or https address, or nothing."""
     text = str(value).strip()

@@ -23,9 +23,9 @@ CATEGORIES: Final = (
 )
 MASK: Final = "••••••••"
 _SIZING: Final = (
-    "Connections per server process: 15 to 10 hosts, 30 to 50, 50 or more beyond, 60 to 100 from 1000 hosts on. "
-    "Estimate: 2 per host, 2 per person at work, and 5; stay 20 to 30 % below and raise in steps of 10. All processes "
-    "together need less than PostgreSQL's max_connections"
+    "1 to 10 hosts need 15, 10 to 50 need 30, more need 50 or more with a pool timeout of 30, 1000 and more need 60 to "
+    "100. Estimate: 2 per host, 2 per person at work at the same time, and 5. Keep 20 to 30 % in reserve and raise in "
+    "steps of 10. All server processes together need less than PostgreSQL's max_connections."
 )
 _SOURCES: Final[dict[bool, Source]] = {True: "env", False: "default"}
 
@@ -38,6 +38,7 @@ class Known:
         default: as text; only shown, for what is read at the start.
         setting: the operator setting that it decides.
         storable: it is read at the start, and a stored value counts from the next one on.
+        advice: more than fits into a list, for the page where it is edited.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Known:
     setting: str = ""
     sensitive: bool = False
     storable: bool = False
+    advice: str = ""
 
 
 def _set(category: str, name: str, description: str) -> Known:
@@ -80,8 +82,8 @@ _SIGN_ON: Final = (
 )
 
 
-def _boot(category: str, key: str, description: str) -> Known:
-    return Known(key, category, description, env_values.default_of(key), storable=True)
+def _boot(category: str, key: str, description: str, advice: str = "") -> Known:
+    return Known(key, category, description, env_values.default_of(key), storable=True, advice=advice)
 
 
 VARIABLES: Final = (
@@ -90,7 +92,7 @@ VARIABLES: Final = (
     ),
     Known("PM_DB_CONN_MAX_ATTEMPTS", "Database", "How often the start tries to connect", "30"),
     Known("PM_DB_CONN_WAIT_INTERVAL", "Database", "Seconds between two tries", "2"),
-    _boot("Database", "DB_CONNECTION_LIMIT", _SIZING),
+    _boot("Database", "DB_CONNECTION_LIMIT", "Connections per server process", _SIZING),
     _boot("Database", "DB_POOL_TIMEOUT", "Seconds to wait for a free connection; 30 with 50 hosts and more"),
     _boot("Database", "DB_CONNECT_TIMEOUT", "Seconds to open a connection"),
     _boot("Database", "DB_IDLE_TIMEOUT", "Seconds after which a connection that nobody uses is closed; 0 is never"),
@@ -247,6 +249,7 @@ def _of_start(known: Known, variables: Mapping[str, str], stored: Mapping[str, A
         allowed=("true", "false") if is_truth else (),
         min=limits.least if limits else None,
         max=limits.most if limits else None,
+        advice=known.advice,
     )
 
 

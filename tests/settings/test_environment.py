@@ -18,7 +18,7 @@ from server.settings import service
 from server.settings.variables import CATEGORIES, MASK, VARIABLES, uncatalogued
 from tests.conftest import ROOT, Browser
 from tests.factories.automation import url_of
-from tests.factories.people import HTML, bearer, post_form, role_with
+from tests.factories.people import HTML, bearer, person, post_form, role_with, sign_in
 
 URL = "/api/v1/settings/environment"
 SECRETS = {
@@ -76,6 +76,7 @@ async def test_the_groups_come_in_their_order_and_each_row_says_everything(as_ad
         "allowed": [],
         "min": 1,
         "max": 10_000_000,
+        "advice": "",
     }
 
 
@@ -166,6 +167,19 @@ async def test_the_form_stores_clears_and_says_so(as_admin: Browser) -> None:
     assert (await variables(as_admin))["PASSWORD_MIN_LENGTH"]["source"] == "default"
 
 
+@pytest.mark.proves("ENV-45")
+async def test_the_size_of_the_pool_comes_with_advice(as_admin: Browser) -> None:
+    text = await (await as_admin.get("/settings/environment/DB_CONNECTION_LIMIT", headers=HTML)).text()
+    for word in (
+        "10 hosts need 15",
+        "10 to 50 need 30",
+        "50 or more with a pool timeout of 30",
+        "2 per host",
+        "max_con",
+    ):
+        assert word in text
+
+
 @pytest.mark.proves("ENV-145")
 async def test_what_counts_at_the_start_says_so(as_admin: Browser) -> None:
     text = await (await as_admin.get("/settings/environment", headers=HTML)).text()
@@ -239,7 +253,7 @@ async def test_another_interval_reaches_connected_agents_at_once(
     ("permissions", "page"),
     [
         (("can_view_users", "can_manage_settings"), "/settings/users"),
-        (("can_manage_settings",), "/settings/server-url"),
+        (("can_manage_settings",), "/settings/branding"),
         (("can_view_hosts",), "/settings/profile"),
     ],
 )
@@ -247,7 +261,7 @@ async def test_the_settings_lead_to_the_first_page_one_may_see(
     client: Browser, call: Call, permissions: tuple[str, ...], page: str
 ) -> None:
     await role_with(call, "tester", *permissions)
-    headers = {**await bearer(call, "tester"), **HTML}
-    answer = await client.get("/settings", headers=headers, allow_redirects=False)
+    await sign_in(client, (await person(call, "tester")).username)
+    answer = await client.get("/settings", headers=HTML, allow_redirects=False)
     assert answer.headers["Location"] == page
-    assert (await client.get(page, headers=headers)).status == 200
+    assert (await client.get(page, headers=HTML)).status == 200

@@ -141,7 +141,7 @@ def _variable_page(
         kinds.get(known.type, "text"),
         value=value if typed is None else typed,
         choices=[(word, word) for word in known.allowed],
-        help=f"Default: {known.default or 'empty'}.{limits}",
+        help=f"Default: {known.default or 'empty'}.{limits} {known.advice}".strip(),
         complaint=complaint,
     )
     page = VariablePage(known, field, complained([field], {"value": complaint} if complaint else {}))
