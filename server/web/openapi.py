@@ -193,13 +193,12 @@ def _body(taken: Taken, references: dict[type[BaseModel], Json]) -> Json:
 
 
 def _responses(method: str, gate: Gate, taken: Taken, *, has_names: bool) -> Json:
-    statuses = {500, 503, 504, 403}
-    statuses |= {401} if gate.kind != "open" else set()
+    # An open door may ask for credentials of its own.
+    statuses = {400, 401, 403, 500, 503, 504}
     statuses |= {429} if gate.limits else set()
     statuses |= {404} if has_names or gate.kind == "agent" else set()
-    statuses |= {400} if taken.body_kind or taken.query or has_names else set()
     statuses |= {413} if taken.body_kind else set()
-    statuses |= {409, 404, 400, 401} if method != "get" else set()
+    statuses |= {404, 409} if method != "get" else set()
     refused = {status: _refusal(status) for status in statuses}
     done = {status: _answer(status, kind) for status, kind in taken.answers.items()}
     return {str(status): answer for status, answer in sorted({**refused, **done}.items())}

@@ -29,8 +29,8 @@ async def fuzz(server: TestServer, folder: Path, *options: str) -> None:
     """Send a fixed list of made-up requests, and fail with what was found."""
     command = [
         str(PROGRAM), "run", str(server.make_url("/api/v1/openapi.json")), "--checks", CHECKS, "--seed", "1",
-        "--phases", "coverage,fuzzing", "--max-examples", "12", "--request-timeout", "20", "--no-shrink",
-        "--continue-on-failure", "--max-time", "150", "--warnings", "off", *options,
+        "--phases", "coverage,fuzzing", "--max-examples", "8", "--request-timeout", "20", "--no-shrink",
+        "--continue-on-failure", "--max-time", "50", "--warnings", "off", *options,
     ]  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
