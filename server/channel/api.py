@@ -14,6 +14,7 @@ from server.core.log import get_log
 from server.core.loop import Keeper
 from server.hosts import service as hosts
 from server.web.handler_code import documented
+from server.web.proxy import origin
 from server.web.routing import AGENT_INBOXES, CALL, WORLD, Routes, agent_only, call
 
 log = get_log(__name__)
@@ -46,7 +47,7 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
 async def connect(request: web.Request) -> web.StreamResponse:
     """Upgrade an authenticated agent and stay with it until it leaves."""
     agent = hosts.agent_of(call(request))
-    secure = request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+    secure = origin(request).secure
     ws = new_websocket()
     await ws.prepare(request)
     transport = request.transport

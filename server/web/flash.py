@@ -6,6 +6,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from server.web.proxy import origin
 from server.web.routing import world
 
 COOKIE: Final = "patchmon_flash"
@@ -15,7 +16,12 @@ def say(response: web.StreamResponse, request: web.Request, kind: str, text: str
     """Show ``text`` on the next page; ``kind`` is good, attention or bad."""
     body = base64.urlsafe_b64encode(orjson.dumps([kind, text])).decode()
     response.set_cookie(
-        COOKIE, f"{body}.{world(request).box.sign('flash:' + body)}", httponly=True, samesite="Lax", max_age=60
+        COOKIE,
+        f"{body}.{world(request).box.sign('flash:' + body)}",
+        httponly=True,
+        samesite="Lax",
+        secure=origin(request).secure,
+        max_age=60,
     )
 
 

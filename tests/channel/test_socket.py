@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from server.channel import service as channel
 from server.channel.errors import MessageTooLong
 from server.channel.models import Presence
 from server.core.call import Call
+from server.core.env import Env
 from server.core.ids import HostId
 from server.hosts import service as hosts
 from server.hosts.models import Credentials, NewHost
@@ -157,11 +159,24 @@ async def test_a_newer_link_takes_over_and_the_older_ones_end_changes_nothing(
     await newer.close()
 
 
-async def test_https_at_the_proxy_counts_as_secure(door: Door, call: Call, host: Credentials) -> None:
+class TestBehindProxy:
+    @pytest.fixture
+    def env(self, env: Env) -> Env:
+        return replace(env, trust_proxy="127.0.0.0/8")
+
+    async def test_https_at_the_proxy_counts_as_secure(self, door: Door, call: Call, host: Credentials) -> None:
+        door.headers["X-Forwarded-Proto"] = "https"
+        ws = await door.open()
+        await _online(call, host, wanted=True)
+        assert (await channel.online(call, [HostId(host.host_id)]))[HostId(host.host_id)].secure
+        await ws.close()
+
+
+async def test_who_is_no_proxy_cannot_say_https(door: Door, call: Call, host: Credentials) -> None:
     door.headers["X-Forwarded-Proto"] = "https"
     ws = await door.open()
     await _online(call, host, wanted=True)
-    assert (await channel.online(call, [HostId(host.host_id)]))[HostId(host.host_id)].secure
+    assert not (await channel.online(call, [HostId(host.host_id)]))[HostId(host.host_id)].secure
     await ws.close()
 
 
