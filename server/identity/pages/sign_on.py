@@ -82,7 +82,7 @@ CLIENT: Final = (
         placeholder="https://login.example.com/realms/company",
         help="Entra ID: https://login.microsoftonline.com/<tenant>/v2.0",
     ),
-    Field("oidc_client_id", "Client ID", required=False, autocomplete="off"),
+    Field("oidc_client_id", "Client ID", autocomplete="off"),
     Field(
         "oidc_redirect_uri",
         "Redirect URI",
@@ -114,7 +114,7 @@ MAPPING: Final = (
     *(Field(f"oidc_{role}_group", word, required=False, autocomplete="off") for role, word in _ROLES),
 )
 DISCORD: Final = (
-    Field("discord_client_id", "Client ID", required=False, autocomplete="off"),
+    Field("discord_client_id", "Client ID", autocomplete="off"),
     Field("discord_redirect_uri", "Redirect URI", required=False, help="Usually blank."),
     Field("discord_button_text", "Button Text"),
 )
