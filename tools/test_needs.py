@@ -16,6 +16,10 @@ NEEDS: Final = {
     "systemd-analyze": "systemd",
     "setpriv": "util-linux",
     "ip": "iproute2",
+    "curl": "curl",
+    "jq": "jq",
+    "dash": "dash",
+    "busybox": "busybox",
 }
 
 

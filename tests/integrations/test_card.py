@@ -92,6 +92,14 @@ async def test_the_health_names_the_key(client: Browser, call: Call, make: Maker
     assert await said(answer) == (500, {"error": "Failed to fetch statistics"})
 
 
+@pytest.mark.proves("INTG-GH-06")
+@pytest.mark.parametrize("name", ["favicon.svg", "logo_dark.png", "logo_light.png"])
+async def test_dashboards_find_our_pictures(client: Browser, name: str) -> None:
+    answer = await client.get(f"/assets/{name}")
+    assert (answer.status, answer.content_type) == (200, "image/svg+xml")
+    assert (await client.get("/assets/other.svg")).status == 404
+
+
 # ------------------------------------------------------------------------------------------------ clients
 
 #: What the manual's inventory script does with the API, in our own words.

@@ -250,7 +250,7 @@ async def test_the_address_is_what_trusted_proxies_say(
 ) -> None:
     token = await make(allowed_ip_ranges=ranges)
     headers = {**token.headers, "X-Forwarded-For": address}
-    world = server.app[WORLD]  # type: ignore[union-attr]
+    world = server.app[WORLD]
     async with TestClient(server, cookie_jar=CookieJar(unsafe=True)) as proxy:
         if ranges:
             ignored = await proxy.post(ENROL, json={"friendly_name": "x"}, headers=headers)

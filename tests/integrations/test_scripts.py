@@ -96,8 +96,12 @@ echo "SUCCESS: PatchMon Agent installation completed successfully"
 """
 
 
+#: What every system has.
+BASIC = "awk cat grep hostname id mktemp rm sed sh tail"
+
+
 def bare(folder: Path) -> Path:
-    """Return a folder with what every system has, which is neither curl nor jq nor pct."""
+    """Return a folder with what every system has: neither curl nor jq nor pct."""
     place = folder / "system"
     if not place.exists():
         place.mkdir()
@@ -373,7 +377,7 @@ async def test_the_script_is_a_plain_file_too(call: Call, make: Maker, node: Nod
         "AUTO_ENROLLMENT_SECRET": token.secret,
         "CURL_FLAGS": "-s -k",
     }
-    done = await node.run(text, ["bash"], **given)
+    done = await node.run(text, ["bash"], piped=False, **given)
     assert done.returncode == 0, done.stdout + done.stderr
     assert await call.db.value("select count(*) from hosts") == 1
     injected = await fetched(await make(token_name="other"))
