@@ -5,26 +5,21 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from server.web.routing import Handler
-
 _LEAST_BYTES: Final = 1024
 _KINDS: Final = frozenset(
     {"application/json", "application/javascript", "application/xml", "application/manifest+json", "image/svg+xml"}
 )
 
 
-@web.middleware
-async def compressed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Compress what pays.
+def compress(request: web.Request, response: web.StreamResponse) -> None:
+    """Switch compression on where it pays, before the answer leaves.
 
     Forms carry another spelling of their token in every answer, so the size of a page tells nothing about it.
     """
-    response = await handler(request)
     if not response.prepared and _is_worth_it(request, response):
         vary(response, hdrs.ACCEPT_ENCODING)
         if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
             response.enable_compression(web.ContentCoding.gzip)
-    return response
 
 
 def accepts_gzip(header: str) -> bool:

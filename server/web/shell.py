@@ -41,7 +41,6 @@ def middlewares(doorkeeper: Middleware) -> list[Middleware]:
     """Return the middlewares, outermost first."""
     return [
         request_id,
-        compression.compressed,
         meters.metered,
         problems.problems,
         cors.cors,
@@ -61,6 +60,8 @@ async def request_id(request: web.Request, handler: Handler) -> web.StreamRespon
     request[CALL] = Call(world(request), NOBODY, request_id=identifier)
     request[REQUEST_ID] = identifier
     response = await handler(request)
+    # Not a middleware of its own: an agent's socket keeps the whole chain alive for weeks.
+    compression.compress(request, response)
     log.debug("request", method=request.method, path=request.path, status=response.status)
     return response
 
