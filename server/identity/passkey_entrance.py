@@ -13,6 +13,8 @@ from server.identity.ceremonies import Asserted, Begun, Site
 from server.identity.errors import BadPasskey, CodesLocked, LockedOut, TicketSpent, WrongPasskey
 from server.identity.events import UserSignInFailed
 from server.identity.models import Browser, KnownPasskey, SignedIn, Trust
+from server.identity.sso import discovery
+from server.identity.sso.errors import LocalSignInOff
 from server.settings import service as settings
 
 _IDENTIFIER: Final = re.compile(r"^[A-Za-z0-9_-]{1,1400}$", re.ASCII)
@@ -35,8 +37,11 @@ async def begin(call: Call, here: str, ticket: str = "") -> Begun:
 async def enter(call: Call, here: str, ceremony: str, credential: dict[str, Any], browser: Browser) -> SignedIn:
     """Open a session for the owner of a passkey that checked who holds it: the password is not asked for.
 
-    Raises ``WrongPasskey``, whatever the reason, or ``LockedOut``.
+    Raises ``WrongPasskey``, whatever the reason, ``LockedOut``, or ``LocalSignInOff`` while people sign in elsewhere
+    only.
     """
+    if await discovery.local_is_closed(call):
+        raise LocalSignInOff
     place = await ceremonies.site(call, here)
     known = await _known(call, credential)
     try:

@@ -64,6 +64,12 @@ class TestEnforced:
         assert "Login with SSO" in await (await client.get("/login", headers=HTML)).text()
         assert await tried(client) == CLOSED
 
+    @pytest.mark.usefixtures("root")
+    async def test_a_passkey_is_a_way_of_ones_own_too(self, client: Browser) -> None:
+        body = {"ceremony": "x", "credential": {}}
+        answer = await client.post("/api/v1/auth/passkey/verify", json=body, headers={"Sec-Fetch-Site": "same-origin"})
+        assert (answer.status, (await answer.json())["error"]) == CLOSED
+
     @pytest.mark.proves("OIDC-31")
     async def test_who_is_signed_in_already_stays_it(self, client: Browser, provider: Provider, call: Call) -> None:
         await person(call, "superadmin", username="root")
