@@ -32,6 +32,7 @@ class Actor:
         permissions: the permission keys that hold for this request.
         via: which session or token was used, for the audit log; empty when none.
         via_name: the name its owner gave a token.
+        partial: a token that holds only some of its owner's permissions; its owner's rank is not among them.
         address: the client's address as far as proxies are trusted.
         groups: UUIDs of the host groups that the actor is limited to; ``None`` is the whole fleet.
         has_second_factor: whether more than a password is asked for at the sign-in, or somebody else takes care of it.
@@ -47,6 +48,7 @@ class Actor:
     permissions: frozenset[str] = frozenset()
     via: str = ""
     via_name: str = ""
+    partial: bool = False
     address: str = ""
     groups: frozenset[str] | None = None
     has_second_factor: bool = True

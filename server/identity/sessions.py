@@ -10,7 +10,7 @@ from server.core.call import Actor, Call
 from server.core.db import Tx
 from server.core.ids import is_uuid
 from server.core.log import get_log
-from server.identity import access, permissions, queries, ranks, reach, rules
+from server.identity import access, permissions, queries, reach, rules
 from server.identity.errors import (
     BadToken,
     PersonsOnly,
@@ -123,10 +123,11 @@ def actor_of(known: Known, kind: str, address: str) -> Actor:
         id=known.user_id,
         name=known.username,
         # No role: the person's role is gone, and the gate refuses everything that needs a permission.
-        role="" if held is None else known.role if given == held else ranks.PART,
+        role=known.role if held is not None else "",
         permissions=reach.remaining(given or frozenset(), groups),
         via=known.id,
         via_name=known.name,
+        partial=given != held,
         address=address,
         groups=groups,
         has_second_factor=known.has_second_factor,

@@ -254,6 +254,9 @@ async def test_a_token_makes_nobody_who_may_more_than_it_may(client: Browser, ca
         assert (status, said["code"]) == (403, "role_not_yours"), role
     reset = f"/api/v1/auth/admin/users/{(await person(call, 'admin')).id}/reset-password"
     assert (await asked(client, token, "POST", reset, {"newPassword": "Another-1!"}))[0] == 403
+    watcher = await person(call, "watcher")
+    reset = f"/api/v1/auth/admin/users/{watcher.id}/reset-password"
+    assert (await asked(client, token, "POST", reset, {"newPassword": "Another-1!"}))[0] == 403
     path = "/api/v1/permissions/roles/watcher"
     status, said = await asked(client, token, "PUT", path, {"can_view_hosts": True, "can_manage_hosts": True})
     assert (status, said["code"]) == (403, "persons_only")
