@@ -51,6 +51,8 @@ class AgentsForm(Body):
     """The form of what holds for all agents."""
 
     update_interval: str = ""
+    auto_update: str | list[str] = "false"
+    signup_enabled: str | list[str] = "false"
 
 
 def changes(value: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from server.settings import service
 from server.settings.variables import CATEGORIES, MASK, VARIABLES, uncatalogued
 from tests.conftest import ROOT, Browser
 from tests.factories.automation import url_of
-from tests.factories.people import HTML, bearer, person, post_form, role_with, sign_in
+from tests.factories.people import HTML, PASSWORD, bearer, person, post_form, role_with, sign_in
 
 URL = "/api/v1/settings/environment"
 SECRETS = {
@@ -98,6 +98,7 @@ class TestGiven:
         )
         text = await (await as_admin.get("/settings/environment", headers=HTML)).text()
         assert "Conflict" in text
+        assert re.search(r'RATE_LIMIT_MAX</span>.*?title="Set in the environment of the server"', text, re.DOTALL)
         assert (await variables(as_admin))["DB_CONNECTION_LIMIT"]["source"] == "env"
 
     @pytest.mark.proves("ENV-11", "ENV-12")
@@ -247,6 +248,33 @@ async def test_another_interval_reaches_connected_agents_at_once(
             while (told := await link.receive_json()).get("type") != "settings_update":
                 continue
     assert told == {"type": "settings_update", "update_interval": 15}
+
+
+@pytest.mark.proves("SET-10")
+async def test_the_page_of_the_agents_has_the_switches(as_admin: Browser, call: Call) -> None:
+    page = "/settings/agent-config"
+    for ticked in (True, False):
+        boxes = {"auto_update": "true", "signup_enabled": "true"} if ticked else {}
+        assert (await post_form(as_admin, page, page, {"update_interval": "60", **boxes})).status == 303
+        now = await service.effective(call)
+        assert (now.update_interval, now.auto_update, now.signup_enabled) == (60, ticked, ticked)
+        text = await (await as_admin.get(page, headers=HTML)).text()
+        assert text.count(" checked") == (2 if ticked else 0)
+    refused = await post_form(as_admin, page, page, {"update_interval": "4", "auto_update": "true"})
+    text = await refused.text()
+    assert (refused.status, text.count(" checked"), 'value="4"' in text) == (400, 1, True)
+    assert not (await service.effective(call)).auto_update
+
+
+@pytest.mark.proves("SET-02")
+async def test_a_change_counts_at_the_next_request(as_admin: Browser) -> None:
+    asked = {"currentPassword": PASSWORD, "newPassword": "Another-1!"}
+    answer = await as_admin.patch("/api/v1/settings", json={"password_min_length": 20})
+    assert answer.status == 200
+    refused = await as_admin.put("/api/v1/auth/change-password", json=asked)
+    assert (refused.status, (await refused.json())["error"]) == (400, "Password does not meet the password policy")
+    await as_admin.patch("/api/v1/settings", json={"password_min_length": 8})
+    assert (await as_admin.put("/api/v1/auth/change-password", json=asked)).status == 200
 
 
 @pytest.mark.parametrize(

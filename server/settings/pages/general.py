@@ -9,7 +9,7 @@ from aiohttp import web
 from server.core.errors import Invalid
 from server.settings import schemas, service
 from server.settings.errors import ReadOnlyVariable
-from server.settings.models import Effective, Variable
+from server.settings.models import Effective, Settings, Variable
 from server.web import flash
 from server.web.fields import Field, Kind, complained, filled
 from server.web.forms import read_form
@@ -153,34 +153,71 @@ def _variable_page(
 @gated("can_manage_settings")
 async def agent_config(request: web.Request) -> web.Response:
     """Show what holds for all agents."""
-    return _agents_page(request, (await service.effective(call(request))).update_interval)
+    return _agents_page(request, await service.effective(call(request)))
 
 
 @routes.post("/settings/agent-config")
 @gated("can_manage_settings")
 async def change_agent_config(request: web.Request) -> web.StreamResponse:
     """Store what holds for all agents; connected ones hear of it at once."""
+    asked = call(request)
     form = await read_form(request, schemas.AgentsForm)
+    wanted = {
+        "update_interval": form.update_interval,
+        "auto_update": _ticked(form.auto_update),
+        "signup_enabled": _ticked(form.signup_enabled),
+    }
     try:
-        await service.change(call(request), {"update_interval": form.update_interval})
+        await service.change(asked, wanted)
     except Invalid as refused:
-        return _agents_page(request, form.update_interval, refused.complaints)
+        return _agents_page(request, await service.effective(asked), wanted, refused.complaints)
     answer = web.HTTPSeeOther("/settings/agent-config")
     flash.say(answer, request, "good", "Saved. Connected agents are told now, the others when they connect.")
     raise answer
 
 
-def _agents_page(request: web.Request, minutes: int | str, wrong: dict[str, str] | None = None) -> web.Response:
-    field = Field(
-        "update_interval",
-        "Minutes between two reports",
-        "number",
-        value=minutes,
-        help="From 5 to 1440. Each host reports at its own moment within the interval, so that they do not all come "
-        "at once.",
-        complaint=(wrong or {}).get("update_interval", ""),
+def _ticked(sent: str | list[str]) -> str:
+    # A box that is ticked sends its value behind the hidden one.
+    return sent if isinstance(sent, str) else sent[-1]
+
+
+def _agents_page(
+    request: web.Request,
+    settings: Settings,
+    typed: dict[str, str] | None = None,
+    wrong: dict[str, str] | None = None,
+) -> web.Response:
+    fields = filled(
+        [
+            Field(
+                "update_interval",
+                "Minutes between two reports",
+                "number",
+                value=settings.update_interval,
+                help="From 5 to 1440. Each host reports at its own moment within the interval, so that they do not "
+                "all come at once.",
+            ),
+            Field(
+                "auto_update",
+                "Agents replace themselves when the server has a newer one",
+                "boolean",
+                value=settings.auto_update,
+                help="Each host has a switch of its own too; both have to be on.",
+                required=False,
+            ),
+            Field(
+                "signup_enabled",
+                "People may register themselves",
+                "boolean",
+                value=settings.signup_enabled,
+                help="They get the default role. The first administrator never comes in this way.",
+                required=False,
+            ),
+        ],
+        dict(typed or {}),
+        wrong or {},
     )
-    page = AgentsPage([field], complained([field], wrong or {}))
+    page = AgentsPage(fields, complained(fields, wrong or {}))
     return render(request, page, status=400 if wrong else 200)
 
 
