@@ -99,7 +99,7 @@ def test_a_handler_that_reads_a_body_without_a_model_says_what_kind() -> None:
     assert taken.answers == {202: "application/json"}
 
 
-@pytest.mark.proves("OPS-04")
+@pytest.mark.proves("OPS-04", "LOGIN-10")
 async def test_the_page_is_for_who_is_signed_in(as_admin: Browser, client: Browser, call: Call) -> None:
     await person(call, "superadmin")
     led = await as_admin.get("/api/v1/api-docs", headers=HTML, allow_redirects=False)
