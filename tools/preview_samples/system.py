@@ -8,7 +8,8 @@ from multidict import MultiDict
 
 from server.audit.models import Entry
 from server.audit.pages import TABLE
-from server.settings.models import Variable
+from server.settings.models import StoredPicture, Variable
+from server.settings.pages.branding import Slot
 from server.web.fields import Field
 from server.web.tables import listing, parse
 from tools.preview_samples.frame import Context, Sample, before, shell
@@ -77,6 +78,9 @@ _STORED: Final = replace(_LIMIT, key="RATE_LIMIT_WINDOW_MS", source="database", 
 _VALUE: Final = Field("value", _LIMIT.description, "number", value="10", help="Default: 5000. From 1 to 10000000.")
 _INTERVAL: Final = Field("update_interval", "Minutes between two reports", "number", value=60, help="From 5 to 1440.")
 
+_MARK: Final = "/static/icons/favicon.svg"
+_LOGO: Final = StoredPicture("light", "harbour.png", "image/png", "0" * 64, 480, 120, before(days=2), b"", 4096)
+
 PAGES: Final[tuple[Sample, ...]] = (
     ("audit", "audit/log.html", _audit(_ENTRIES, total=90)),
     ("audit-many", "audit/log.html", _audit(_ENTRIES, "page=7&size=25&who=ada", total=10_000)),
@@ -105,5 +109,23 @@ PAGES: Final[tuple[Sample, ...]] = (
         "agent-config",
         "settings/agent_config.html",
         {"shell": shell("Agents", "/settings/agent-config"), "fields": [_INTERVAL], "complaints": []},
+    ),
+    (
+        "branding",
+        "settings/branding.html",
+        {
+            "shell": shell("Branding", "/settings/branding"),
+            "fields": [
+                Field("brand_name", "Name", value="Harbour"),
+                Field("brand_accent", "Accent colour", value="#a00"),
+            ],
+            "complaints": [("dark", "This is no PNG, JPEG, WebP, GIF, ICO or SVG file.")],
+            "slots": [
+                Slot("light", "Logo for the light theme", "In the bar.", _MARK, _LOGO),
+                Slot("dark", "Logo for the dark theme", "In the bar.", _MARK, None, "This is no PNG file."),
+                Slot("favicon", "Favicon", "In the tab.", _MARK, None),
+            ],
+            "accent": "#aa0000",
+        },
     ),
 )
