@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
+from server.core.bus import announce
 from server.core.call import Call
 from server.core.db import IntegrityError
 from server.core.ids import is_uuid
@@ -18,6 +19,7 @@ from server.identity.errors import (
     PersonsOnly,
     TooManyPasskeys,
 )
+from server.identity.events import TwoFactorDisabled
 from server.identity.models import Passkey
 
 _NAME_MOST: Final = 60
@@ -101,6 +103,7 @@ async def remove(call: Call, passkey_id: str) -> None:
         if not left and await queries.update_passkey_step(tx, call.actor.id, None, call.now, on=False):
             await queries.delete_devices(tx, call.actor.id)
             await audit.record(tx, call, "identity.passkey_step_disabled", _me(call))
+            tx.after_commit(announce(_told(call)))
 
 
 async def demand_after_password(call: Call) -> list[str]:
@@ -126,6 +129,7 @@ async def stop_asking(call: Call, password: str) -> None:
         if await queries.update_passkey_step(tx, call.actor.id, None, call.now, on=False):
             await queries.delete_devices(tx, call.actor.id)
             await audit.record(tx, call, "identity.passkey_step_disabled", _me(call))
+            tx.after_commit(announce(_told(call)))
 
 
 def _named(name: str) -> str:
@@ -138,6 +142,10 @@ def _named(name: str) -> str:
 def _demand_person(call: Call) -> None:
     if call.actor.kind != "person":
         raise PersonsOnly
+
+
+def _told(call: Call) -> TwoFactorDisabled:
+    return TwoFactorDisabled(call.actor.id, call.actor.name, call.actor.address, call.actor.name)
 
 
 def _me(call: Call) -> Subject:

@@ -183,3 +183,14 @@ class TestByEnvironment:
         await sign_in(client, (await person(call, "readonly")).username)
         assert (await client.get("/hosts", headers=HTML, allow_redirects=False)).headers["Location"] == HOME
         assert "TFA_REQUIRED" in await (await as_admin.get(SECURITY, headers=HTML)).text()
+
+
+async def test_a_session_that_a_provider_opened_is_exempt_also_with_a_password(
+    admin: Browser, client: Browser, call: Call
+) -> None:
+    user = await person(call)
+    await demand(admin, "everyone", days=0)
+    await sign_in(client, user.username)
+    assert (await client.get("/hosts", headers=HTML, allow_redirects=False)).status == 303
+    await call.db.execute("update user_sessions set method = 'oidc' where user_id = %(id)s", id=user.id)
+    assert (await client.get("/hosts", headers=HTML, allow_redirects=False)).status == 200

@@ -11,6 +11,8 @@ FACTORS: Final = """
                (u.tfa_enabled or u.passkey_step or u.password_hash is null) as has_second_factor,
                u.tfa_asked_at as factor_asked_at, u.theme
 """.strip()
+#: The same of a session ``s``; what a provider opened is that provider's business, also where there is a password.
+SESSION_FACTORS: Final = FACTORS.replace(" is null)", " is null or s.method in ('oidc', 'discord'))")
 
 
 async def mark_asked(db: Database, user_id: str, now: datetime) -> datetime:

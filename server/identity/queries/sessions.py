@@ -4,7 +4,7 @@ from datetime import datetime
 
 from server.core.db import Database, Tx
 from server.identity.models import Browser, Known, Session
-from server.identity.queries.factors import FACTORS
+from server.identity.queries.factors import SESSION_FACTORS
 from server.identity.queries.scopes import LIMITS
 
 
@@ -44,7 +44,7 @@ async def find_session(db: Database | Tx, session_id: str) -> Known | None:
         select s.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
                s.last_activity_at as last_active_at, s.expires_at,
                {LIMITS},
-               {FACTORS}
+               {SESSION_FACTORS}
           from user_sessions s
           join users u on u.id = s.user_id
           left join role_permissions r on r.role = u.role
