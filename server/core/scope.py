@@ -17,8 +17,8 @@ def in_scope(host: str) -> str:
     Args:
         host: the expression with the host's key, such as ``h.id``.
 
-    The values stand in the statement when PostgreSQL plans it: without a limit nothing of this is left, with one it
-    becomes a semi-join over the members of the groups.
+    The values stand in the statement when PostgreSQL plans it: without a limit nothing of this is left. With one, lists
+    hash the members of the groups once, and what looks for a single host asks the index of its memberships.
     """
     return f"""(%(groups)s::uuid[] is null or exists (
             select from host_group_members in_member

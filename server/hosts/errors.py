@@ -52,6 +52,7 @@ class OwnGroupNeeded(Invalid):
 class WholeFleetOnly(Refused):
     """A new group is in nobody's limits, so who is limited would never see it."""
 
+    code = "whole_fleet_only"
     text = "Only people who see the whole fleet can make host groups"
 
 
