@@ -79,6 +79,8 @@ def _set_up_log(env: Env, command: str) -> None:
         stream=sys.stdout,
         followed=True,
     )
+    if env.authorities is None and (named := env.given.reveal().get("NODE_EXTRA_CA_CERTS", "").strip()):
+        log.get_log(__name__).warning("NODE_EXTRA_CA_CERTS cannot be read and is ignored", file=named)
     if env.derived_key:
         log.get_log(__name__).warning(
             "encryption key derived from DATABASE_URL: set AI_ENCRYPTION_KEY (or SESSION_SECRET); another host, port "

@@ -289,7 +289,7 @@ def _with_logging(reader: "_Reader", env: Env) -> Env:
         log_level=reader.get("LOG_LEVEL", "info", values.level),
         log_format=reader.get("LOG_FORMAT", "logfmt", values.log_format),
         zone=reader.get("TZ", reader.get("TIMEZONE", values.UTC, values.zone), values.zone),
-        authorities=reader.get("NODE_EXTRA_CA_CERTS", None, Path),
+        authorities=reader.get("NODE_EXTRA_CA_CERTS", None, values.readable_or_none),
     )
 
 

@@ -216,6 +216,14 @@ def readable(raw: str) -> Path:
         raise ValueError(message) from error
 
 
+def readable_or_none(raw: str) -> Path | None:
+    """Take the path of a file, or nothing where it cannot be read: an older file may still name it."""
+    try:
+        return readable(raw)
+    except ValueError:
+        return None
+
+
 def default_of(name: str) -> str:
     """Return the default of a variable that can be stored, as text."""
     if name in NUMBERS:

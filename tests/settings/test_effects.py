@@ -1,10 +1,14 @@
 """What the variables about signing in and passwords do, set in the environment as an operator sets them."""
 
+import base64
+import hashlib
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from server.core.call import Call
 from server.core.env import Env, read, refusal
@@ -27,7 +31,13 @@ class Given:
     @pytest.fixture
     def env(self, env: Env) -> Env:
         told = read({"ENV_FILE": "", **self.SAID})
-        return replace(env, given=Secret(self.SAID), session_idle_minutes=told.session_idle_minutes)
+        return replace(
+            env,
+            given=Secret(self.SAID),
+            session_idle_minutes=told.session_idle_minutes,
+            access_seconds=told.access_seconds,
+            session_seconds=told.session_seconds,
+        )
 
 
 class TestLockout(Given):
@@ -63,6 +73,26 @@ async def test_without_it_they_stay(client: Browser, call: Call) -> None:
     user = await person(call)
     answer = await client.post(LOGIN, json={"username": user.username, "password": PASSWORD})
     assert answer.cookies["refresh_token"]["max-age"]
+
+
+def life_of(token: str) -> int:
+    """Return how many seconds a signed token is good for."""
+    body = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return int(claims["exp"]) - int(claims["iat"])
+
+
+class TestLives(Given):
+    SAID: ClassVar = {"JWT_EXPIRES_IN": "2m", "JWT_REFRESH_EXPIRES_IN": "36h"}
+
+    @pytest.mark.proves("ENV-50", "ENV-51")
+    async def test_tokens_live_as_long_as_is_said(self, client: Browser, call: Call) -> None:
+        user = await person(call)
+        answer = await client.post(LOGIN, json={"username": user.username, "password": PASSWORD})
+        assert life_of(answer.cookies["token"].value) == 120
+        assert life_of(answer.cookies["refresh_token"].value) == 36 * 3600
+        ends = await call.db.value("select expires_at - created_at from user_sessions")
+        assert abs(ends - timedelta(hours=36)) < timedelta(seconds=5)
 
 
 class TestDefaultRole(Given):
@@ -183,11 +213,6 @@ class TestKeys:
 
     @pytest.mark.proves("ENV-110", "ENV-112")
     def test_a_key_of_64_digits_is_used_as_it_is_and_others_are_hashed(self) -> None:
-        import base64  # noqa: PLC0415
-        import hashlib  # noqa: PLC0415
-
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
-
         for text, raw in (
             ("0f" * 32, bytes.fromhex("0f" * 32)),
             ("a sentence", hashlib.sha256(b"a sentence").digest()),
