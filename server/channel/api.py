@@ -1,5 +1,6 @@
 """The door agents come in by."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -13,6 +14,7 @@ from server.core.ids import HostId
 from server.core.log import get_log
 from server.core.loop import Keeper
 from server.hosts import service as hosts
+from server.web import admission
 from server.web.handler_code import documented
 from server.web.proxy import origin
 from server.web.routing import AGENT_INBOXES, CALL, WORLD, Routes, agent_only, call
@@ -27,6 +29,7 @@ _KEEPER: Final = web.AppKey("channel_keeper", Keeper)
 def set_up(app: web.Application) -> None:
     """Open the list in which upper rooms register."""
     app[AGENT_INBOXES] = []
+    app[admission.PLACES] = asyncio.Semaphore(admission.AT_ONCE)
 
 
 async def resources(app: web.Application) -> AsyncIterator[None]:
@@ -50,6 +53,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
     secure = origin(request).secure
     ws = new_websocket()
     await ws.prepare(request)
+    admission.leave(request)
     transport = request.transport
     if transport is None:
         return ws
