@@ -164,14 +164,14 @@ def _row(token: Token, asked: Call) -> Row:
     if token.usage == "gethomepage":
         may, group = "Read figures", ""
     if token.usage == "api":
-        may, group = _granted(token) or "Nothing", ""
+        may, group = f"{_granted(token) or 'do nothing with'} hosts".capitalize(), ""
     usage = WORDS.get(token.usage, token.usage)
     return Row(token, usage, rules.state_of(token, asked.now), may, group)
 
 
 def _granted(token: Token) -> str:
     actions = (token.scopes or {}).get("host", [])
-    return ", ".join(word for action, word, _ in forms.GRANTS if action in actions)
+    return " and ".join(action for action in ("get", "delete") if action in actions).replace("get", "read")
 
 
 # ------------------------------------------------------------------------------------------------ making

@@ -37,7 +37,7 @@ def clean_ranges(ranges: Iterable[str]) -> tuple[str, ...]:
         try:
             network = ip_network(text, strict=False)
         except ValueError as error:
-            raise BadToken.of({"allowed_ip_ranges": f"{text[:60]!r} is not an IP address or a network"}) from error
+            raise BadToken.of({"allowed_ip_ranges": f"Not an IP address or a network: {text[:60]}"}) from error
         mapped = network.network_address.ipv4_mapped if isinstance(network.network_address, IPv6Address) else None
         if mapped is not None:
             text = f"{mapped}/{max(0, network.prefixlen - 96)}"

@@ -68,7 +68,7 @@ async def test_a_person_makes_disables_and_deletes_a_token(client: Client, chrom
     await page.fill("input[name=token_name]", "pve1")
     await page.fill("input[name=allowed_ip_ranges]", "10.0.0.0/33")
     await page.press("input[name=allowed_ip_ranges]", "Enter")
-    await expect(page.get_by_role("alert")).to_contain_text("is not an IP address or a network")
+    await expect(page.get_by_role("alert")).to_contain_text("Not an IP address or a network")
     await picture(page, "integrations-refused")
     await page.fill("input[name=allowed_ip_ranges]", "")
     await page.press("input[name=allowed_ip_ranges]", "Enter")
