@@ -2,9 +2,12 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from typing import Final, TypeVar
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
@@ -127,11 +130,13 @@ class Fetcher:
         allowed: networks that the operator opened although they are not public.
         private: the URL is the operator's own word, so it may lead into private networks.
         https_only: plain http is refused, also after a redirect.
+        authorities: a file of further certificate authorities that count.
     """
 
     allowed: tuple[Network, ...] = ()
     private: bool = False
     https_only: bool = False
+    authorities: Path | None = None
 
     async def get(
         self,
@@ -200,7 +205,8 @@ class Fetcher:
         if _is_address(host := url.host or ""):
             demand(host, [host], self.allowed, private=self.private)
         resolver = _Pinned(self.allowed, private=self.private)
-        connector = TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True)
+        trusted = _context(self.authorities) if self.authorities else True
+        connector = TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True, ssl=trusted)
         async with (
             ClientSession(connector=connector, trust_env=False, timeout=ClientTimeout(connect=10)) as session,
             session.request(
@@ -215,6 +221,13 @@ class Fetcher:
                 return Fetched(answer.status, str(url), "", b""), location
             body = await _limited(answer, limit_bytes)
             return Fetched(answer.status, str(url), answer.content_type, body), None
+
+
+@cache
+def _context(authorities: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=authorities)
+    return context
 
 
 async def _limited(answer: ClientResponse, limit_bytes: int) -> bytes:
@@ -241,4 +254,4 @@ def fetcher(env: Env, *, private: bool = False, https_only: bool = False) -> Fet
     allowed = tuple(
         ip_network(part.strip(), strict=False) for part in env.outbound_allow_private.split(",") if part.strip()
     )
-    return Fetcher(allowed, private=private, https_only=https_only)
+    return Fetcher(allowed, private=private, https_only=https_only, authorities=env.authorities)

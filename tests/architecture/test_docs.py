@@ -8,6 +8,7 @@ import pytest
 
 from agent.protocol.messages import FROM_AGENT, FROM_SERVER
 from server.settings.rules import CATALOGUE
+from server.settings.variables import VARIABLES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -28,6 +29,7 @@ def test_the_protocol_page_lists_every_message_with_every_field(message: type) -
 def test_the_settings_page_lists_every_variable() -> None:
     names = set(re.findall(r'"([A-Z][A-Z0-9_]{2,})"', text("server/core/env.py")))
     names |= {setting.variable for setting in CATALOGUE if setting.variable} - {"TZ"}
+    names |= {known.key for known in VARIABLES if known.category == "Single sign-on"}
     listed = set(re.findall(r"`([A-Z][A-Z0-9_]{2,})`", text("docs/settings.md")))
     assert names - listed == set()
     assert listed - names == set()

@@ -2,15 +2,22 @@
 
 import base64
 import hashlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlencode
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
@@ -98,12 +105,36 @@ def application(provider: Provider) -> web.Application:
     return app
 
 
+def certificate(folder: Path) -> Path:
+    """Make a certificate for this machine that nobody else signed; its file is its authority as well."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a provider for tests")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    pem = serialization.Encoding.PEM
+    file = folder / "provider.pem"
+    file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + made.public_bytes(pem))
+    return file
+
+
 @asynccontextmanager
-async def running() -> AsyncIterator[Provider]:
-    """Run one on a free port of this machine."""
+async def running(certificate_file: Path | None = None) -> AsyncIterator[Provider]:
+    """Run one on a free port of this machine; over https when there is a certificate."""
     provider = Provider()
-    server = TestServer(application(provider))
-    await server.start_server()
+    server = TestServer(application(provider), scheme="https" if certificate_file else "http")
+    context = None
+    if certificate_file:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate_file)
+    await server.start_server(ssl=context)
     provider.url = str(server.make_url("")).rstrip("/")
     try:
         yield provider

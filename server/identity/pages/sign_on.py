@@ -78,7 +78,6 @@ CLIENT: Final = (
     Field(
         "oidc_issuer_url",
         "Issuer URL",
-        required=False,
         placeholder="https://login.example.com/realms/company",
         help="Entra ID: https://login.microsoftonline.com/<tenant>/v2.0",
     ),

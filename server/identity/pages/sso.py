@@ -14,10 +14,10 @@ from server.identity.sso import avatars, discord, linked, oidc
 from server.identity.sso.errors import HttpsNeeded, SaidElsewhere, SignOnExpired
 from server.identity.sso.models import Departure
 from server.web import flash
-from server.web.problems import json_answer
+from server.web.problems import json_answer, status_of
 from server.web.proxy import origin
-from server.web.render import Page, render
-from server.web.routing import Routes, call, gated, open_to_all, path_text, wants_html
+from server.web.render import ErrorPage, Page, render
+from server.web.routing import Routes, call, gated, open_to_all, path_text
 
 routes: Final = Routes()
 
@@ -51,8 +51,8 @@ async def start_oidc(request: web.Request) -> web.StreamResponse:
     return_to = rules.safe_next(request.query.get("next", "/"))
     try:
         departure = await oidc.begin(call(request), return_to, secure=origin(request).secure)
-    except HttpsNeeded:
-        raise
+    except HttpsNeeded as refused:
+        return _in_the_open(request, refused)
     except Problem as refused:
         return _back_to_login(request, refused)
     return _depart(request, departure, OIDC_COOKIE)
@@ -71,8 +71,8 @@ async def finish_oidc(request: web.Request) -> web.StreamResponse:
             cookies.browser(request),
             secure=origin(request).secure,
         )
-    except HttpsNeeded:
-        raise
+    except HttpsNeeded as refused:
+        return _in_the_open(request, refused)
     except SignOnExpired as refused:
         # Another site may have sent the browser here: the way that it really is on stays good.
         return _back_to_login(request, refused)
@@ -224,12 +224,24 @@ async def _welcomed(request: web.Request, opened: SignedIn, return_to: str, othe
 
 
 def _back_to_login(request: web.Request, refused: Problem) -> web.Response:
-    if not wants_html(request) and refused.code in {"sign_on_off", "sign_on_not_ready", "discord_incomplete"}:
+    if not _is_browser(request) and refused.code in {"sign_on_off", "sign_on_not_ready", "discord_incomplete"}:
         raise refused
     answer = _to("/login?" + urlencode({"error": str(refused)}))
     if isinstance(refused, SaidElsewhere):
         flash.say(answer, request, "bad", f"Your identity provider said: {refused.said}")
     return answer
+
+
+def _in_the_open(request: web.Request, refused: HttpsNeeded) -> web.Response:
+    if not _is_browser(request):
+        raise refused
+    status = status_of(refused)
+    return render(request, ErrorPage(status=status, text=str(refused)), status=status)
+
+
+def _is_browser(request: web.Request) -> bool:
+    # Browsers come here by links of ours, although the paths are those of programs.
+    return "text/html" in request.headers.get("Accept", "")
 
 
 def _back_to_profile(request: web.Request, refused: Problem) -> web.Response:

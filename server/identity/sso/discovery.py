@@ -64,7 +64,8 @@ async def ready(call: Call) -> tuple[Config, Provider] | None:
     if known is None or known.provider is None:
         return None
     config = await configs.load(call)
-    return (config, known.provider) if not config.missing and _is_of(known.provider, config) else None
+    usable = not config.missing and not rules.insecure(config) and _is_of(known.provider, config)
+    return (config, known.provider) if usable else None
 
 
 async def local_is_closed(call: Call) -> bool:

@@ -12,7 +12,7 @@ from server.settings import service as settings
 from tests.conftest import Browser
 from tests.factories.people import HTML, person
 from tests.identity.conftest import Move
-from tests.identity.sso.conftest import NewBrowser, enter, local_sign_in, me
+from tests.identity.sso.conftest import NewBrowser, enter, heading, local_sign_in, me
 from tests.stand_ins.identity_provider import Provider
 
 CLOSED = (403, "Local authentication is disabled")
@@ -106,6 +106,9 @@ class TestDownAtStart:
         assert "Login with SSO" not in page
         assert (await tried(client))[0] == 200
         assert (await client.get("/api/v1/auth/oidc/login", allow_redirects=False)).status == 503
+        other = await new_browser()
+        led = await other.get("/api/v1/auth/oidc/login", headers=HTML, allow_redirects=False)
+        assert await heading(other, led.headers["Location"]) == "Single sign-on is not available right now"
         seen = len(provider.seen)
         for _ in range(5):
             await client.get("/api/v1/auth/oidc/config")
