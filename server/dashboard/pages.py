@@ -16,9 +16,13 @@ from server.web.navigation import Action, Entry
 from server.web.render import Page, fragment, render
 from server.web.routing import API_DOCS, Routes, call, gated, open_to_all
 from server.web.searching import SEARCH, hits
+from server.web.tables import settled
 
 routes: Final = Routes()
-ENTRIES: Final = (Entry("", "Overview", "/", "layout-dashboard", order=1, permission="can_view_dashboard"),)
+ENTRIES: Final = (
+    Entry("", "Overview", "/", "layout-dashboard", order=1, permission="can_view_dashboard"),
+    Entry("Settings", "API", f"{API_DOCS}/", "terminal-2", order=95, group="Integrations"),
+)
 
 #: Until the rooms have actions of their own, those that everybody looks for.
 ACTIONS: Final = (
@@ -125,7 +129,8 @@ async def parts(request: web.Request) -> web.Response:
     asked = call(request)
     if not asked.world.env.development:
         raise Missing
-    return render(request, styleguide(request.query, asked.now))
+    page = styleguide(request.query, asked.now)
+    return render(request, page, headers=settled(request, page.listing.wanted))
 
 
 def _inside(target: str) -> str:

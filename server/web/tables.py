@@ -250,13 +250,14 @@ def parse(table: Table, query: MultiMapping[str] | Mapping[str, str], *, kept: S
 def settled(request: web.Request, wanted: Wanted) -> dict[str, str]:
     """Return the headers of the answer: the browser shall show the one address of this list.
 
-    A form sends its empty fields too; a whole page that was asked for like that is sent to its address instead.
+    A form sends its empty fields too, and each box by itself; who asked for a whole page like that is sent to the
+    address of that list instead.
     """
     if wanted.complaints:
         return {}
     if is_fragment(request):
         return {"HX-Push-Url": wanted.here}
-    if "" in request.query.values():
+    if "" in request.query.values() or len(set(request.query)) < len(request.query):
         raise web.HTTPSeeOther(wanted.here)
     return {}
 

@@ -1,4 +1,4 @@
-"""Sample forms, pages of the signed-out, errors, and the page of all parts."""
+"""Sample forms, errors, and the page of all parts."""
 
 from dataclasses import fields as dataclass_fields
 from types import SimpleNamespace as Thing
@@ -8,9 +8,8 @@ from multidict import MultiDict
 
 from server.core import clock
 from server.dashboard.styleguide import styleguide
-from server.identity.codes import picture
 from server.web.fields import Field
-from tools.preview_samples.frame import PALETTE, Context, Sample, before, shell, uuid
+from tools.preview_samples.frame import PALETTE, Context, Sample, shell, uuid
 
 PAGES: Final[list[Sample]] = []
 fields = [
@@ -95,146 +94,6 @@ PAGES.append(
     )
 )
 nobody: dict[str, Any] = {"person": None, "nav": []}
-PAGES.append(
-    (
-        "login",
-        "identity/login.html",
-        {
-            "shell": shell("Sign in", "/login", **nobody),
-            "return_to": "/",
-            "providers": [],
-            "complaints": ["Invalid credentials"],
-            "fields": [
-                Field("username", "Username or email", value="ada", autocomplete="username"),
-                Field("password", "Password", "password", autocomplete="current-password"),
-            ],
-        },
-    )
-)
-account = [
-    Field("first_name", "First name", autocomplete="given-name"),
-    Field("last_name", "Last name", autocomplete="family-name"),
-    Field("username", "Username", autocomplete="username"),
-    Field("email", "Email", "email", autocomplete="email"),
-    Field("password", "Password", "password", autocomplete="new-password"),
-    Field("confirm", "Password again", "password", autocomplete="new-password"),
-]
-rules = ["at least 8 characters", "an uppercase and a lowercase letter", "a number and a special character"]
-PAGES.append(
-    (
-        "setup",
-        "identity/setup.html",
-        {
-            "shell": shell("Setup", "/setup", **nobody),
-            "fields": account,
-            "rules": rules,
-            "token": "t",
-            "complaints": [],
-        },
-    )
-)
-PAGES.append(
-    (
-        "setup-closed",
-        "identity/setup.html",
-        {"shell": shell("Setup", "/setup", **nobody), "fields": [], "rules": [], "token": "", "complaints": []},
-    )
-)
-PAGES.append(
-    (
-        "profile",
-        "settings/profile.html",
-        {
-            "shell": shell("Profile", "/settings"),
-            "profile_fields": account[:4],
-            "profile_complaints": [],
-            "password_fields": account[4:],
-            "password_complaints": [],
-            "rules": rules,
-            "sessions": [
-                Thing(
-                    id=uuid(n),
-                    current=n == 1,
-                    device=("Firefox on Linux", "Safari on iPhone")[n - 1],
-                    address="203.0.113.7",
-                    last_seen_at=before(minutes=n),
-                    created_at=before(days=n),
-                )
-                for n in (1, 2)
-            ],
-        },
-    )
-)
-PAGES.append(
-    (
-        "second-step",
-        "identity/second_step.html",
-        {
-            "shell": shell("Two-Factor Authentication", "/login", **nobody),
-            "ticket": "t",
-            "return_to": "/",
-            "complaints": ["Invalid verification code. 4 attempts left."],
-            "fields": [
-                Field("token", "Verification Code", help="The 6 digits your authenticator shows."),
-                Field("remember_me", "Remember me on this computer (skip TFA for 30 days)", "boolean", required=False),
-            ],
-        },
-    )
-)
-for phase in ("off", "scan", "codes", "on"):
-    PAGES.append(
-        (
-            f"two-factor-{phase}",
-            "settings/two_factor.html",
-            {
-                "shell": shell("Multi-Factor Authentication", "/settings"),
-                "phase": phase,
-                "fields": [Field("token", "Verification Code") if phase == "scan" else account[4]],
-                "complaints": [],
-                "picture": picture("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "ada"),
-                "secret": "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
-                "codes": ["A1B2C3D4", "QWER7T8Z", "ZXCV0912", "PLMK5544"],
-                "download": "data:text/plain;base64,QQ==",
-                "codes_left": 10,
-                "devices": [
-                    Thing(
-                        id=uuid(n),
-                        current=n == 1,
-                        label=("Firefox on Linux", "Safari on iPhone")[n - 1],
-                        user_agent="Mozilla/5.0",
-                        address="203.0.113.7",
-                        created_at=before(days=n),
-                        last_used_at=before(minutes=n),
-                        expires_at=before(days=-29),
-                    )
-                    for n in (1, 2)
-                ],
-            },
-        )
-    )
-PAGES.append(
-    (
-        "tokens",
-        "settings/tokens.html",
-        {
-            "shell": shell("API tokens", "/settings"),
-            "created": "pm_2f7c1e90ab44d0b7c3",
-            "complaints": [],
-            "fields": [Field("name", "Name", placeholder="CI pipeline")],
-            "tokens": [
-                Thing(
-                    id=uuid(n),
-                    name=name,
-                    prefix="pm_2f7c",
-                    created_at=before(days=n),
-                    last_used_at=used,
-                    expires_at=None,
-                )
-                for n, name, used in ((1, "CI pipeline", before(minutes=3)), (2, "laptop", None))
-            ],
-        },
-    )
-)
 PAGES.append(
     (
         "error-404",
