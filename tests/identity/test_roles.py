@@ -88,7 +88,7 @@ async def test_the_page_shows_and_changes_them(as_admin: Browser, call: Call) ->
     assert "edit=readonly" in page
     assert "edit=user" not in page
     preset = await (await as_admin.get("/settings/roles?new=1&preset=operator", headers=HTML)).text()
-    assert "13/20 permissions selected" in preset
+    assert "data-permission-count>13</span>/20 permissions selected" in preset
     new = "/settings/roles?new=1"
     bad = await post_form(as_admin, new, "/settings/roles", {"role": "Patch Crew", "permissions[]": "can_view_hosts"})
     assert (bad.status, "must have 2 to 50 lowercase" in await bad.text()) == (400, True)
