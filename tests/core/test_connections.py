@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from server.core.db import Database, DatabaseBusy, DatabaseDown, DatabaseError
 from server.core.embedded import programs
 from server.core.env import DatabaseLimits, Env, RedisLink, read
+from server.core.fetch import FetchFailed, fetcher
 from server.core.redis import RedisError, open_redis
+from server.settings import rules
 
 SAID = {"DATABASE_URL": "postgresql://x", "JWT_SECRET": "j", "SESSION_SECRET": "s"}
 
@@ -36,9 +38,11 @@ async def opened(env: Env, size: int = 4, **said: str) -> AsyncIterator[Database
         await db.close()
 
 
+@pytest.mark.proves("OPS-77")
 def test_the_defaults_are_those_that_are_documented() -> None:
     assert read(SAID).database == DatabaseLimits(30, 2, 20, 10, 300, 1800, 10_000, 30_000, 60_000)
     assert read(SAID).redis == RedisLink(verify=True, authority=None, connect_ms=60_000, command_ms=60_000)
+    assert rules.BY_NAME["oidc_session_ttl"].default == 600
     assert (read(SAID).database_pool, read(SAID).redis_url.reveal()) == (30, "redis://localhost:6379/0")
 
 
@@ -232,6 +236,31 @@ async def silence() -> AsyncIterator[int]:
     finally:
         for writer in held:
             writer.close()
+        server.close()
+
+
+@pytest.mark.proves("ENV-178")
+async def test_a_private_authority_counts_for_what_the_server_opens(tmp_path: Path) -> None:
+    made = certificate(tmp_path)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        await writer.drain()
+        writer.close()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.file)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    said = {**SAID, "OUTBOUND_ALLOW_PRIVATE": "127.0.0.0/8"}
+    try:
+        trusting = read({**said, "NODE_EXTRA_CA_CERTS": str(made.file)})
+        assert (await fetcher(trusting).get(url, limit_bytes=100)).body == b"hello"
+        for env in (read(said), read({**said, "NODE_EXTRA_CA_CERTS": "/nowhere.pem"})):
+            with pytest.raises(FetchFailed, match=r"(?i)certificate"):
+                await fetcher(env).get(url, limit_bytes=100)
+    finally:
         server.close()
 
 
