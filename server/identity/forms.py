@@ -82,9 +82,7 @@ PROOF: Final = (
 )
 
 PASSKEY: Final = (
-    Field(
-        "passkey_name", "Name", autocomplete="off", placeholder="Work laptop", help="To tell it from others later."
-    ),
+    Field("passkey_name", "Name", autocomplete="off", placeholder="Work laptop", help="To tell it from others later."),
     Field("passkey_password", "Your password", "password", autocomplete="current-password"),
 )
 
