@@ -22,7 +22,7 @@ from server.web.forms import form_values
 from server.web.navigation import Entry
 from server.web.problems import status_of
 from server.web.render import Page, fragment, render
-from server.web.routing import Routes, call, gated, path_text
+from server.web.routing import API_DOCS, Routes, call, gated, open_to_all, path_text
 
 routes: Final = Routes()
 ENTRIES: Final = (
@@ -121,6 +121,13 @@ class CreatedPage(Page):
     back: str
     grants: list[str]
     snippets: list[tuple[str, str, str]]
+
+
+@routes.get("/api-docs")
+@open_to_all("it only leads to the page that has moved, and that one asks who comes")
+async def old_api_docs(_request: web.Request) -> web.Response:
+    """Lead to the description of the API, which other programs link to under this address."""
+    return web.Response(status=301, headers={"Location": API_DOCS})
 
 
 @routes.get(_HOME)

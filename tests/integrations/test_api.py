@@ -11,7 +11,7 @@ from server.core import clock
 from server.core.call import Call
 from tests.conftest import Browser
 from tests.factories.hosts import Agent, added, enrolled, full_report, package, repository
-from tests.factories.people import bearer
+from tests.factories.people import HTML, bearer, sign_in_as
 from tests.integrations.conftest import TOKENS, Maker, Program, basic, said
 from tests.integrations.test_tokens import group
 
@@ -96,7 +96,7 @@ async def test_the_checks_and_their_order(
     assert await call.db.value("select last_used_at from integration_tokens") is not None
 
 
-@pytest.mark.proves("INTG-AUTH-03", "INTG-AUTH-05")
+@pytest.mark.proves("INTG-AUTH-03", "INTG-AUTH-05", "INTG-DIFF-04", "INTG-DIFF-07")
 async def test_scopes_are_as_they_are_written(client: Browser, call: Call, make: Maker) -> None:
     reads = await make("api")
     host = await added(call)
@@ -238,7 +238,9 @@ async def test_the_list_with_stats(client: Browser, call: Call, api: Program, fr
         assert one["update_state"] == "updates_pending"
 
 
-@pytest.mark.proves("INTG-API-02", "INTG-API-03", "INTG-API-04", "INTG-API-05", "INTG-API-09", "INTG-API-10")
+@pytest.mark.proves(
+    "INTG-API-02", "INTG-API-03", "INTG-API-04", "INTG-API-05", "INTG-API-09", "INTG-API-10", "INTG-DIFF-05"
+)
 async def test_one_host(client: Browser, call: Call, api: Program) -> None:
     uuid, _ = await reporting(call, client)
     path = f"/api/hosts/{uuid}"
@@ -419,6 +421,80 @@ async def test_package_reports(client: Browser, call: Call, api: Program) -> Non
         assert (await api.read(f"/api/hosts/{uuid}/package_reports?limit={limit}"))["total"] == length, limit
 
 
+@pytest.mark.proves("INTG-API-08")
+async def test_the_agent_queue(client: Browser, call: Call, api: Program) -> None:
+    host = await added(call)
+    path = f"/api/hosts/{host.uuid}/agent_queue"
+    empty = {"waiting": 0, "active": 0, "delayed": 0, "failed": 0}
+    assert await api.read(path) == {
+        "host_id": host.uuid,
+        "queue_status": empty,
+        "job_history": [],
+        "total_jobs": 0,
+    }
+    headers = await bearer(call)
+    jobs = []
+    for _ in range(5):
+        order = {"playbook": "ping", "hosts": [host.uuid], "check": True}
+        answer = await client.post("/api/v1/jobs", json=order, headers=headers)
+        assert answer.status == 201, await answer.text()
+        jobs.append((await answer.json())["id"])
+    for job, status, reason in (
+        (jobs[1], "running", ""),
+        (jobs[2], "succeeded", ""),
+        (jobs[3], "failed", "no space left"),
+        (jobs[4], "timed_out", ""),
+    ):
+        await call.db.execute(
+            """
+            update job_hosts
+               set status = %(status)s, reason = %(reason)s,
+                   finished_at = case when %(status)s <> 'running' then %(now)s::timestamptz end
+             where job_id = (select id from jobs where uuid = %(job)s)
+            """,
+            job=job,
+            status=status,
+            reason=reason,
+            now=call.now,
+        )
+    told = await api.read(path)
+    assert told["queue_status"] == {"waiting": 1, "active": 1, "delayed": 0, "failed": 2}
+    history = told["job_history"]
+    assert (told["total_jobs"], [row["job_id"] for row in history]) == (5, jobs[::-1])
+    assert [(row["status"], row["error_message"], row["completed_at"] is not None) for row in history] == [
+        ("failed", "timed out", True),
+        ("failed", "no space left", True),
+        ("completed", None, True),
+        ("active", None, False),
+        ("delayed", None, False),
+    ]
+    assert set(history[0]) == {
+        "id",
+        "job_id",
+        "job_name",
+        "status",
+        "attempt",
+        "created_at",
+        "completed_at",
+        "error_message",
+        "output",
+    }
+    assert {(row["job_name"], row["attempt"], row["output"]) for row in history} == {("ping", 1, None)}
+    assert all(datetime.fromisoformat(row["created_at"]).tzinfo is not None for row in history)
+    assert [row["job_id"] for row in (await api.read(f"{path}?limit=2"))["job_history"]] == jobs[:2:-1]
+
+
+@pytest.mark.proves("INTG-DIFF-06")
+async def test_a_host_that_cannot_be_deleted(client: Browser, call: Call, make: Maker) -> None:
+    token = await make("api", scopes={"host": ["delete"]})
+    host = await added(call)
+    await call.db.execute("create table holding (host_id int references hosts (id))")
+    await call.db.execute("insert into holding select id from hosts")
+    answer = await client.delete(f"{HOSTS}/{host.uuid}", headers=token.basic)
+    assert await said(answer) == (500, {"error": "Failed to delete host"})
+    assert await call.db.value("select count(*) from hosts") == 1
+
+
 @pytest.mark.proves("INTG-API-11")
 async def test_deleting_a_host(client: Browser, call: Call, make: Maker) -> None:
     token = await make("api", scopes={"host": ["get", "delete"]})
@@ -463,3 +539,36 @@ async def test_unknown_hosts(api: Program) -> None:
 async def test_a_persons_token_opens_nothing_here(client: Browser, call: Call) -> None:
     answer = await client.get(HOSTS, headers=await bearer(call))
     assert await said(answer) == (401, {"error": "Missing or invalid authorization header"})
+
+
+@pytest.mark.proves("INTG-DOC-04")
+async def test_the_old_address_of_the_description_leads_to_the_new_one(client: Browser) -> None:
+    answer = await client.get("/api-docs", headers=HTML, allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (301, "/api/v1/api-docs")
+
+
+@pytest.mark.proves("INTG-DOC-01", "INTG-DOC-02")
+async def test_the_description_lists_every_path(client: Browser, call: Call) -> None:
+    refused = await client.get("/api/v1/api-docs/", headers={"Accept": "application/json"})
+    assert refused.status == 401
+    await sign_in_as(client, call, "readonly")
+    page = await client.get("/api/v1/api-docs", headers=HTML)
+    assert (page.status, page.content_type) == (200, "text/html")
+    document = await (await client.get("/api/v1/openapi.json")).json()
+    assert document["openapi"].startswith("3.")
+    paths = {
+        "/api/v1/auto-enrollment/tokens": {"get", "post"},
+        "/api/v1/auto-enrollment/tokens/{token}": {"get", "patch", "delete"},
+        "/api/v1/auto-enrollment/enroll": {"post"},
+        "/api/v1/auto-enrollment/enroll/bulk": {"post"},
+        "/api/v1/auto-enrollment/script": {"get"},
+        "/api/v1/api/hosts": {"get"},
+        "/api/v1/api/hosts/{host}": {"delete"},
+        **{f"/api/v1/api/hosts/{{host}}/{part}": {"get"} for part in PARTS},
+        "/api/v1/gethomepage/stats": {"get"},
+        "/api/v1/gethomepage/health": {"get"},
+    }
+    for path, methods in paths.items():
+        assert methods <= set(document["paths"][path]), path
+    body = document["paths"]["/api/v1/auto-enrollment/tokens"]["post"]["requestBody"]["content"]["application/json"]
+    assert "TokenBody" in str(body)

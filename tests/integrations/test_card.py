@@ -32,7 +32,7 @@ async def fleet(call: Call, client: Browser) -> None:
     await added(call, "silent")
 
 
-@pytest.mark.proves("INTG-GH-01", "INTG-GH-04", "INTG-GH-08")
+@pytest.mark.proves("INTG-GH-01", "INTG-GH-04", "INTG-GH-08", "INTG-DIFF-08")
 async def test_the_figures(client: Browser, call: Call, make: Maker) -> None:
     token = await make("gethomepage")
     await fleet(call, client)
@@ -79,7 +79,7 @@ async def test_an_empty_fleet_has_figures_too(make: Maker) -> None:
     assert {told[name] for name in told if name.endswith(("_count", "_hosts", "_updates", "_repos"))} == {0}
 
 
-@pytest.mark.proves("INTG-GH-01", "INTG-GH-02", "INTG-GH-03")
+@pytest.mark.proves("INTG-GH-01", "INTG-GH-02", "INTG-GH-03", "INTG-DIFF-12")
 async def test_the_health_names_the_key(client: Browser, call: Call, make: Maker) -> None:
     token = await make("gethomepage", token_name="Living room")
     told = await token.read("/gethomepage/health")

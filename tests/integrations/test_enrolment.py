@@ -26,7 +26,14 @@ async def change(token: Program, admin: dict[str, str], **body: Any) -> None:
 
 
 @pytest.mark.proves(
-    "INTG-ENR-02", "INTG-ENR-06", "INTG-ENR-07", "INTG-ENR-12", "INTG-ENR-13", "INTG-TOK-07", "INTG-TOK-09"
+    "INTG-ENR-02",
+    "INTG-ENR-06",
+    "INTG-ENR-07",
+    "INTG-ENR-12",
+    "INTG-DIFF-01",
+    "INTG-ENR-13",
+    "INTG-TOK-07",
+    "INTG-TOK-09",
 )
 async def test_a_host_is_enrolled_and_may_install_at_once(
     client: Browser, call: Call, make: Maker, admin: dict[str, str]

@@ -223,7 +223,9 @@ async def test_the_scripts_are_clean_in_every_shell(make: Maker, kind: str, tmp_
 # ------------------------------------------------------------------------------------------------ Proxmox
 
 
-@pytest.mark.proves("INTG-PVE-02", "INTG-PVE-05", "INTG-PVE-08", "INTG-PVE-10", "INTG-PVE-11", "INTG-PVE-19")
+@pytest.mark.proves(
+    "INTG-PVE-01", "INTG-PVE-02", "INTG-PVE-05", "INTG-PVE-08", "INTG-PVE-10", "INTG-PVE-11", "INTG-PVE-19"
+)
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 async def test_running_containers_are_enrolled(call: Call, make: Maker, node: Node, shell: list[str]) -> None:
     token = await make(token_name="pve1")
@@ -248,6 +250,7 @@ async def test_running_containers_are_enrolled(call: Call, make: Maker, node: No
     told = done.stdout + done.stderr + "\n".join(node.calls())
     assert token.secret not in told
     assert not any(" 102 " in f" {line} " for line in node.calls())
+    assert {line.split()[0] for line in node.calls()} == {"list", "exec"}
     for vmid in ("101", "103"):
         assert "FORCE_INSTALL=false" in (node.folder / vmid / "settings").read_text()
     for vmid in ("101", "103"):
