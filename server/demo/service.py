@@ -1,5 +1,6 @@
 """Fills a database with a fleet that does not exist, and takes it out again."""
 
+import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ _TABLES: Final = (
 
 
 async def fill(call: Call, hosts: int, seed: int, tell: Progress) -> Made:
-    """Make the fleet; one that is there already is replaced. All of it or nothing.
+    """Make the fleet; one that is there already is replaced. All of it or nothing is left.
 
     Raises:
         RealHosts: the database has hosts of somebody's.
@@ -50,10 +51,15 @@ async def fill(call: Call, hosts: int, seed: int, tell: Progress) -> Made:
     dice = random.Random(seed)  # noqa: S311 (the same seed must make the same fleet)
     updates = rules.updates(dice)
     machines = rules.machines(dice, hosts, call.now)
-    async with call.transaction() as tx:
-        keys = await _lists(tx, updates)
-        await _hosts(tx, machines, keys, tell)
-        await _history(tx, call, dice, machines, tell)
+    try:
+        async with call.transaction() as tx:
+            keys = await _lists(tx, updates)
+        await _hosts(call, machines, keys, tell)
+        await _history(call, dice, machines, tell)
+    except BaseException:
+        # In handfuls, because no transaction may last as long as this: what is there is taken out again.
+        await asyncio.shield(remove(call, lambda *_: None))
+        raise
     for done, table in enumerate(_TABLES, start=1):
         await fleet.refresh_statistics(call.db, table)
         tell("Statistics", done, len(_TABLES))
@@ -120,29 +126,33 @@ async def _lists(tx: Tx, updates: Rows) -> _Keys:
     return _Keys(groups, repositories, [{**one, "id": found[str(one["name"])]} for one in updates], profiles)
 
 
-async def _hosts(tx: Tx, machines: Sequence[Machine], keys: _Keys, tell: Progress) -> None:
+async def _hosts(call: Call, machines: Sequence[Machine], keys: _Keys, tell: Progress) -> None:
     for start in range(0, len(machines), _HANDFUL):
         some = machines[start : start + _HANDFUL]
-        ids = await fleet.insert_hosts(tx, [_sent(one) for one in some])
-        at = max(one.reported_at for one in some)
-        await fleet.insert_memberships(tx, [(ids[one.uuid], key) for one in some for key in keys.of_host(one)])
-        pairs = [(ids[one.uuid], key) for one in some for key in keys.repositories_of(one)]
-        await fleet.insert_host_repositories(tx, pairs, at)
-        await fleet.insert_packages(tx, [_packed(one, ids, keys) for one in some], keys.kinds, keys.profiles)
-        await fleet.insert_inventory(tx, min(ids.values()), max(ids.values()))
-        await fleet.insert_reports(tx, [_reporting(one, ids) for one in some], history.DAYS)
+        async with call.transaction() as tx:
+            ids = await fleet.insert_hosts(tx, [_sent(one) for one in some])
+            at = max(one.reported_at for one in some)
+            await fleet.insert_memberships(tx, [(ids[one.uuid], key) for one in some for key in keys.of_host(one)])
+            pairs = [(ids[one.uuid], key) for one in some for key in keys.repositories_of(one)]
+            await fleet.insert_host_repositories(tx, pairs, at)
+            await fleet.insert_packages(tx, [_packed(one, ids, keys) for one in some], keys.kinds, keys.profiles)
+            await fleet.insert_inventory(tx, min(ids.values()), max(ids.values()))
+            await fleet.insert_reports(tx, [_reporting(one, ids) for one in some], history.DAYS)
         tell("Hosts, packages, reports", start + len(some), len(machines))
 
 
-async def _history(tx: Tx, call: Call, dice: random.Random, machines: Sequence[Machine], tell: Progress) -> None:
+async def _history(call: Call, dice: random.Random, machines: Sequence[Machine], tell: Progress) -> None:
     jobs, parts = history.jobs(dice, machines, call.now)
-    await past.make_partitions(tx, (call.now - timedelta(days=history.DAYS)).date())
-    await past.make_partitions(tx, call.now.date())
-    await past.insert_project(tx, _DIGEST, _PROJECT)
-    await past.insert_jobs(tx, jobs, _DIGEST, _BY)
+    async with call.transaction() as tx:
+        await past.make_partitions(tx, (call.now - timedelta(days=history.DAYS)).date())
+        await past.make_partitions(tx, call.now.date())
+        await past.insert_project(tx, _DIGEST, _PROJECT)
+        await past.insert_jobs(tx, jobs, _DIGEST, _BY)
     for start in range(0, len(parts), 10 * _HANDFUL):
-        await past.insert_job_hosts(tx, parts[start : start + 10 * _HANDFUL])
-    await past.insert_events(tx, history.steps(), _BY)
+        async with call.transaction() as tx:
+            await past.insert_job_hosts(tx, parts[start : start + 10 * _HANDFUL])
+    async with call.transaction() as tx:
+        await past.insert_events(tx, history.steps(), _BY)
     tell("Jobs and their events", len(jobs), len(jobs))
 
 

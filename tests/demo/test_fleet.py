@@ -111,3 +111,15 @@ async def test_the_pages_can_show_it(call: Call, as_admin: Browser) -> None:
         assert answer.status == 200, path
         if path.startswith("/jobs/"):
             assert "Upgrade packages" in await answer.text()
+
+
+async def test_what_was_begun_and_could_not_be_ended_is_taken_back(call: Call) -> None:
+    before = await counts(call)
+
+    def stumble(step: str, _done: int, _of: int) -> None:
+        if step.startswith("Jobs"):
+            raise RuntimeError(step)
+
+    with pytest.raises(RuntimeError):
+        await service.fill(call, 20, 1, stumble)
+    assert await counts(call) == before
