@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from server.core.redaction import MASK, Shown, masked, masked_text
@@ -27,6 +27,7 @@ JSON = st.recursive(
 
 
 class TestMasking:
+    @settings(deadline=None)
     @given(st.sampled_from(NAMES), JSON, st.integers(0, 4))
     def test_what_a_name_calls_secret_is_masked_whatever_it_is_and_however_deep(
         self, name: str, value: Any, depth: int
@@ -40,6 +41,7 @@ class TestMasking:
             found = found[0]["more"]
         assert found == {name: MASK}
 
+    @settings(deadline=None)
     @given(LETTERS)
     def test_texts_lose_what_looks_like_a_secret(self, secret: str) -> None:
         for text in (

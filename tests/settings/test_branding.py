@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, FormData
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -86,6 +86,7 @@ class TestPictures:
         with pytest.raises(BadPicture, match=word):
             checked(data)
 
+    @settings(deadline=None)
     @given(st.binary(max_size=400), st.integers(0, 200))
     def test_no_bytes_end_in_anything_but_a_picture_or_a_refusal(self, noise: bytes, at: int) -> None:
         good = picture()
@@ -154,6 +155,7 @@ class TestDrawings:
 
 
 class TestColours:
+    @settings(deadline=None)
     @given(st.integers(0, 0xFFFFFF))
     def test_every_shade_that_is_taken_or_suggested_can_be_read(self, number: int) -> None:
         colour = f"#{number:06x}"
