@@ -39,6 +39,21 @@ async def of_user(call: Call, user_id: str) -> Limits:
     return found
 
 
+async def beyond(call: Call, user_ids: Collection[str]) -> frozenset[str]:
+    """Return which of these people reach hosts that the asker does not, so that the asker may not change them."""
+    if call.actor.groups is None:
+        return frozenset()
+    limited = await rows.list_limited_people(call.db)
+    return frozenset(
+        one
+        for one in user_ids
+        if one not in limited
+        or not reach.within(
+            reach.of(limited[one].role, limited[one].role_groups, limited[one].user_groups), call.actor.groups
+        )
+    )
+
+
 async def of_roles(call: Call) -> dict[str, list[str] | None]:
     """Return the groups that each role is limited to."""
     return {one.role: one.role_groups for one in await rows.list_role_limits(call.db)}

@@ -238,6 +238,15 @@ async def test_who_is_limited_manages_only_who_reaches_no_further(client: Browse
         assert refused["code"] == "beyond_your_groups", method
 
 
+async def test_the_list_of_people_offers_only_whom_one_may_change(client: Browser, call: Call, placed: Fleet) -> None:
+    wide, near = await person(call, "readonly"), await limited(call, placed.north, role="readonly")
+    await sign_in(client, (await limited(call, placed.north, role="admin")).username)
+    text = await shown(client, "/settings/users")
+    assert f'href="/settings/users/{near.id}"' in text
+    assert f'href="/settings/users/{wide.id}"' not in text
+    assert wide.username in text
+
+
 async def test_nobody_lifts_their_own_limit(client: Browser, call: Call, placed: Fleet) -> None:
     manager = await limited(call, placed.north, role="admin")
     mine = await program_of(call, manager)

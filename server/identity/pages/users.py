@@ -8,7 +8,7 @@ from aiohttp import web
 
 from server.core.call import Call
 from server.core.errors import Problem
-from server.identity import accounts, factors, forms, permissions, ranks, rules, schemas, service
+from server.identity import accounts, factors, forms, permissions, ranks, rules, schemas, scopes, service
 from server.identity.errors import SignupOff
 from server.identity.models import Enrolment, User
 from server.identity.pages.scopes import HostGroups, form_of_user
@@ -226,6 +226,7 @@ async def delete_user(request: web.Request) -> web.StreamResponse:
 
 async def _users_page(asked: Call, wrong: str = "") -> UsersPage:
     found, _ = await accounts.everybody(asked)
+    beyond = await scopes.beyond(asked, [one.id for one in found])
     registration: Sequence[Field] = ()
     if asked.actor.may("can_manage_settings"):
         decided = await settings.effective(asked)
@@ -238,7 +239,7 @@ async def _users_page(asked: Call, wrong: str = "") -> UsersPage:
         {one.role: permissions.word(one.role) for one in found},
         asked.actor.id,
         asked.actor.may("can_manage_users"),
-        frozenset(one.id for one in found if ranks.may_touch(asked.actor, one.role)),
+        frozenset(one.id for one in found if ranks.may_touch(asked.actor, one.role) and one.id not in beyond),
         registration,
         (wrong,) if wrong else (),
         await factors.enrolments(asked),

@@ -42,6 +42,19 @@ async def find_user_limits(db: Database | Tx, user_id: str) -> Limits | None:
     )
 
 
+async def list_limited_people(db: Database) -> dict[str, Limits]:
+    """Return what limits everybody who is limited by account or role, by user id."""
+    rows = await db.all(
+        f"""
+        select u.id, u.role, {LIMITS}
+          from users u
+          left join role_permissions r on r.role = u.role
+         where u.limited_to_groups or r.limited_to_groups
+        """,  # noqa: S608 (only constants are put together)
+    )
+    return {row["id"]: Limits(row["role"], row["user_groups"], row["role_groups"]) for row in rows}
+
+
 async def list_role_limits(db: Database | Tx) -> list[Limits]:
     """Return what limits each role."""
     return await db.all(

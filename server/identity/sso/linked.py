@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from server.audit import service as audit
 from server.audit.models import Subject
 from server.core.call import Call
-from server.identity import queries, ranks
+from server.identity import queries, ranks, scopes
 from server.identity.errors import BadPerson, PersonMissing, PersonsOnly, RankTooLow
 from server.identity.queries import sso as stored
 from server.identity.sso import arrivals, discovery
@@ -85,7 +85,7 @@ async def link_ahead(call: Call, user_id: str, subject: str) -> None:
     """Say as whom the provider will know a person, before they come for the first time; empty unlinks.
 
     For providers that do not say whether they verified an address. Raises ``SignOnNotReady``, ``RankTooLow``,
-    ``BadPerson`` or ``LinkedToAnother``.
+    ``BeyondYourGroups``, ``BadPerson`` or ``LinkedToAnother``.
     """
     demand_person(call)
     if (ready := await discovery.ready(call)) is None:
@@ -101,6 +101,7 @@ async def link_ahead(call: Call, user_id: str, subject: str) -> None:
         # Whoever chooses the identity chooses who signs in as this person.
         if not ranks.may_touch(call.actor, user.role):
             raise RankTooLow
+        await scopes.demand_reach(tx, call, user_id)
         await stored.delete_identities(tx, user_id, "oidc")
         identity = Identity("", user_id, "oidc", ready[1].issuer, subject, "", call.now, None)
         if subject and not await stored.save_identity(tx, user_id, identity):
