@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
-from pydantic import Field
+import orjson
+from pydantic import Field, field_validator
 
 from server.core.errors import Invalid, Problem
 from server.core.ids import is_uuid
@@ -30,6 +31,13 @@ class TokenBody(Body):
     metadata: dict[str, Any] | None = Field(None, description="`integration_type` and free keys")
     scopes: Any = Field(None, description='Only for API tokens: {"host": ["get", "delete"]}')
     is_active: bool | None = None
+
+    @field_validator("metadata", "scopes")
+    @classmethod
+    def _can_be_stored(cls, value: object) -> object:
+        if b"\\u0000" in orjson.dumps(value):
+            raise ValueError("must not contain U+0000")
+        return value
 
     def new(self, where: tzinfo) -> NewToken:
         """Return the model of a new token."""

@@ -195,7 +195,16 @@ async def test_a_wrong_token_is_refused_with_its_field(
 
 
 async def test_a_body_that_is_none_is_refused(client: Browser, admin: dict[str, str]) -> None:
-    for content in (b"", b"{", b"[]", b'"x"', b'{"token_name": 5}'):
+    hostile = b'{"token_name": "x", "metadata": {"a": "\\u0000"}}'
+    for content in (
+        b"",
+        b"{",
+        b"[]",
+        b'"x"',
+        b'{"token_name": 5}',
+        hostile,
+        b'{"token_name":"x","metadata":' + b"[" * 9999,
+    ):
         answer = await client.post(TOKENS, data=content, headers={**admin, "Content-Type": "application/json"})
         assert await said(answer) == (400, {"error": "Invalid request body"}), content
 
