@@ -5,6 +5,7 @@ from typing import Final
 
 from server.core.call import Call
 from server.core.fetch import FetchFailed, FetchRefused, fetcher
+from server.core.ids import is_uuid
 from server.core.log import get_log
 from server.identity.queries import sso as stored
 from server.identity.sso import rules
@@ -19,7 +20,7 @@ _PHOTO_PATH: Final = "/me/photo/$value"
 
 async def find(call: Call, user_id: str) -> Avatar | None:
     """Return a person's picture, if there is one."""
-    return await stored.find_avatar(call.db, user_id)
+    return await stored.find_avatar(call.db, user_id) if is_uuid(user_id) else None
 
 
 async def pictured(call: Call) -> frozenset[str]:

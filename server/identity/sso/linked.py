@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from server.audit import service as audit
 from server.audit.models import Subject
 from server.core.call import Call
+from server.core.ids import is_uuid
 from server.identity import queries, ranks, scopes
 from server.identity.errors import BadPerson, PersonMissing, PersonsOnly, RankTooLow
 from server.identity.queries import sso as stored
@@ -95,7 +96,7 @@ async def link_ahead(call: Call, user_id: str, subject: str) -> None:
         raise BadPerson({"oidc_subject": f"must be one line of at most {_SUBJECT_MOST} characters"})
     async with call.transaction() as tx:
         await queries.lock_admins(tx)
-        user = await queries.find_user_for_change(tx, user_id)
+        user = await queries.find_user_for_change(tx, user_id) if is_uuid(user_id) else None
         if user is None:
             raise PersonMissing
         # Whoever chooses the identity chooses who signs in as this person.

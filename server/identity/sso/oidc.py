@@ -35,6 +35,8 @@ _LEEWAY_SECONDS: Final = 60
 _LIMIT_BYTES: Final = 256 * 1024
 _SECONDS: Final = 10.0
 _SAID_MOST: Final = 300
+#: The standard's limit.
+_SUBJECT_MOST: Final = 255
 
 
 async def begin(call: Call, return_to: str, *, secure: bool) -> Departure:
@@ -229,7 +231,8 @@ def _demand_for_us(claims: Claims, client_id: str) -> None:
     if (several or "azp" in claims) and claims.get("azp") != client_id:
         message = "the token was made for another client"
         raise ValueError(message)
-    if not isinstance(claims["sub"], str) or not 0 < len(claims["sub"]) <= 255:  # noqa: PLR2004 (the standard's limit)
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_MOST or not subject.isprintable():
         message = "the token names nobody"
         raise ValueError(message)
 

@@ -78,6 +78,7 @@ async def test_only_the_providers_signature_counts(
         {"sub": None},
         {"sub": 7},
         {"sub": "x" * 300},
+        {"sub": "a\x00b"},
         {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"},
     ],
     ids=str,
@@ -111,6 +112,38 @@ async def test_new_keys_of_the_provider_are_fetched(
     for _ in range(3):
         assert (await enter(await new_browser())).error == "Authentication Failed"
     assert len([1 for path, _ in provider.seen if path == "/jwks"]) == asked
+
+
+@pytest.mark.usefixtures("root")
+async def test_odd_claims_and_queries_harm_nothing(
+    client: Browser, new_browser: NewBrowser, provider: Provider
+) -> None:
+    odds: tuple[Any, ...] = ("a\x00b", "é" * 500, "<script>", "' or 1=1 --", 7, None, [], {"a": 1})
+    for odd in odds:
+        provider.person = {
+            "sub": "odd", "email": "odd@example.com", "given_name": odd, "family_name": odd, "picture": odd,
+            "groups": [odd], "preferred_username": odd,
+        }  # fmt: skip
+        assert (await enter(await new_browser())).location == "/?oidc=success", odd
+    for odd in ("a\x00b@example.com", "<b>@x.y", "x" * 300 + "@example.com", 7, [], "a b@example.com"):
+        provider.person = {"sub": f"odd-{odd}"[:50].replace("\x00", ""), "email": odd}
+        landed = await enter(await new_browser())
+        assert landed.error in {"The identity provider sent no email address", "Authentication Failed"}, odd
+    for query in ("state=%00&code=%00", "state=%ED%A0%80", "error=%00", "state=a&state=b", "code[]=x"):
+        answer = await client.get(f"/api/v1/auth/oidc/callback?{query}", allow_redirects=False)
+        assert answer.status == 302, query
+
+
+async def test_odd_ids_have_no_picture_and_nobody_to_link(as_admin: Browser) -> None:
+    from tests.factories.people import post_form  # noqa: PLC0415
+
+    for odd in ("x", "%00", "' or 1=1", "00000000-0000-0000-0000-000000000000"):
+        answer = await as_admin.get(f"/avatars/{odd}")
+        assert (answer.status, answer.content_type) == (200, "image/svg+xml")
+        linked = await post_form(
+            as_admin, "/settings/profile", f"/settings/users/{odd}/oidc-subject", {"oidc_subject": "x"}
+        )
+        assert linked.status in {303, 404}
 
 
 @pytest.mark.usefixtures("root")

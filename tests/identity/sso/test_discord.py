@@ -97,7 +97,7 @@ async def test_an_address_nobody_verified_links_nothing(
     assert (await me(client) or {})["email"] == f"discord_{GRACE['id']}@discord.local"
 
 
-@pytest.mark.proves("DISCORD-08", "SIGNUP-03", "PROFILE-02")
+@pytest.mark.proves("DISCORD-08", "SIGNUP-03", "PROFILE-02", "SET-07")
 async def test_strangers_get_an_account_where_people_may_register_themselves(
     client: Browser, new_browser: NewBrowser, provider: Provider, call: Call
 ) -> None:
@@ -117,7 +117,7 @@ async def test_strangers_get_an_account_where_people_may_register_themselves(
     assert (user["username"], user["email"], user["role"]) == ("xuser", "discord_7@discord.local", "user")
 
 
-@pytest.mark.proves("DISCORD-10", "DISCORD-11")
+@pytest.mark.proves("DISCORD-10", "DISCORD-11", "SET-07")
 async def test_an_account_is_linked_from_the_profile_and_unlinked_again(
     client: Browser, new_browser: NewBrowser, call: Call
 ) -> None:

@@ -41,7 +41,9 @@ class TestFromThePage:
             "OUTBOUND_ALLOW_PRIVATE": "127.0.0.0/8",
         }
 
-    @pytest.mark.proves("OIDC-03", "OIDC-07", "OIDC-08", "OIDC-09", "OIDC-10", "OIDC-30", "ENTRA-01", "ENTRA-02")
+    @pytest.mark.proves(
+        "OIDC-03", "OIDC-07", "OIDC-08", "OIDC-09", "OIDC-10", "OIDC-30", "ENTRA-01", "ENTRA-02", "SET-08"
+    )
     async def test_everything_is_set_up_without_a_restart(
         self, as_admin: Browser, new_browser: NewBrowser, provider: Provider, call: Call
     ) -> None:
@@ -169,7 +171,7 @@ class TestFromTheEnvironment:
     def variables(self) -> dict[str, str]:
         return {"OIDC_BUTTON_TEXT": "From the environment", "OIDC_ADMIN_GROUP": "Admins", "OIDC_SESSION_TTL": "120"}
 
-    @pytest.mark.proves("OIDC-03", "OIDC-12")
+    @pytest.mark.proves("OIDC-03", "OIDC-12", "SET-08", "REL-011")
     async def test_it_decides_and_can_be_copied(self, as_admin: Browser, call: Call) -> None:
         await settings.change(call, {"oidc_button_text": "Stored"})
         page = await (await as_admin.get(PAGE, headers=HTML)).text()
