@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -15,6 +16,7 @@ from aiohttp import CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build, close_world, open_world
+from server.core.blocking import Blocked, BlockingWatch
 from server.core.call import Call, World, system
 from server.core.db import Database, DatabaseError
 from server.core.embedded import Endpoints, Services
@@ -26,6 +28,7 @@ from server.core.secretbox import Secret
 ROOT = Path(__file__).resolve().parent.parent
 Browser = TestClient[web.Request, web.Application]
 TEMPLATE = "patchmon_template"
+BLOCKED: list[tuple[str, Blocked]] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,7 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was skipped and why, and what of it CI does not accept."""
+    """Print what blocked the loop, what was skipped and why, and what of it CI does not accept."""
+    if BLOCKED:
+        terminalreporter.section("stood in the loop's way")
+        for test, blocked in sorted(BLOCKED, key=lambda one: -one[1].seconds)[:20]:
+            terminalreporter.line(f"{blocked.seconds:.2f} s  {test}: {where(blocked)}")
     skipped = {report.nodeid: reason_of(report) for report in terminalreporter.stats.get("skipped", [])}
     if not skipped:
         return
@@ -53,6 +60,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     skipped = [report.nodeid for report in reporter.stats.get("skipped", [])] if reporter else []
     if os.environ.get("CI") and not all(map(allowed, skipped)) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def note_blocked(blocked: Blocked) -> None:
+    """Keep what the server itself did; tests may take their time."""
+    if where(blocked):
+        BLOCKED.append((os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0], blocked))
+
+
+def where(blocked: Blocked) -> str:
+    """Return the innermost place in the server, empty when it was not the server."""
+    places = re.findall(rf'"{ROOT}/(server/[^"]+)", line (\d+), in (\w+)', blocked.stack)
+    return "{}:{} {}".format(*places[-1]) if places else ""
 
 
 def reason_of(report: pytest.TestReport) -> str:
@@ -156,11 +175,14 @@ def call(world: World) -> Call:
 
 @pytest.fixture
 async def server(world: World, keeper: Keeper) -> AsyncIterator[TestServer]:
-    """The real application, listening."""
+    """The real application, listening; what of it blocks the loop is reported at the end of the run."""
     running = TestServer(build(world, keeper))
+    watch = BlockingWatch(note_blocked)
+    watch.start()
     await running.start_server()
     yield running
     await running.close()
+    watch.stop()
 
 
 @pytest.fixture

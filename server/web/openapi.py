@@ -70,6 +70,8 @@ _TAGS: Final = {
     "ws": "Hosts",
     "agents": "Agents",
     "agent": "Agents",
+    "api": "Scoped API",
+    "gethomepage": "Scoped API",
     "openapi.json": "This description",
     "api-docs": "This description",
 }

@@ -21,8 +21,8 @@ async def test_swagger_ui_works_without_an_inline_script(client: Client, chromiu
     await page.fill("input[name=password]", PASSWORD)
     await page.press("input[name=password]", "Enter")
     await page.wait_for_url("**/api/v1/api-docs/")
-    await page.wait_for_selector(".opblock-tag-section")
     PICTURES.mkdir(parents=True, exist_ok=True)
+    await page.locator("#operations-Hosts-get_hosts_options").wait_for()
     for look, scheme, width in (("light", "light", 1280), ("dark", "dark", 1280), ("phone", "light", 390)):
         await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         await page.set_viewport_size({"width": width, "height": 860})
