@@ -189,5 +189,16 @@ async def test_the_provider_is_the_only_way_in_while_it_is_there(
         await stop(server)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.proves("OIDC-04", "ENV-09")
+async def test_an_environment_that_says_too_little_stops_the_start(house: House, unused_tcp_port: int) -> None:
+    more = {"OIDC_ENABLED": "true", "OIDC_ISSUER_URL": "https://login.example", "OIDC_CLIENT_ID": CLIENT}
+    server = house.server(unused_tcp_port, **more, OIDC_REDIRECT_URI="https://p.example/api/v1/auth/oidc/callback")
+    await server.program.start()
+    assert server.program.process is not None
+    assert await server.program.process.wait() == 1
+    assert "OIDC is enabled but missing required configuration" in server.program.log.read_text()
+
+
 async def stop(server: ServerProcess) -> None:
     assert await server.stop() == 0
