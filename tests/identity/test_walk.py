@@ -26,7 +26,7 @@ _ENDING: Final = {"/logout", "/api/v1/auth/logout", "/api/v1/auth/oidc/logout"}
 #: Of these a part of the path names something of a host, but the caller's own credentials are the gate.
 _OWN_CREDENTIALS: Final = ("/api/v1/api/", "/api/v1/agent", "/api/v1/hosts/agent")
 #: Bodies that these take; to the others nothing is said.
-_BODIES: Final = {"/api/v1/hosts/{host}/groups": {"groupIds": []}}
+_BODIES: Final[dict[str, dict[str, list[str]]]] = {"/api/v1/hosts/{host}/groups": {"groupIds": []}}
 #: They answer 503 while nothing is set up that they stand for.
 _NOT_SET_UP: Final = re.compile(r"^/api/v1/auth/(oidc|discord)/")
 
