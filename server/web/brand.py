@@ -28,6 +28,10 @@ class Brand:
     sheet: str = ""
 
 
+#: As the product comes.
+OURS: Final = Brand()
+
+
 BrandReader = Callable[[World], Brand]
 #: Where the brand comes from; the settings room sets it. Asked for every page, so it only looks at what is kept.
 BRAND: Final[web.AppKey[BrandReader]] = web.AppKey("brand")

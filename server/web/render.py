@@ -14,7 +14,7 @@ from aiohttp import web
 from server import __version__
 from server.core import clock
 from server.web import csrf, flash, navigation
-from server.web.brand import Brand, brand
+from server.web.brand import OURS, Brand, brand
 from server.web.formats import FILTERS, FUNCTIONS
 from server.web.navigation import MENU, Destinations, Section
 from server.web.routing import call
@@ -57,7 +57,7 @@ class Shell:
     search_query: str
     breadcrumbs: Sequence[tuple[str, str]] = ()
     settings: Sequence[Section] = ()
-    brand: Brand = Brand()
+    brand: Brand = OURS
     enrol_by: datetime | None = None
     palette: Sequence[Destinations] = ()
     density: str = "comfortable"

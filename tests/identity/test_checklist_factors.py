@@ -182,8 +182,8 @@ async def test_12_the_second_factor(start: Start, http: aiohttp.ClientSession, c
     assert (status, said["error"]) == (400, "MFA is managed by your OIDC provider")
     pages = {}
     for path in ("two-factor", "profile"):
-        browsing = {"cookies": program.cookies, "headers": {"Accept": "text/html"}}
-        async with http.get(f"{server.url}/settings/{path}", **browsing) as page:
+        address, html = f"{server.url}/settings/{path}", {"Accept": "text/html"}
+        async with http.get(address, cookies=program.cookies, headers=html) as page:
             pages[path] = await page.text()
     assert "MFA is managed by your OIDC provider" in pages["two-factor"]
     assert "Enable TFA" not in pages["two-factor"]
