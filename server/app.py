@@ -27,6 +27,7 @@ ROOMS: Final = (
     "settings",
     "identity",
     "audit",
+    "lists",
     "hosts",
     "channel",
     "packages",

@@ -21,6 +21,11 @@ document.addEventListener("htmx:configRequest", (event) => {
 // Show in the tools what the address says now.
 function settle(tools) {
   const now = parameters();
+  const keep = tools.querySelector("[data-list-keep]");
+  if (keep) {
+    keep.elements.columns.value = now.get("columns") ?? keep.dataset.usual;
+    keep.elements.query.value = String(now);
+  }
   for (const one of tools.querySelectorAll("input, select")) {
     if (one.matches("[data-list-rest]") || one.type === "hidden" || one === document.activeElement) continue;
     if (one.type === "checkbox") {
