@@ -72,7 +72,7 @@ async def register(call: Call, person: NewPerson) -> User:
     # Nobody becomes an administrator by filling in a form, whatever the default says.
     role = decided.default_user_role
     known = role not in permissions.ADMIN_ROLES and await queries.find_role(call.db, role) is not None
-    return await people.create(call, person, role if known else "user")
+    return await people.create(call, person, role if known else "user", by_themselves=True)
 
 
 async def choose_registration(call: Call, role: str, *, enabled: bool) -> None:

@@ -15,11 +15,15 @@ from server.identity.models import NewPerson, Profile, User
 from server.settings import service as settings
 
 
-async def create(call: Call, person: NewPerson, role: str) -> User:
-    """Make an account that works at once; the caller has decided that the actor may give this role."""
+async def create(call: Call, person: NewPerson, role: str, *, by_themselves: bool = False) -> User:
+    """Make an account that works at once; the caller has decided that the actor may give this role.
+
+    What people who register themselves say is their address is nobody's word but theirs.
+    """
     password_hash = await checked_hash(call, person)
     async with call.transaction() as tx:
-        user = await insert(tx, person, password_hash, role, call.now)
+        email_by = "owner" if by_themselves else "administrator"
+        user = await insert(tx, person, password_hash, role, call.now, email_by=email_by)
         await scopes.pass_on(tx, call, user.id)
         await audit.record(tx, call, "identity.user_created", Subject("user", user.id, user.username), {"role": role})
         tx.after_commit(announce(UserCreated(user.id, user.username, call.actor.address, call.actor.name)))
@@ -83,9 +87,11 @@ async def change_password(call: Call, current: str, new: str) -> None:
         await audit.record(tx, call, "identity.password_changed", subject)
 
 
-async def insert(tx: Tx, person: NewPerson, password_hash: str, role: str, now: datetime) -> User:
+async def insert(
+    tx: Tx, person: NewPerson, password_hash: str, role: str, now: datetime, *, email_by: str = "administrator"
+) -> User:
     """Add the person (step); raises ``NameTaken``."""
     try:
-        return await queries.insert_user(tx, person.profile, password_hash, role, now)
+        return await queries.insert_user(tx, person.profile, password_hash, role, now, email_by=email_by)
     except IntegrityError as error:
         raise NameTaken from error

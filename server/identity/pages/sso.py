@@ -77,7 +77,13 @@ async def finish_oidc(request: web.Request) -> web.StreamResponse:
         # Another site may have sent the browser here: the way that it really is on stays good.
         return _back_to_login(request, refused)
     except Problem as refused:
-        return _without(OIDC_COOKIE, _back_to_login(request, refused))
+        linking = asked.actor.kind == "person"
+        answer = _back_to_profile(request, refused) if linking else _back_to_login(request, refused)
+        return _without(OIDC_COOKIE, answer)
+    if opened is None:
+        answer = _to(f"{return_to}?oidc_linked=true")
+        flash.say(answer, request, "good", "Your single sign-on account is linked.")
+        return _without(OIDC_COOKIE, answer)
     return _without(OIDC_COOKIE, await _welcomed(request, opened, return_to, "/?oidc=success"))
 
 
@@ -158,6 +164,20 @@ async def link_from_profile(request: web.Request) -> web.StreamResponse:
     page = LeavingPage("On to Discord", "Discord asks whether this server may know who you are.", departure.url)
     answer = render(request, page)
     _keep(request, answer, departure, DISCORD_COOKIE)
+    return answer
+
+
+@routes.post("/settings/linked/oidc")
+@gated()
+async def link_provider_from_profile(request: web.Request) -> web.StreamResponse:
+    """Send the browser to the identity provider for linking an account there."""
+    try:
+        departure = await oidc.begin_link(call(request), secure=origin(request).secure)
+    except Problem as refused:
+        return _back_to_profile(request, refused)
+    sentence = "Your identity provider asks who you are, and that account is linked to yours here."
+    answer = render(request, LeavingPage("On to your identity provider", sentence, departure.url))
+    _keep(request, answer, departure, OIDC_COOKIE)
     return answer
 
 

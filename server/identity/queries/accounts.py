@@ -68,7 +68,8 @@ async def update_account(
     return await tx.one(
         """
         update users
-           set username = %(username)s, email = %(email)s, first_name = %(first_name)s, last_name = %(last_name)s,
+           set email_by = case when lower(email) = lower(%(email)s) then email_by else 'administrator' end,
+               username = %(username)s, email = %(email)s, first_name = %(first_name)s, last_name = %(last_name)s,
                role = %(role)s, is_active = %(is_active)s, updated_at = %(now)s
          where id = %(user_id)s
         returning id, username, email, first_name, last_name, role, is_active, tfa_enabled,

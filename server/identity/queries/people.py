@@ -6,18 +6,21 @@ from server.core.db import Database, Tx
 from server.identity.models import Credentials, Profile, User
 
 
-async def insert_user(tx: Tx, profile: Profile, password_hash: str, role: str, now: datetime) -> User:
-    """Add a profile."""
+async def insert_user(tx: Tx, profile: Profile, password_hash: str, role: str, now: datetime, *, email_by: str) -> User:
+    """Add a profile; ``email_by`` says whose word the address is: administrator, provider or owner."""
     user = await tx.one(
         """
-        insert into users (username, email, first_name, last_name, role, password_hash, created_at, updated_at)
-        values (%(username)s, %(email)s, %(first_name)s, %(last_name)s, %(role)s, %(password_hash)s, %(now)s, %(now)s)
+        insert into users (username, email, email_by, first_name, last_name, role, password_hash,
+                           created_at, updated_at)
+        values (%(username)s, %(email)s, %(email_by)s, %(first_name)s, %(last_name)s, %(role)s, %(password_hash)s,
+                %(now)s, %(now)s)
         returning id, username, email, first_name, last_name, role, is_active, tfa_enabled,
                   last_login_at, created_at, updated_at
         """,
         User,
         username=profile.username,
         email=profile.email,
+        email_by=email_by,
         first_name=profile.first_name,
         last_name=profile.last_name,
         role=role,
@@ -91,11 +94,12 @@ async def update_password(tx: Tx, user_id: str, password_hash: str, now: datetim
 
 
 async def update_profile(tx: Tx, user_id: str, profile: Profile, now: datetime) -> User | None:
-    """Change what a person says about themselves."""
+    """Change what a person says about themselves; another address is their word alone."""
     return await tx.one(
         """
         update users
-           set username = %(username)s, email = %(email)s, first_name = %(first_name)s, last_name = %(last_name)s,
+           set email_by = case when lower(email) = lower(%(email)s) then email_by else 'owner' end,
+               username = %(username)s, email = %(email)s, first_name = %(first_name)s, last_name = %(last_name)s,
                updated_at = %(now)s
          where id = %(user_id)s
         returning id, username, email, first_name, last_name, role, is_active, tfa_enabled,

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from server.core.db import Database, Tx
 from server.identity.models import Profile
-from server.identity.sso.models import Avatar, Identity
+from server.identity.sso.models import Avatar, Identity, Namesake
 
 
 async def find_sealed(db: Database | Tx, name: str) -> str | None:
@@ -101,10 +101,13 @@ async def delete_identities(tx: Tx, user_id: str, provider: str) -> int:
     )
 
 
-async def find_person_by_email(tx: Tx, email: str) -> str | None:
-    """Return the id of who has this address, in any case of its letters."""
-    found: str | None = await tx.value("select id from users where lower(email) = lower(%(email)s)", email=email)
-    return found
+async def find_namesake(tx: Tx, email: str) -> Namesake | None:
+    """Return whose account has this address, in any case of its letters."""
+    return await tx.one(
+        "select id, email_by from users where lower(email) = lower(%(email)s)",
+        Namesake,
+        email=email,
+    )
 
 
 async def list_names_like(tx: Tx, name: str) -> list[str]:
@@ -118,8 +121,8 @@ async def insert_guest(tx: Tx, profile: Profile, role: str, now: datetime) -> st
     """Add a person without a password; return the id."""
     user_id: str = await tx.value(
         """
-        insert into users (username, email, first_name, last_name, role, created_at, updated_at)
-        values (%(username)s, %(email)s, %(first_name)s, %(last_name)s, %(role)s, %(now)s, %(now)s)
+        insert into users (username, email, email_by, first_name, last_name, role, created_at, updated_at)
+        values (%(username)s, %(email)s, 'provider', %(first_name)s, %(last_name)s, %(role)s, %(now)s, %(now)s)
         returning id
         """,
         username=profile.username,

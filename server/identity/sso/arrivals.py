@@ -14,7 +14,7 @@ from server.identity.events import UserCreated, UserRoleChanged
 from server.identity.models import Browser, Profile, SignedIn, User
 from server.identity.queries import sso as stored
 from server.identity.sso import rules
-from server.identity.sso.errors import EmailNotVerified, LinkedToAnother, NoAccount, NoEmail
+from server.identity.sso.errors import AddressClaimed, EmailNotVerified, LinkedToAnother, NoAccount, NoEmail
 from server.identity.sso.models import Arrival, Config, Identity
 from server.settings import service as settings
 
@@ -43,8 +43,8 @@ class Welcome:
 async def enter(call: Call, arrival: Arrival, browser: Browser, welcome: Welcome) -> SignedIn:
     """Open a session for the person; a session that the browser already had ends.
 
-    Raises ``NoAccount``, ``NoEmail``, ``EmailNotVerified``, ``LinkedToAnother`` or, for an inactive account,
-    ``WrongCredentials``.
+    Raises ``NoAccount``, ``NoEmail``, ``EmailNotVerified``, ``AddressClaimed``, ``LinkedToAnother`` or, for an
+    inactive account, ``WrongCredentials``.
     """
     for attempt in range(1, _TRIES + 1):
         try:
@@ -99,9 +99,14 @@ async def find_or_make(tx: Tx, call: Call, arrival: Arrival, welcome: Welcome) -
 
 
 async def _link_or_make(tx: Tx, call: Call, arrival: Arrival, welcome: Welcome) -> str:
-    known = await stored.find_person_by_email(tx, arrival.email) if arrival.email else None
-    if known is not None and not arrival.email_verified:
+    namesake = await stored.find_namesake(tx, arrival.email) if arrival.email else None
+    if namesake is not None and not arrival.email_verified:
         raise EmailNotVerified
+    if namesake is not None and namesake.email_by == "owner":
+        # Who registered it may have waited for its true owner to come and fill it.
+        log.warning("sign-in refused: whoever has the account typed this address themselves", user_id=namesake.id)
+        raise AddressClaimed
+    known = namesake.id if namesake else None
     if known is None and not welcome.creates:
         raise welcome.unknown
     if known is None and not arrival.email:

@@ -25,7 +25,6 @@ from server.identity.sso.errors import (
     LocalSignInOff,
     NoAccountForDiscord,
     SaidElsewhere,
-    SignOnExpired,
     SignOnFailed,
 )
 from server.identity.sso.models import Arrival, Departure, Started
@@ -122,10 +121,7 @@ async def finish(call: Call, handle: str, answer: Mapping[str, str], browser: Br
         log.warning("Discord sign-in failed", reason=str(error))
         raise SignOnFailed from error
     if started.user_id:
-        # Who links has to be who set out: another person may have signed in meanwhile.
-        if (call.actor.kind, call.actor.id) != ("person", started.user_id):
-            raise SignOnExpired
-        await linked.link(call, arrival)
+        await linked.finish(call, started, arrival)
         await _refresh_picture(call, picture, started.user_id)
         return Return(started.return_to)
     user = await arrivals.recognise(call, arrival, await _welcome(call))

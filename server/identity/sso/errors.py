@@ -39,6 +39,13 @@ class EmailNotVerified(Unknown):
     text = "Email not verified by identity provider"
 
 
+class AddressClaimed(Unknown):
+    """An account has this address because whoever has the account typed it: it may be somebody else's."""
+
+    code = "address_claimed"
+    text = "Link your account first"
+
+
 class NoEmail(Unknown):
     """Without an address there is neither an account to find nor a name for a new one."""
 

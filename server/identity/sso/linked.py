@@ -10,8 +10,8 @@ from server.identity import queries, ranks, scopes
 from server.identity.errors import BadPerson, PersonMissing, PersonsOnly, RankTooLow
 from server.identity.queries import sso as stored
 from server.identity.sso import arrivals, discovery
-from server.identity.sso.errors import LinkedToAnother, NotLinked, OnlyWayIn, SignOnNotReady
-from server.identity.sso.models import Arrival, Identity, Service
+from server.identity.sso.errors import LinkedToAnother, NotLinked, OnlyWayIn, SignOnExpired, SignOnNotReady
+from server.identity.sso.models import Arrival, Identity, Service, Started
 
 _SUBJECT_MOST = 255
 
@@ -25,12 +25,14 @@ class Linked:
         discord: the one at Discord among them.
         offers_discord: one can be linked now.
         may_unlink: there is another way to sign in.
+        offers_oidc: an account at the provider can be linked now.
     """
 
     identities: list[Identity]
     discord: Identity | None
     offers_discord: bool
     may_unlink: bool
+    offers_oidc: bool = False
 
 
 async def mine(call: Call, *, offers_discord: bool) -> Linked:
@@ -38,7 +40,17 @@ async def mine(call: Call, *, offers_discord: bool) -> Linked:
     found = await stored.list_identities(call.db, call.actor.id)
     discord = next((one for one in found if one.provider == "discord"), None)
     may_unlink = discord is not None and await _has_other_way(call, "discord", found)
-    return Linked(found, discord, offers_discord and discord is None, may_unlink)
+    ready = await discovery.ready(call)
+    offers_oidc = ready is not None and not any(one.issuer == ready[1].issuer for one in found)
+    return Linked(found, discord, offers_discord and discord is None, may_unlink, offers_oidc)
+
+
+async def finish(call: Call, started: Started, arrival: Arrival) -> None:
+    """Link who comes back to the account that set out; raises ``SignOnExpired`` or ``LinkedToAnother``."""
+    # Another person may have signed in meanwhile.
+    if (call.actor.kind, call.actor.id) != ("person", started.user_id):
+        raise SignOnExpired
+    await link(call, arrival)
 
 
 async def link(call: Call, arrival: Arrival) -> None:

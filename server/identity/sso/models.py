@@ -150,6 +150,14 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Namesake:
+    """The account that has an address, and whose word it is: administrator, provider or owner."""
+
+    id: str
+    email_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Avatar:
     """A person's picture."""
 

@@ -19,7 +19,7 @@ from server.core.fetch import Fetched, FetchFailed, FetchRefused
 from server.core.ids import random_hex
 from server.core.log import get_log
 from server.identity.models import Browser, SignedIn
-from server.identity.sso import arrivals, avatars, discovery, rules, states
+from server.identity.sso import arrivals, avatars, discovery, linked, rules, states
 from server.identity.sso.arrivals import Welcome
 from server.identity.sso.errors import HttpsNeeded, SaidElsewhere, SignOnFailed, SignOnNotReady, SignOnOff
 from server.identity.sso.models import Arrival, Claims, Config, Departure, Provider, Started
@@ -41,8 +41,18 @@ _SUBJECT_MOST: Final = 255
 
 async def begin(call: Call, return_to: str, *, secure: bool) -> Departure:
     """Return where to send the browser for signing in; raises ``SignOnOff``, ``SignOnNotReady`` or ``HttpsNeeded``."""
+    return await _depart(call, Started(random_hex(32), random_hex(32), return_to, call.now), secure=secure)
+
+
+async def begin_link(call: Call, *, secure: bool) -> Departure:
+    """Return where to send the asker's browser for linking their account at the provider; raises as ``begin`` does."""
+    linked.demand_person(call)
+    started = Started(random_hex(32), random_hex(32), "/settings/profile", call.now, user_id=call.actor.id)
+    return await _depart(call, started, secure=secure)
+
+
+async def _depart(call: Call, started: Started, *, secure: bool) -> Departure:
     config, provider = await _demand_ready(call, secure=secure)
-    started = Started(random_hex(32), random_hex(32), return_to, call.now)
     handle, state = await states.begin(call, "oidc", started, config.life_seconds)
     url = prepare_grant_uri(
         provider.authorization_endpoint,
@@ -60,9 +70,10 @@ async def begin(call: Call, return_to: str, *, secure: bool) -> Departure:
 
 async def finish(
     call: Call, handle: str, answer: Mapping[str, str], browser: Browser, *, secure: bool
-) -> tuple[SignedIn, str]:
+) -> tuple[SignedIn | None, str]:
     """Open a session for who comes back from the provider; return it with the page to go to.
 
+    There is no session when somebody linked their account.
     Raises ``SignOnExpired``, ``SaidElsewhere`` with the provider's words, ``SignOnFailed``, and what
     ``arrivals.enter`` refuses.
     """
@@ -74,6 +85,10 @@ async def finish(
     except (FetchFailed, FetchRefused, discovery.ProviderUnusable) as error:
         log.warning("OIDC sign-in failed: provider not usable", reason=str(error))
         raise SignOnFailed from error
+    if started.user_id:
+        await linked.finish(call, started, arrival)
+        await _refresh_picture(call, config, arrival, started.user_id)
+        return None, started.return_to
     opened = await arrivals.enter(
         call, arrival, browser, Welcome(config.auto_create, rules.new_role(config, arrival.groups), config)
     )

@@ -23,6 +23,8 @@ _FAILURES: Final = {
     "User Not Found": "There is no account for you here. Ask an administrator of this server for one.",
     "Email not verified by identity provider": "An account here has your address, but your provider does not say that "
     "the address is yours. Verify it there, or ask an administrator of this server to link the account.",
+    "Link your account first": "Somebody registered an account with your address, and nobody else has confirmed that "
+    "it is yours. If it was you: sign in with its password and link it under Profile. Otherwise ask an administrator.",
     "The identity provider sent no email address": "Without one there is neither an account to find nor a name for a "
     "new one.",
     "Already linked": "Your account here belongs to another person at that service.",

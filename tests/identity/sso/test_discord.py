@@ -9,6 +9,7 @@ from server.core.call import Call
 from server.identity.sso import config, discord
 from tests.conftest import Browser
 from tests.factories.people import HTML, person, post_form, sign_in
+from tests.factories.people import PASSWORD as LOCAL
 from tests.identity.sso.conftest import Landed, NewBrowser, come_back, me, set_out
 from tests.stand_ins.identity_provider import CLIENT, PASSWORD, PNG, Provider
 
@@ -95,6 +96,18 @@ async def test_an_address_nobody_verified_links_nothing(
     await allow_strangers(call)
     await enter(client)
     assert (await me(client) or {})["email"] == f"discord_{GRACE['id']}@discord.local"
+
+
+async def test_an_account_that_waits_with_anothers_address_is_not_filled_by_its_owner(
+    client: Browser, new_browser: NewBrowser, call: Call
+) -> None:
+    await allow_strangers(call)
+    mallory = await new_browser()
+    body = {"username": "mallory", "email": GRACE["email"], "password": LOCAL, "firstName": "M", "lastName": "L"}
+    assert (await mallory.post("/api/v1/auth/signup", json=body)).status == 201
+    assert (await enter(client)).error == "Link your account first"
+    assert await me(client) is None
+    assert await call.db.value("select count(*) from user_identities") == 0
 
 
 @pytest.mark.proves("DISCORD-08", "SIGNUP-03", "PROFILE-02", "SET-07")

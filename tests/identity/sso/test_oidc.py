@@ -2,14 +2,17 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from yarl import URL
 
 from server.core.call import Call
+from server.settings import service as settings
 from tests.conftest import Browser
-from tests.factories.people import HTML, PASSWORD, bearer, person
+from tests.factories.people import HTML, PASSWORD, bearer, person, post_form, sign_in
 from tests.identity.conftest import Move
 from tests.identity.sso.conftest import (
     ADA,
@@ -25,6 +28,7 @@ from tests.stand_ins.identity_provider import CLIENT, PNG, Provider
 from tests.stand_ins.identity_provider import PASSWORD as CLIENT_PASSWORD
 
 CONFIG = "/api/v1/auth/oidc/config"
+SAME = {"Sec-Fetch-Site": "same-origin"}
 
 
 async def accounts(call: Call) -> list[dict[str, Any]]:
@@ -148,6 +152,67 @@ async def test_an_address_nobody_verified_links_nothing(
     assert await me(client) is None
     assert await call.db.value("select count(*) from user_identities") == 0
     assert await heading(client, landed.location) == "Email not verified by identity provider"
+
+
+async def register(browser: Browser, email: str, name: str = "mallory") -> str:
+    """Make an account as anybody may; return its id."""
+    body = {"username": name, "email": email, "password": PASSWORD, "firstName": "M", "lastName": "L"}
+    answer = await browser.post("/api/v1/auth/signup", json=body)
+    assert answer.status == 201, await answer.text()
+    await sign_in(browser, name)
+    return str((await me(browser) or {})["id"])
+
+
+@pytest.mark.proves("OIDC-18")
+@pytest.mark.usefixtures("root")
+async def test_an_account_that_waits_with_anothers_address_is_not_filled_by_its_owner(
+    client: Browser, new_browser: NewBrowser, call: Call
+) -> None:
+    await settings.change(call, {"signup_enabled": True})
+    mallory = await new_browser()
+    account = await register(mallory, ADA["email"])
+    landed = await enter(client)
+    assert landed.error == "Link your account first"
+    assert await heading(client, landed.location) == "Link your account first"
+    assert await me(client) is None
+    assert await call.db.value("select count(*) from user_identities") == 0
+
+    # If it was Ada herself she knows the password, and links the account from its profile.
+    page = await post_form(mallory, "/settings/profile", "/settings/linked/oidc")
+    away = re.search(r'href="([^"]+/authorize[^"]+)"', await page.text())
+    assert away is not None
+    async with (
+        ClientSession() as outside,
+        outside.get(URL(unescape(away[1]), encoded=True), allow_redirects=False) as at,
+    ):
+        back = URL(at.headers["Location"], encoded=True)
+    linked = await come_back(mallory, back)
+    assert linked.location == "/settings/profile?oidc_linked=true"
+    shown = await (await mallory.get(linked.location, headers=HTML)).text()
+    assert "Your single sign-on account is linked." in shown
+    assert "Link single sign-on" not in shown
+    await enter(client)
+    assert (await me(client) or {})["id"] == account
+
+
+@pytest.mark.usefixtures("root")
+async def test_an_address_that_somebody_gave_themselves_later_waits_for_nobody_either(
+    client: Browser, new_browser: NewBrowser, call: Call
+) -> None:
+    mallory = await new_browser()
+    known = await person(call, username="mallory")
+    await sign_in(mallory, "mallory")
+    said = await mallory.put("/api/v1/auth/profile", json={"username": "mallory", "email": ADA["email"]}, headers=SAME)
+    assert said.status == 200, await said.text()
+    assert (await enter(client)).error == "Link your account first"
+    # An administrator who enters the same address says that it is this person's.
+    admin = await new_browser()
+    await sign_in(admin, "root")
+    for email in ("elsewhere@example.com", ADA["email"]):
+        path = f"/api/v1/auth/admin/users/{known.id}"
+        assert (await admin.put(path, json={"email": email}, headers=SAME)).status == 200
+    await enter(client)
+    assert (await me(client) or {})["id"] == known.id
 
 
 @pytest.mark.proves("ENTRA-06")
