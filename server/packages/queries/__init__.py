@@ -1,0 +1,1 @@
+"""Every statement of the packages room, one module per noun."""
