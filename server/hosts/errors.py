@@ -119,3 +119,31 @@ class HostGone(Conflict):
 
     code = "host_gone"
     text = "This host was deleted"
+
+
+class NoSuchInterface(Invalid):
+    """The host reported no interface of this name."""
+
+    code = "invalid_body"
+    text = "Network interface not found"
+
+
+class AddressFromInterface(Conflict):
+    """A chosen interface gives the address, so nobody types it."""
+
+    code = "address_from_interface"
+    text = "The address comes from {interface}; choose no primary interface to type another one"
+
+
+class NothingPending(Invalid):
+    """There is nothing to apply."""
+
+    code = "nothing_pending"
+    text = "No pending configuration changes"
+
+
+class UnknownIntegration(Invalid):
+    """Not an integration hosts have."""
+
+    code = "invalid_body"
+    text = "Unknown integration. Must be one of: docker, compliance"

@@ -201,7 +201,9 @@ async def update_interval(request: web.Request) -> web.Response:
 @agent_only()
 async def integrations(request: web.Request) -> web.Response:
     """Say which integrations are switched on for the host that asks."""
-    host = service.agent_of(call(request))
+    asked = call(request)
+    # Whoever asks takes over what is answered: what was sent holds from now on.
+    host = await service.confirm_switches(asked, service.agent_of(asked))
     return json_answer(
         {
             "success": True,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from server.core.call import Actor
 from server.core.secretbox import Secret
@@ -325,6 +325,17 @@ class HostHead:
     repositories_total: int
     updates: int
     security: int
+    group_rows: tuple[Group, ...] = ()
+    machine_id: str = ""
+    primary_interface: str | None = None
+    uptime: str = ""
+    boot_at: datetime | None = None
+    os_type: str = ""
+    auto_update: bool = True
+    host_down_alerts_enabled: bool | None = None
+    expected_platform: str = "linux"
+    pending: bool = False
+    pending_sent_at: datetime | None = None
 
     @property
     def url(self) -> str:
@@ -345,7 +356,13 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something a person may do with the host; ``confirm`` is the question asked before, empty for none."""
+    """Something a person may do with the host.
+
+    Attributes:
+        confirm: the question asked before, empty for none.
+        disabled: why it cannot be done now, empty when it can.
+        more: it stands in the menu of further actions.
+    """
 
     title: str
     method: str
@@ -353,6 +370,8 @@ class Action:
     kind: str
     confirm: str
     icon: str
+    disabled: str = ""
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,3 +385,29 @@ class IntegrationReport:
     components: dict[str, str] = field(default_factory=dict)
     scanner_info: dict[str, object] | None = None
     install_events: tuple[dict[str, str], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Which integrations a host has.
+
+    Attributes:
+        applied: what its agent has.
+        pending: what differs and waits; ``None`` when nothing does.
+        sent_at: when what waits was sent; ``None`` until somebody applied it.
+        told: by integration what the agent last said of its set-up.
+    """
+
+    key: int
+    id: str
+    name: str
+    applied: dict[str, Any]
+    pending: dict[str, Any] | None
+    sent_at: datetime | None
+    default_profile_id: str | None
+    told: dict[str, Any]
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What holds once everything that waits is applied."""
+        return {**self.applied, **(self.pending or {})}

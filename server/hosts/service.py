@@ -51,6 +51,10 @@ from server.hosts.showing import (
     page_as_json,
     tabs,
 )
+from server.hosts.staging import SWITCHES, stage, switches
+from server.hosts.staging import confirm as confirm_switches
+from server.hosts.staging import sending as send_switches
+from server.hosts.upkeep import edit
 
 _ACTIVITY_DAYS: Final = 30
 
@@ -264,6 +268,7 @@ async def prune_activity(call: Call) -> int:
 
 
 __all__ = [
+    "SWITCHES",
     "CheckIns",
     "Directory",
     "LinkNotes",
@@ -273,11 +278,13 @@ __all__ = [
     "all_as_json",
     "authenticate",
     "await_reports",
+    "confirm_switches",
     "counts",
     "create",
     "create_group",
     "delete",
     "details",
+    "edit",
     "enabled_sections",
     "exchange",
     "fetch_group",
@@ -300,7 +307,10 @@ __all__ = [
     "reconcile_links",
     "regenerate",
     "reported_ip",
+    "send_switches",
     "set_groups",
+    "stage",
     "stale_sections",
+    "switches",
     "tabs",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from server.core.call import Actor, Call
 from server.core.ids import is_uuid
@@ -10,15 +10,15 @@ from server.core.paging import Page, Window
 from server.core.words import counted
 from server.hosts import rules
 from server.hosts.errors import HostMissing
-from server.hosts.models import Action, HostHead, LinkState, Tab
-from server.hosts.queries import lists
+from server.hosts.models import Action, Group, HostHead, LinkState, Tab
+from server.hosts.queries import heads, lists, plain
 from server.hosts.views import Counts, Happening, HostRow, Listed
 from server.settings import service as settings
 
 
 async def head(call: Call, uuid: str) -> HostHead:
     """Return the top of a host's pages."""
-    row = await lists.find_head(call.db, call.actor.scope, uuid) if is_uuid(uuid) else None
+    row = await heads.find_head(call.db, call.actor.scope, uuid) if is_uuid(uuid) else None
     if row is None:
         raise HostMissing
     interval = (await settings.effective(call)).update_interval
@@ -29,6 +29,11 @@ async def head(call: Call, uuid: str) -> HostHead:
     return HostHead(
         **{name: row[name] for name in _HEAD_COLUMNS},
         name=row["friendly_name"],
+        groups=[name for _, name, _ in row["group_rows"]],
+        group_rows=tuple(Group(uuid, name, "", color) for uuid, name, color in row["group_rows"]),
+        uptime=rules.plain_uptime(row["system_uptime"]),
+        boot_at=row["boot_time"],
+        pending=row["pending_config"] is not None,
         os=system_name(row["os_type"], row["os_version"]),
         state_word=word,
         state=state,
@@ -50,13 +55,19 @@ _HEAD_COLUMNS = (
     "needs_reboot",
     "reboot_reason",
     "awaiting_report",
-    "groups",
     "notes",
     "agent_version",
     "packages_total",
     "repositories_total",
     "updates",
     "security",
+    "machine_id",
+    "primary_interface",
+    "os_type",
+    "auto_update",
+    "host_down_alerts_enabled",
+    "expected_platform",
+    "pending_sent_at",
 )
 
 
@@ -74,20 +85,35 @@ def tabs(host: HostHead, names: Sequence[tuple[str, str]], active: str) -> list[
     ]
 
 
+_AWAY: Final = "The agent is not connected"
+
+
 def actions(host: HostHead, actor: Actor) -> list[Action]:
-    """Return what this person may do with the host."""
+    """Return what this person may do with the host; what its agent has to hear of waits until it is connected."""
+    away = "" if host.online else _AWAY
     found = []
-    if actor.may("can_manage_patching") or actor.may("can_manage_automation"):
-        found.append(Action("Patch", "get", f"/playbooks/patch/launch?hosts={host.id}", "primary", "", "package"))
+    manages = actor.may("can_manage_hosts")
+    if manages and host.pending:
+        found.append(Action("Apply", "post", f"{host.url}/apply", "primary", "", "check", away))
+    if (actor.may("can_manage_patching") or actor.may("can_manage_automation")) and "windows" not in (
+        host.os_type + host.expected_platform
+    ).lower():
+        url, kind = f"/playbooks/patch/launch?hosts={host.id}", "" if host.pending and manages else "primary"
+        found.append(Action("Patch", "get", url, kind, "", "package", away))
     if actor.may("can_manage_automation"):
-        found.append(Action("Run playbook", "get", f"/playbooks?host={host.id}", "", "", "player-play"))
-    if actor.may("can_manage_hosts"):
-        again = (
-            f"Makes a new key for {host.name}. The agent on it is refused until it is installed again with the new one."
+        found.append(Action("Run playbook", "get", f"/playbooks?host={host.id}", "", "", "player-play", away))
+    if manages:
+        found.append(Action("Fetch report", "post", f"{host.url}/fetch-report", "", "", "report", away))
+        found.append(Action("Deploy agent", "get", f"{host.url}/deploy", "", "", "key", more=True))
+    found.append(Action("Compare", "get", f"{host.url}/compare", "", "", "arrows-sort", more=True))
+    if manages:
+        again = "Asks the agent to replace itself with the newest version this server has."
+        found.append(Action("Update agent", "post", f"{host.url}/update-agent", "", again, "arrow-up", away, more=True))
+        gone = (
+            f"Deletes {host.name} with its packages, reports, notes, jobs and memberships in groups. This cannot be "
+            "undone. The machine itself is not touched; the agent on it is refused from then on."
         )
-        gone = f"Deletes {host.name} with its packages and history. The agent on it is refused from then on."
-        found.append(Action("New key", "post", f"{host.url}/credentials", "", again, "key"))
-        found.append(Action("Delete", "post", f"{host.url}/delete", "danger", gone, "trash"))
+        found.append(Action("Delete", "post", f"{host.url}/delete", "danger", gone, "trash", more=True))
     return found
 
 
@@ -132,7 +158,7 @@ async def counts(call: Call) -> Counts:
 
 async def details(call: Call, host: HostHead) -> dict[str, Any]:
     """Return everything a host said about its system and network."""
-    row = await lists.fetch_details(call.db, host.key)
+    row = await heads.fetch_details(call.db, host.key)
     if row is None:
         raise HostMissing
     return row
@@ -140,7 +166,7 @@ async def details(call: Call, host: HostHead) -> dict[str, Any]:
 
 async def history(call: Call, host: HostHead, limit: int = 20) -> list[Happening]:
     """Return the newest lines of a host's history, in words."""
-    rows = await lists.list_activity(call.db, host.key, limit)
+    rows = await heads.list_activity(call.db, host.key, limit)
     return [Happening(row["at"], row["kind"], _told(row)) for row in rows]
 
 
@@ -207,9 +233,9 @@ async def link_states(call: Call, api_ids: Sequence[str]) -> dict[str, LinkState
     return {state.api_id: state for state in await lists.link_states(call.db, call.actor.scope, api_ids)}
 
 
-async def all_as_json(call: Call) -> str:
-    """Return every host as one JSON text."""
-    return await lists.all_as_json(call.db, call.actor.scope, await _inactive_before(call))
+async def all_as_json(call: Call) -> list[str]:
+    """Return every host as JSON objects with commas between them, handful by handful."""
+    return await plain.handfuls_as_json(call.db, call.actor.scope, await _inactive_before(call))
 
 
 async def page_as_json(call: Call, size: int, offset: int) -> str:

@@ -105,60 +105,6 @@ async def counts(db: Database, groups: Groups) -> Counts:
     return found or Counts()
 
 
-async def find_head(db: Database, groups: Groups, uuid: str) -> dict[str, Any] | None:
-    """Return a host's row for its pages."""
-    return await db.one(
-        f"""
-        select h.id as key, h.uuid as id, h.friendly_name, h.hostname, h.api_id, h.os_type, h.os_version, h.ip,
-               h.status,
-               h.needs_reboot, h.reboot_reason, h.awaiting_report, h.last_update, h.last_full_report_at, h.notes,
-               h.agent_version, h.agent_hello, h.link_secure, h.last_connected_at, h.last_disconnected_at,
-               coalesce(i.packages, 0) as packages_total, coalesce(i.repositories, 0) as repositories_total,
-               coalesce(i.updates, 0) as updates, coalesce(i.security_updates, 0) as security,
-               {_GROUP_NAMES} as groups
-          from hosts h
-          left join host_inventory i on i.host_id = h.id
-         where h.uuid = %(uuid)s and {in_scope("h.id")}
-        """,  # noqa: S608 (only constants are put together)
-        groups=groups,
-        uuid=uuid,
-    )
-
-
-async def fetch_details(db: Database, key: int) -> dict[str, Any] | None:
-    """Return everything a host said about its system and network."""
-    return await db.one(
-        """
-        select machine_id, primary_interface, os_type, os_version, architecture, kernel_version,
-               installed_kernel_version,
-               selinux_status, package_manager, agent_version, agent_hello, cpu_model, cpu_cores, ram_installed,
-               swap_size,
-               disk_details, gateway_ip, dns_servers, network_interfaces, system_uptime, boot_time, load_average,
-               created_at,
-               auto_update, docker_enabled, compliance_mode, expected_platform, last_connected_at, last_disconnected_at
-          from hosts
-         where id = %(key)s
-        """,
-        key=key,
-    )
-
-
-async def list_activity(db: Database, key: int, limit: int) -> list[dict[str, Any]]:
-    """Return the newest lines of a host's history."""
-    return await db.all(
-        """
-        select at, kind, sections_sent, sections_unchanged, payload_kb, server_ms, agent_ms, packages, updates,
-               security_updates, error
-          from host_activity
-         where host_id = %(key)s
-         order by id desc
-         limit %(limit)s
-        """,
-        key=key,
-        limit=limit,
-    )
-
-
 _AS_JSON: Final = """
         select to_jsonb(h) -
                '{id,uuid,api_key,packages_seal,repos_seal,packages_hash,repos_hash,interfaces_hash,hostname_hash,
@@ -181,20 +127,6 @@ _AS_JSON: Final = """
           left join host_inventory i on i.host_id = h.id
          where {in_scope}
 """.replace("{among}", among("g.uuid")).replace("{in_scope}", in_scope("h.id"))
-
-
-async def all_as_json(db: Database, groups: Groups, inactive_before: datetime) -> str:
-    """Return every host as one JSON text: Python never touches what it only passes on."""
-    return str(
-        await db.value(
-            f"""
-            select coalesce(jsonb_agg(t.host order by lower(t.host->>'friendly_name')), '[]')::text
-              from ({_AS_JSON}) as t
-            """,  # noqa: S608 (only constants are put together)
-            groups=groups,
-            inactive_before=inactive_before,
-        )
-    )
 
 
 async def one_as_json(db: Database, groups: Groups, uuid: str, inactive_before: datetime) -> str | None:
