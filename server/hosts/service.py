@@ -203,7 +203,7 @@ async def note_report(tx: Tx, check_in: CheckIn) -> None:
 
 async def note_refusal(call: Call, host: AgentHost, activity: Activity) -> None:
     """Remember in the host's history that something it sent was refused."""
-    await agents.insert_activity(call.db, host.id, call.now, activity)
+    await agents.insert_refusal(call.db, host.id, call.now, activity)
 
 
 async def note_integration(call: Call, host: AgentHost, told: IntegrationReport) -> None:
@@ -262,6 +262,11 @@ async def forget_seals(tx: Tx, host_id: int) -> None:
     await agents.forget_seals(tx, host_id)
 
 
+async def ask_for_packages(tx: Tx, host_ids: Sequence[int]) -> None:
+    """Make these hosts tell all their packages and repositories at the next check-in, by their keys."""
+    await agents.forget_packages(tx, host_ids)
+
+
 async def prune_activity(call: Call) -> int:
     """Forget history that is older than a month."""
     return await agents.delete_old_activity(call.db, call.now - timedelta(days=_ACTIVITY_DAYS))
@@ -276,6 +281,7 @@ __all__ = [
     "add",
     "agent_of",
     "all_as_json",
+    "ask_for_packages",
     "authenticate",
     "await_reports",
     "confirm_switches",

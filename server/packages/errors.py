@@ -1,6 +1,6 @@
 """The refusals of the packages room."""
 
-from server.core.errors import Invalid
+from server.core.errors import Invalid, Missing, Refused
 
 
 class PackagesMismatch(Invalid):
@@ -15,3 +15,28 @@ class RepositoriesMismatch(Invalid):
 
     code = "invalid_body"
     text = "repos hash mismatch"
+
+
+class PackageMissing(Missing):
+    """No such package, or none of the hosts that are seen has it."""
+
+    text = "Package not found"
+
+
+class RepositoryMissing(Missing):
+    """No such repository, or none of the hosts that are seen uses it."""
+
+    text = "Repository not found"
+
+
+class RepositoryNotUsed(Missing):
+    """The host does not use the repository, or one of them does not exist."""
+
+    text = "Host repository not found"
+
+
+class WholeFleetNeeded(Refused):
+    """A repository's record is shared by hosts that the asker does not see."""
+
+    code = "whole_fleet_only"
+    text = "Only people who see the whole fleet can change or delete repositories"

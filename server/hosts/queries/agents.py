@@ -96,7 +96,8 @@ async def store_check_ins(db: Database | Tx, check_ins: Sequence[CheckIn]) -> li
                    packages_seal = coalesce(s.packages_seal, h.packages_seal),
                    repos_seal = coalesce(s.repos_seal, h.repos_seal),
                    last_full_report_at = case when s.full_report then s.at else h.last_full_report_at end,
-                   awaiting_report = h.awaiting_report and s.reported is not true
+                   awaiting_report = h.awaiting_report and s.reported is not true,
+                   report_failed = h.report_failed and s.reported is not true
               from seen s
               join locked l on l.id = s.host_id
              where h.id = s.host_id
@@ -138,10 +139,13 @@ def _activity_row(activity: Activity) -> dict[str, Any]:
     return {name: getattr(activity, name) for name in activity.__slots__}
 
 
-async def insert_activity(db: Database, host_id: int, at: datetime, activity: Activity) -> None:
-    """Add a line to a host's history without touching the host."""
+async def insert_refusal(db: Database, host_id: int, at: datetime, activity: Activity) -> None:
+    """Add a line to a host's history, and remember that the last thing it sent was refused."""
     await db.execute(
         """
+        with failed as (
+            update hosts set report_failed = true where id = %(host_id)s and not report_failed
+        )
         insert into host_activity (host_id, at, kind, sections_sent, payload_kb, server_ms, agent_ms, error)
         values (%(host_id)s, %(at)s, %(kind)s, %(sections)s, %(payload_kb)s, %(server_ms)s, %(agent_ms)s, %(error)s)
         """,
@@ -164,6 +168,22 @@ async def delete_old_activity(db: Database, before: datetime) -> int:
 async def forget_seals(tx: Tx, host_id: int) -> None:
     """Make the next report be looked at in full."""
     await tx.execute("update hosts set packages_seal = '', repos_seal = '' where id = %(host_id)s", host_id=host_id)
+
+
+async def forget_packages(tx: Tx, host_ids: Sequence[int]) -> None:
+    """Forget what was last told of packages and repositories: the next check-in asks for them in full."""
+    await tx.execute(
+        """
+        with locked as materialized (
+            select id from hosts where id = any(%(ids)s::int[]) order by id for no key update
+        )
+        update hosts h
+           set packages_hash = '', repos_hash = '', packages_seal = '', repos_seal = ''
+          from locked
+         where h.id = locked.id
+        """,
+        ids=list(host_ids),
+    )
 
 
 async def mark_awaiting_report(tx: Tx, host_ids: Sequence[int]) -> None:
