@@ -1,9 +1,12 @@
 """Makes text smaller on its way out, for those who can read that."""
 
+import gzip
 import mimetypes
 from typing import Final
 
 from aiohttp import hdrs, web
+
+from server.core.loop import in_thread
 
 _LEAST_BYTES: Final = 1024
 _KINDS: Final = frozenset(
@@ -20,6 +23,15 @@ def compress(request: web.Request, response: web.StreamResponse) -> None:
         vary(response, hdrs.ACCEPT_ENCODING)
         if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
             response.enable_compression(web.ContentCoding.gzip)
+
+
+async def packed(request: web.Request, body: bytes, kind: str) -> web.Response:
+    """Return an answer of megabytes, made smaller beside the loop, and rather soon than as small as can be."""
+    headers = {hdrs.CONTENT_TYPE: f"{kind}; charset=utf-8", hdrs.VARY: hdrs.ACCEPT_ENCODING}
+    if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")) and len(body) >= _LEAST_BYTES:
+        body = await in_thread(gzip.compress, body, 1, mtime=0)
+        headers[hdrs.CONTENT_ENCODING] = "gzip"
+    return web.Response(body=body, headers=headers)
 
 
 def accepts_gzip(header: str) -> bool:
