@@ -150,10 +150,18 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a launch form offers: hosts as (UUID, name, online), groups as (UUID, name, number of hosts)."""
+    """What a launch form offers: hosts as (UUID, name, online), groups as (UUID, name, number of hosts).
+
+    Attributes:
+        hosts: those that are chosen, then some that match what is looked for.
+        total: how many hosts there are to look among.
+        more: there are more that match.
+    """
 
     hosts: list[tuple[str, str, bool]]
     groups: list[tuple[str, str, int]]
+    total: int = 0
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Launching, stopping and reading jobs; what other rooms and the doors call."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -49,6 +49,8 @@ from server.core.paging import Page, Window
 
 _BUILTIN: Final = "builtin"
 _MOST_HOSTS: Final = 50_000
+#: So many hosts stand in a launch form beside those that are chosen; the others are found by their names.
+_OFFERED: Final = 50
 
 
 async def publish_builtin(call: Call) -> None:
@@ -277,13 +279,20 @@ async def last_jobs(call: Call) -> dict[str, Job]:
     return {job.playbook: job for job in await job_rows.list_last_jobs(call.db, call.actor.scope)}
 
 
-async def choices(call: Call) -> Choices:
-    """Return the hosts and groups that a launch form offers."""
-    rows = await job_rows.list_all_targets(call.db, call.actor.scope)
+async def choices(call: Call, words: str = "", hosts: Sequence[str] = (), chosen_groups: Sequence[str] = ()) -> Choices:
+    """Return what a launch form offers: what is chosen already, and hosts and groups with these words in their name."""
+    scope = call.actor.scope
+    kept = await job_rows.list_chosen_targets(call.db, scope, hosts) if hosts else []
+    found = await job_rows.list_found_targets(call.db, scope, words, hosts, _OFFERED + 1)
+    rows = [*kept, *found[:_OFFERED]]
     online = await channel.online(call, [row.id for row in rows])
-    groups = await job_rows.list_groups(call.db, call.actor.scope)
+    groups = [(g["uuid"], g["name"], g["count"]) for g in await job_rows.list_groups(call.db, scope)]
+    total = await job_rows.count_targets(call.db, scope)
     return Choices(
-        [(row.uuid, row.name, row.id in online) for row in rows], [(g["uuid"], g["name"], g["count"]) for g in groups]
+        [(row.uuid, row.name, row.id in online) for row in rows],
+        [group for group in groups if words.lower() in group[1].lower() or group[0] in chosen_groups],
+        total,
+        more=len(found) > _OFFERED,
     )
 
 
@@ -313,6 +322,13 @@ async def runner_events(call: Call, job: Job, host: JobHost, *, until: int, limi
 async def last_output(call: Call, job: Job, host: JobHost, *, until: int, limit: int) -> list[EventRow]:
     """Return the last events of one host that printed something, in order."""
     return await event_rows.list_last_output(call.db, job.job_date, job.id, host.id, until=until, limit=limit)
+
+
+async def is_forgotten(call: Call, job: Job, host: JobHost) -> bool:
+    """Tell whether what a host sent about its job is kept no longer."""
+    if job.finished_at is None or not host.events:
+        return False
+    return not await event_rows.has_events(call.db, job.job_date, host.id)
 
 
 async def event_result(call: Call, job: Job, position: int) -> Mapping[str, Any]:

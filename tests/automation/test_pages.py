@@ -117,3 +117,41 @@ async def test_a_changed_host_awaits_its_report(api: Api, fleet: Fleet) -> None:
     assert (
         await fleet.call.db.value("select awaiting_report from hosts where friendly_name = %(n)s", n="web-01") is True
     )
+
+
+async def test_a_launch_form_of_a_large_fleet_finds_hosts_instead_of_listing_them(
+    as_admin: TestClient[Any, Any], fleet: Fleet
+) -> None:
+    await fleet.call.db.execute(
+        """
+        insert into hosts (friendly_name, api_id, api_key)
+        select 'web-' || n, 'api-' || n, 'key' from generate_series(100, 300) n
+        """
+    )
+    token = await form_token(as_admin, "/playbooks/patch/launch")
+    text = await _page(as_admin, "/playbooks/patch/launch")
+    assert text.count('name="host"') == 50
+    assert "50 of 201 hosts are shown" in text
+    chosen = await fleet.call.db.value("select uuid::text from hosts where friendly_name = 'web-250'")
+    typed = {"csrf": token, "step": "find", "find": "EB-29", "host": chosen, "patch_lock_timeout_seconds": "77"}
+    answer = await as_admin.post("/playbooks/patch/launch", data=typed, headers=HTML)
+    text = await answer.text()
+    assert answer.status == 200
+    assert re.findall(r'data-name="(web-\d+)"', text) == ["web-250", *(f"web-{n}" for n in range(290, 300))]
+    assert re.search(rf'value="{chosen}"[^>]* checked', text)
+    assert 'value="77"' in text
+    assert await fleet.call.db.value("select count(*) from jobs") == 0
+
+
+async def test_a_person_launches_on_all_hosts(as_admin: TestClient[Any, Any], fleet: Fleet) -> None:
+    for name in ("web-01", "web-02"):
+        await fleet.enrol(name)
+    token = await form_token(as_admin, "/playbooks/patch/launch")
+    answer = await as_admin.post(
+        "/playbooks/patch/launch",
+        data={"csrf": token, "group": "all", "check": "true"},
+        headers=HTML,
+        allow_redirects=False,
+    )
+    assert answer.status == 303, await answer.text()
+    assert await fleet.call.db.value("select count(*) from job_hosts") == 2

@@ -19,6 +19,7 @@ routes: Final = Routes()
 
 _VIEW: Final = "can_view_hosts"
 _LAUNCHERS: Final = ("can_manage_automation", "can_manage_patching")
+_MOST_LETTERS: Final = 200
 _UNITS: Final = frozenset({"seconds", "minutes", "hours", "days"})
 
 
@@ -45,6 +46,9 @@ class LaunchPage(Page):
     groups: list[tuple[str, str, int]]
     chosen_hosts: list[str]
     chosen_groups: list[str]
+    find: str
+    total: int
+    more: bool
     check: bool
     sentence: str
     complaints: Sequence[tuple[str, str] | str]
@@ -77,10 +81,11 @@ async def _form(
     chosen_groups: list[str],
     *,
     check: bool,
+    find: str = "",
     values: Mapping[str, object] | None = None,
     complaints: Mapping[str, str] | None = None,
 ) -> web.Response:
-    offered = await service.choices(call(request))
+    offered = await service.choices(call(request), find, chosen_hosts, chosen_groups)
     complaints = {name.removeprefix("variables."): text for name, text in (complaints or {}).items()}
     shown = filled([_field(found, one) for one in found.fields], values or {}, complaints)
     page = LaunchPage(
@@ -90,6 +95,9 @@ async def _form(
         groups=offered.groups,
         chosen_hosts=chosen_hosts,
         chosen_groups=chosen_groups,
+        find=find,
+        total=offered.total,
+        more=offered.more,
         check=check,
         sentence="A dry run changes nothing; a real run changes the chosen hosts.",
         complaints=complained(shown, complaints),
@@ -126,18 +134,23 @@ def _label(found: Playbook, declared: Declared) -> str:
 @routes.post("/playbooks/{playbook}/launch")
 @gated(*_LAUNCHERS)
 async def launch(request: web.Request) -> web.StreamResponse:
-    """Start a job from the form; a refused form comes back with what was typed."""
+    """Start a job from the form; refused, or only to find hosts, it comes back with what was typed."""
     asked = call(request)
     found = await service.playbook(asked, schemas.plain(path_text(request, "playbook")))
     posted = await form_values(request)
     chosen, groups = _listed(posted.get("host")), _listed(posted.get("group"))
     check = posted.get("check") != "false"
     chosen, groups = [schemas.plain(one) for one in chosen], [schemas.plain(one) for one in groups]
+    find = schemas.plain(str(posted.get("find") or "")).strip()[:_MOST_LETTERS]
+    if posted.get("step") == "find":
+        return await _form(request, found, chosen, groups, check=check, find=find, values=posted)
     order = Order(found.name, tuple(chosen), tuple(groups), catalogue.from_form(found, posted), check)
     try:
         job = await service.launch(asked, order)
     except NotLaunchable as refusal:
-        return await _form(request, found, chosen, groups, check=check, values=posted, complaints=refusal.complaints)
+        return await _form(
+            request, found, chosen, groups, check=check, find=find, values=posted, complaints=refusal.complaints
+        )
     return web.Response(status=303, headers={"Location": f"/jobs/{job.uuid}"})
 
 

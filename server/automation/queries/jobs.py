@@ -1,5 +1,6 @@
 """Statements about jobs and their hosts as people see them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -282,14 +283,51 @@ async def list_last_jobs(db: Queries, groups: Groups) -> list[Job]:
     return await db.all(_JOB + _NEWEST, Job, groups=groups)
 
 
-async def list_all_targets(db: Queries, groups: Groups) -> list[Target]:
-    """Return every host that the asker reaches, by name."""
+async def list_chosen_targets(db: Queries, groups: Groups, chosen: Sequence[str]) -> list[Target]:
+    """Return the hosts of these UUIDs that the asker reaches, by name."""
     return await db.all(
         f"""
-        select id, uuid, friendly_name as name from hosts h where {in_scope("h.id")} order by lower(friendly_name), id
+        select id, uuid, friendly_name as name
+          from hosts h
+         where uuid::text = any(%(chosen)s::text[]) and {in_scope("h.id")}
+         order by lower(friendly_name), id
         """,  # noqa: S608 (only constants are put together)
         Target,
         groups=groups,
+        chosen=list(chosen),
+    )
+
+
+async def list_found_targets(
+    db: Queries, groups: Groups, words: str, chosen: Sequence[str], limit: int
+) -> list[Target]:
+    """Return hosts that the asker reaches and has not chosen, whose names have these words in them, by name."""
+    return await db.all(
+        f"""
+        select id, uuid, friendly_name as name
+          from hosts h
+         where uuid::text <> all(%(chosen)s::text[])
+           and (%(words)s = '' or position(lower(%(words)s) in lower(friendly_name)) > 0
+                or position(lower(%(words)s) in lower(hostname)) > 0)
+           and {in_scope("h.id")}
+         order by lower(friendly_name), id
+         limit %(limit)s
+        """,  # noqa: S608 (only constants are put together)
+        Target,
+        groups=groups,
+        words=words,
+        chosen=list(chosen),
+        limit=limit,
+    )
+
+
+async def count_targets(db: Queries, groups: Groups) -> int:
+    """Return how many hosts the asker reaches."""
+    return int(
+        await db.value(
+            f"select count(*) from hosts h where {in_scope('h.id')}",  # noqa: S608 (only constants are put together)
+            groups=groups,
+        )
     )
 
 
