@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from agent.protocol.messages import Hello
-from server.automation import rules
+from server.automation import retention, rules
 from server.automation.events import JobsQueued, JobStopAsked
 from server.automation.ledger import Ledger
 from server.automation.models import Claimed, Note, Status, Stored
@@ -13,10 +13,7 @@ from server.core.bus import announce
 from server.core.call import Call
 from server.core.db import retried
 from server.core.ids import HostId, JobHostId, is_uuid
-from server.core.log import get_log
 from server.hosts import service as hosts
-
-log = get_log(__name__)
 
 _MOST_ANNOUNCED: Final = 1000
 
@@ -154,7 +151,6 @@ async def sweep(call: Call) -> None:
 
 
 async def tidy(call: Call) -> None:
-    """Make partitions ahead of time and remove uploaded files that nobody named."""
+    """Make partitions ahead of time and forget what is kept no longer."""
     await library.ensure_partitions(call.db)
-    removed = await library.delete_orphaned_blobs(call.db)
-    log.info("automation_tidied", blobs_removed=removed)
+    await retention.forget(call)

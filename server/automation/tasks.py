@@ -32,6 +32,6 @@ TASKS: Final = (
         tidy,
         every_seconds=6 * 3600,
         title="Tidy up after jobs",
-        about="Prepares room for new events and deletes files that no job needs.",
+        about="Prepares room for new events, and deletes old events, old jobs and files that no job needs.",
     ),
 )

@@ -33,6 +33,7 @@ class Settings:
         oidc_disable_local_auth: people sign in with the provider only, for as long as it can be reached.
         newsletter_url: takes name and address of who asks for it at the set-up; empty offers no newsletter.
         audit_retention_days: entries of the audit log that are older are deleted; 0 keeps them for ever.
+        job_event_retention_days, job_retention_days: the same for what happened in jobs, and for the jobs themselves.
         enable_logging, log_level: whether more than warnings, errors and the start is written, and from which level on.
         timezone: zone of the schedules and of log lines.
         brand_name, brand_accent: the product's name, and its colour as ``#rrggbb`` (empty for ours).
@@ -76,6 +77,8 @@ class Settings:
     password_rate_limit_max: int
     newsletter_url: str
     audit_retention_days: int
+    job_event_retention_days: int
+    job_retention_days: int
     enable_logging: bool
     log_level: str
     brand_name: str
@@ -102,6 +105,12 @@ class Settings:
     discord_client_id: str
     discord_redirect_uri: str
     discord_button_text: str
+
+    @property
+    def job_days(self) -> int:
+        """Days that jobs are kept, never fewer than their events; 0 is for ever."""
+        both = (self.job_event_retention_days, self.job_retention_days)
+        return max(both) if all(both) else 0
 
     @property
     def server_url(self) -> str:

@@ -288,6 +288,8 @@ CATALOGUE: Final = (
     Setting("password_rate_limit_max", 5, take_number(*_MOST), "PASSWORD_RATE_LIMIT_MAX"),
     Setting("newsletter_url", "", address, "NEWSLETTER_URL"),
     Setting("audit_retention_days", 365, take_number(0, 36_500), "AUDIT_RETENTION_DAYS"),
+    Setting("job_event_retention_days", 90, take_number(0, 36_500), "JOB_EVENT_RETENTION_DAYS"),
+    Setting("job_retention_days", 400, take_number(0, 36_500), "JOB_RETENTION_DAYS"),
     Setting("enable_logging", default=False, take=take_truth, variable="ENABLE_LOGGING"),
     Setting("log_level", "info", log_level, "LOG_LEVEL"),
     Setting("brand_name", "PatchMon", text),

@@ -54,7 +54,7 @@ class JobsPage(Page):
 
 @dataclass(frozen=True, slots=True)
 class JobPage(Page):
-    """templates/automation/job.html."""
+    """templates/automation/job.html; ``forgotten``: what the selected host sent is kept no longer."""
 
     template: ClassVar[str] = "automation/job.html"
     title: ClassVar[str] = "Job"
@@ -67,6 +67,7 @@ class JobPage(Page):
     last_position: int
     stream_url: str
     tab: str
+    forgotten: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,9 @@ async def show(request: web.Request) -> web.Response:
     tab = request.query.get("tab", "") if request.query.get("tab") in _TABS else "events"
     view = _view(asked, job, found)
     selected = views.host(chosen, view.url, now=asked.now, selected=chosen.uuid) if chosen else None
+    events = await _tree(asked, job, chosen, view.url) if tab == "events" else []
+    console = await _console(asked, job, chosen) if tab == "output" else []
+    empty = tab in {"events", "output"} and not events and not console
     page = JobPage(
         job=view,
         hosts=[
@@ -132,12 +136,13 @@ async def show(request: web.Request) -> web.Response:
             for one in found[:_MOST_SHOWN_HOSTS]
         ],
         selected=selected,
-        events=await _tree(asked, job, chosen, view.url) if tab == "events" else [],
-        console=await _console(asked, job, chosen) if tab == "output" else [],
+        events=events,
+        console=console,
         result_tables=await _result_tables(asked, job, chosen),
         last_position=job.position,
         stream_url=f"{view.url}/stream?host={chosen.uuid}" if chosen else f"{view.url}/stream",
         tab=tab,
+        forgotten=empty and chosen is not None and await service.is_forgotten(asked, job, chosen),
     )
     return render(request, page, breadcrumbs=(_CRUMB, (job.title, "")))
 

@@ -174,6 +174,19 @@ async def list_last_output(
     return rows[::-1]
 
 
+async def has_events(db: Queries, job_date: date, job_host_id: JobHostId) -> bool:
+    """Tell whether anything that a host sent about its job is still here."""
+    found: bool = await db.value(
+        """
+        select exists (select from job_events
+                        where job_date = %(job_date)s and job_host_id = %(job_host_id)s)
+        """,
+        job_date=job_date,
+        job_host_id=job_host_id,
+    )
+    return found
+
+
 async def find_event_result(
     db: Queries, groups: Groups, job_date: date, job_id: JobId, position: int
 ) -> dict[str, Any] | None:

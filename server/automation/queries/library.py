@@ -9,12 +9,12 @@ from server.core.scope import Groups, in_scope
 
 
 async def insert_project(tx: Tx, project: Project) -> None:
-    """Keep a project; the same content is kept once."""
+    """Keep a project; the same content is kept once, and as if it were new, so that nobody deletes it meanwhile."""
     await tx.execute(
         """
         insert into projects (digest, size, content, origin)
         values (%(digest)s, %(size)s, %(content)s, %(origin)s)
-            on conflict (digest) do nothing
+            on conflict (digest) do update set created_at = now()
         """,
         digest=project.digest,
         size=len(project.content),
@@ -183,17 +183,6 @@ async def find_result(db: Queries, groups: Groups, job_host: str, digest: str) -
         digest=digest,
     )
     return None if content is None else bytes(content)
-
-
-async def delete_orphaned_blobs(db: Database) -> int:
-    """Remove files that no job host named within a day of their arrival."""
-    return await db.execute(
-        """
-        delete from result_blobs b
-         where b.created_at < now() - interval '1 day'
-           and not exists (select from job_results r where r.digest = b.digest)
-        """
-    )
 
 
 async def ensure_partitions(db: Database) -> None:
