@@ -4,52 +4,24 @@ import asyncio
 import gzip
 import shutil
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote
 
 import aiohttp
-from aiohttp import web
 from playwright.async_api import BrowserContext, async_playwright
 
 from benchmarks.equipment import ROOT, Bench, Stage, connect
 from benchmarks.outcome import Outcome, least, most
 from benchmarks.screen import percentile
-from server.app import build
 from server.core.call import Call, system
-from server.core.loop import Keeper
 from server.demo import service as demo
-from server.web.routing import gate_of
+from tests.factories.addresses import addresses
 
 _HOSTS: Final = 10_000
 _PACKAGES: Final = 2_000_000
 _ASKED: Final = 20
 _QUICK: Final = 5
-_LEFT_OUT: Final = frozenset({"stream", "socket", "download", "upload"})
 TABLE: Final = ROOT / "build" / "pages.md"
-
-_VALUES: Final = {
-    "host": "select uuid::text from hosts order by id limit 1",
-    "api_id": "select api_id from hosts order by id limit 1",
-    "group": "select uuid::text from host_groups order by id limit 1",
-    "job": "select uuid::text from jobs order by id limit 1",
-    "position": "select e.position::text from job_events e where e.job_id = (select min(id) from jobs) limit 1",
-    "playbook": "select name from playbooks order by name limit 1",
-    "role": "select 'admin'",
-    "user_id": "select id::text from users limit 1",
-    "key": "select 'RATE_LIMIT_MAX'",
-    "queue": "select 'hosts'",
-}
-#: The second half of a list, a filter and a search cost differently from its first page.
-_MORE: Final = (
-    "/hosts?page=180",
-    "/hosts?search=web-fra",
-    "/hosts?state=security&sort=updates&direction=desc",
-    "/jobs?page=6",
-    "/palette?q=web",
-)
 
 
 @dataclass
@@ -87,11 +59,12 @@ async def measure(bench: Bench) -> list[Outcome]:
         if not bench.quick and made.packages != _PACKAGES:
             raise RuntimeError(f"{made.packages} host packages")
         await stage.serve(RATE_LIMIT_MAX="10000000", PATCHMON_DEVELOPMENT="true")
-        places, left_out = await _places(stage)
+        there = await addresses(stage.world)
+        places, left_out = [Place(path) for path in there.paths], there.left_out
         for _ in range(_QUICK if bench.quick else _ASKED):
             await _ask_all(stage, places)
         good = [place for place in places if place.status == 200]
-        await _paint(stage, [place for place in good if place.is_page])
+        await _paint(stage, [place for place in good if place.is_page and "?" not in place.path])
         whole = await asyncio.to_thread(_whole_list, stage)
     pages = [place for place in good if place.is_page]
     slow.values.append(max(place.p95_ms for place in pages))
@@ -105,36 +78,6 @@ async def measure(bench: Bench) -> list[Outcome]:
     _keep(places, left_out)
     bench.say(f"each address is in {TABLE}")
     return [fill, slow, lists, ratio, sent, paint]
-
-
-async def _places(stage: Stage) -> tuple[list[Place], list[str]]:
-    """Return every address that can be read, from the application's own routes."""
-    values = {name: await stage.world.db.value(sql) for name, sql in _VALUES.items()}
-    async with _keeping() as keeper:
-        routes = list(build(stage.world, keeper).router.routes())
-    paths, left_out = [], []
-    for route in routes:
-        gate = gate_of(route.handler)
-        if route.method != "GET" or gate is None or gate.kind not in {"permission", "signed_in"} or not route.resource:
-            continue
-        canonical = route.resource.canonical
-        names = _names(route.resource)
-        if (route.name or "").rsplit(".", 1)[-1] in _LEFT_OUT or any(not values.get(name) for name in names):
-            left_out.append(canonical)
-            continue
-        paths.append(canonical.format(**{name: quote(str(values[name]), safe="") for name in names}))
-    return [Place(path) for path in sorted({*paths, *_MORE})], sorted(set(left_out))
-
-
-@asynccontextmanager
-async def _keeping() -> AsyncIterator[Keeper]:
-    keeper = Keeper()
-    yield keeper
-    await keeper.close()
-
-
-def _names(resource: web.AbstractResource) -> list[str]:
-    return [part.partition("}")[0] for part in resource.canonical.split("{")[1:]]
 
 
 async def _ask_all(stage: Stage, places: list[Place]) -> None:
