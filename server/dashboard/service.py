@@ -1,4 +1,4 @@
-"""What the overview shows, and whether the server is well."""
+"""Whether the server is well, and what monitoring reads of it."""
 
 import asyncio
 from typing import Final
@@ -7,28 +7,14 @@ from server.core.call import Call
 from server.core.db import DatabaseError
 from server.core.log import get_log
 from server.core.redis import RedisError
-from server.dashboard import queries, rules
-from server.dashboard.models import Health, JobSummary, Tile
+from server.dashboard.models import Health
+from server.dashboard.queries import fleet as fleets
+from server.dashboard.queries import jobs
 
 log = get_log(__name__)
 
-_RECENT_JOBS: Final = 8
 #: A service that takes longer counts as down: whoever asks is a probe that wants an answer.
 _PATIENCE_SECONDS: Final = 3.0
-
-
-async def tiles(call: Call) -> list[Tile]:
-    """Return the fleet in numbers."""
-    return rules.tiles(await queries.count_fleet(call.db, call.actor.scope))
-
-
-async def recent_jobs(call: Call) -> list[JobSummary]:
-    """Return the newest jobs; none for who may not look at hosts."""
-    if not call.actor.may("can_view_hosts"):
-        return []
-    return [
-        rules.summary(job, call.now) for job in await queries.list_recent_jobs(call.db, call.actor.scope, _RECENT_JOBS)
-    ]
 
 
 async def readings(call: Call) -> dict[str, dict[str, int]]:
@@ -36,9 +22,9 @@ async def readings(call: Call) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            fleet = await queries.count_fleet(call.db, None)
+            fleet = await fleets.count_fleet(call.db, None, call.now)
             found["hosts"], found["agents_connected"] = {"": fleet.hosts}, {"": fleet.connected}
-            found["unfinished_job_hosts"] = await queries.count_unfinished(call.db)
+            found["unfinished_job_hosts"] = await jobs.count_unfinished(call.db)
     except (DatabaseError, OSError, TimeoutError) as error:
         log.warning("database_not_read", reason=str(error).strip() or type(error).__name__)
     try:
@@ -58,7 +44,7 @@ async def health(call: Call) -> Health:
 async def _database(call: Call) -> bool:
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            return await queries.answers(call.db)
+            return await fleets.answers(call.db)
     except (DatabaseError, OSError, TimeoutError) as error:
         log.warning("database_does_not_answer", reason=str(error).strip() or type(error).__name__)
         return False

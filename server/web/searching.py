@@ -16,11 +16,12 @@ _MOST_LETTERS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Something found: its name, its page, and what tells it apart from others of that name."""
+    """Something found: its name, its page, what tells it apart from others of that name, and its id for programs."""
 
     title: str
     url: str
     note: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Searcher:
         title: what the hits are, in the plural.
         search: takes the call, the words and how many hits are wanted, best first; only what the actor may see.
         more: where a list of all hits is; the words are appended.
+        kind: what programs call one hit.
     """
 
     title: str
@@ -38,12 +40,14 @@ class Searcher:
     permission: str
     search: Callable[[Call, str, int], Awaitable[Sequence[Hit]]]
     more: str = ""
+    kind: str = ""
 
 
+Found = list[tuple[Searcher, Sequence[Hit]]]
 SEARCH: Final = web.AppKey("searchers", tuple[Searcher, ...])
 
 
-async def hits(call: Call, searchers: Sequence[Searcher], typed: str) -> list[tuple[Searcher, Sequence[Hit]]]:
+async def hits(call: Call, searchers: Sequence[Searcher], typed: str) -> Found:
     """Return what every room finds, in the order of the rooms; nothing for less than two letters."""
     words = " ".join(typed.replace("\x00", "").split())[:_MOST_LETTERS]
     if len(words) < LEAST_LETTERS:

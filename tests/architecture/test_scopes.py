@@ -34,6 +34,14 @@ ALLOWED: Final = {
     "packages/queries/storage.py:fetch_stored": _BY_AGENTS,
     "packages/queries/storage.py:write_packages": _BY_AGENTS,
     "packages/queries/storage.py:write_repositories": _BY_AGENTS,
+    "hosts/queries/changes.py:store_changes": _BY_KEY,
+    "hosts/queries/changes.py:store_pending": _BY_KEY,
+    "hosts/queries/changes.py:mark_pending_sent": _BY_KEY,
+    "hosts/queries/changes.py:confirm_pending": _BY_AGENTS,
+    "commands/queries.py:settle": _BY_KEY,
+    "dossier/queries/happenings.py:*": _BY_KEY,
+    "dossier/queries/comparing.py:count_differences": _BY_KEY,
+    "dossier/queries/comparing.py:list_deviations": _BY_KEY,
     "automation/queries/events.py:list_runner_rows": _BY_JOB_HOST,
     "automation/queries/events.py:list_last_output": _BY_JOB_HOST,
     "automation/queries/library.py:list_results": _BY_JOB_HOST,
@@ -46,7 +54,8 @@ ALLOWED: Final = {
     "integrations/queries/hosts.py:*": _BY_TOKENS,
     "demo/queries/fleet.py:*": "makes and removes hosts to look at, from the server's own command line",
     "demo/queries/jobs.py:*": "makes and removes jobs to look at, from the server's own command line",
-    "dashboard/queries.py:count_unfinished": "for monitoring, which has a token of its own",
+    "dashboard/queries/jobs.py:count_unfinished": "for monitoring, which has a token of its own",
+    "dashboard/queries/history.py:insert_sample": _BY_SYSTEM,
 }
 
 

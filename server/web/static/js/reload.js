@@ -7,7 +7,9 @@ export function startReload(scope) {
     const seconds = Number(node.dataset.reload);
     setTimeout(function again() {
       if (!node.isConnected) return;
-      if (document.hidden) {
+      // data-reload-gently: not while somebody is at it. What is open stays open, and what has the focus keeps it.
+      const busy = "reloadGently" in node.dataset && (node.contains(document.activeElement) || node.querySelector("details[open]"));
+      if (document.hidden || busy) {
         setTimeout(again, seconds * 1000);
         return;
       }
