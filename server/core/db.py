@@ -7,7 +7,7 @@ import sys
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, overload
 
 import aiopg
 import orjson
@@ -18,12 +18,15 @@ import psycopg2.extras
 
 from server.core.env import DatabaseLimits
 from server.core.log import get_log
+from server.core.prepared import Prepared
 
 if TYPE_CHECKING:
     from server.core.call import Effect, World
 
 log = get_log(__name__)
 
+#: Rows, the names of their columns, and how many rows a statement touched.
+_Found: TypeAlias = tuple[list[tuple[Any, ...]], list[str], int]
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
@@ -51,9 +54,7 @@ class DatabaseBusy(psycopg2.OperationalError):
 class Queries:
     """What a transaction and the database itself have in common: statements with named parameters."""
 
-    async def _run(
-        self, sql: str, params: dict[str, Any], *, fetch: bool
-    ) -> tuple[list[tuple[Any, ...]], list[str], int]:
+    async def _run(self, sql: str, params: dict[str, Any], *, fetch: bool) -> _Found:
         raise NotImplementedError
 
     @overload
@@ -101,9 +102,7 @@ class Tx(Queries):
         self._connection = connection
         self._effects: list[Effect] = []
 
-    async def _run(
-        self, sql: str, params: dict[str, Any], *, fetch: bool
-    ) -> tuple[list[tuple[Any, ...]], list[str], int]:
+    async def _run(self, sql: str, params: dict[str, Any], *, fetch: bool) -> _Found:
         return await _statement(self._connection, sql, params, fetch=fetch)
 
     def after_commit(self, effect: "Effect") -> None:
@@ -128,13 +127,14 @@ class _Link(aiopg.Connection):
     Attributes:
         opened_at: in the loop's seconds, for the end of a connection's life.
         told: its statements are logged.
+        prepared: the names of those that it has planned.
     """
 
     told = False
 
     def __init__(self, dsn: str, timeout: float, **options: Any) -> None:
         super().__init__(dsn, timeout, enable_json=False, enable_hstore=False, enable_uuid=False, **options)
-        self.opened_at = self._loop.time()
+        self.opened_at, self.prepared = self._loop.time(), dict[str, str]()
         self._loop.remove_reader(self._conn.fileno())
         self._watch()
 
@@ -275,9 +275,7 @@ class Database(Queries):
         self._pool.close()
         await self._pool.wait_closed()
 
-    async def _run(
-        self, sql: str, params: dict[str, Any], *, fetch: bool
-    ) -> tuple[list[tuple[Any, ...]], list[str], int]:
+    async def _run(self, sql: str, params: dict[str, Any], *, fetch: bool) -> _Found:
         async with self._connection(self._limits.pool_seconds) as connection:
             return await _statement(connection, sql, params, fetch=fetch)
 
@@ -338,12 +336,12 @@ def _address(dsn: str) -> str:
     return f"{parts.get('host', 'localhost')}:{parts.get('port', '5432')}"
 
 
-async def _statement(
-    connection: aiopg.Connection, sql: str, params: dict[str, Any], *, fetch: bool
-) -> tuple[list[tuple[Any, ...]], list[str], int]:
+async def _statement(connection: aiopg.Connection, sql: str, params: dict[str, Any], *, fetch: bool) -> _Found:
     if getattr(connection, "told", False):
         log.debug("statement", sql=" ".join(sql.split()))
     async with connection.cursor() as cursor:
+        if isinstance(sql, Prepared):
+            sql = await sql.ready(connection, cursor)
         await cursor.execute(sql, params or None)
         if not fetch or cursor.description is None:
             return [], [], cursor.rowcount

@@ -17,7 +17,9 @@ PASSWORD_BYTES: Final = 72
 _COST: Final = 10
 #: The hash of a password nobody knows; checked when there is none, so that the answer takes as long.
 _NOBODY: Final = "$2b$10$wFAOEUO2di1hcJkDjbztrOPlZXydy.xuQ9qIm45cneCeHid2Z0k3S"
-_NICENESS: Final = 5
+_NICENESS: Final = 10
+#: Half of the processors: the loop and the database need the others.
+THREADS: Final = max(1, (os.cpu_count() or 1) // 2)
 _KINDS: Final = ("$2a$", "$2b$", "$2y$")
 
 
@@ -28,7 +30,7 @@ def _step_back() -> None:
 
 
 #: Of their own, so that slow files and slow hashes do not wait for each other.
-_threads: Final = ThreadPoolExecutor(max(1, os.cpu_count() or 1), "password", initializer=_step_back)
+_threads: Final = ThreadPoolExecutor(THREADS, "password", initializer=_step_back)
 
 
 async def hashed(password: str) -> str:

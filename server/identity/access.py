@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -54,7 +54,7 @@ def read(call: Call, kind: Kind, token: str) -> Claims:
     if len(token) > _LONGEST:
         raise BadToken
     try:
-        said = jwt.decode(token, _key(call.world.env.jwt_secret), algorithms=[_ALGORITHM]).claims
+        said = _signed(call.world.env.jwt_secret, token)
     except (JoseError, ValueError) as error:
         raise BadToken from error
     user_id, session_id, generation = said.get("sub"), said.get("sessionId"), said.get("gen", 0)
@@ -66,6 +66,12 @@ def read(call: Call, kind: Kind, token: str) -> Claims:
     if expires <= call.now.timestamp():
         raise AccessExpired if kind == "access" else SessionEnded
     return Claims(str(session_id), str(user_id), generation)
+
+
+@lru_cache(maxsize=4096)
+def _signed(secret: Secret[str], token: str) -> dict[str, Any]:
+    # A signature that was good stays good; whether the token still is, is looked at each time.
+    return jwt.decode(token, _key(secret), algorithms=[_ALGORITHM]).claims
 
 
 def when(moment: datetime) -> datetime:

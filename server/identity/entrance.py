@@ -12,7 +12,7 @@ from server.core.call import Call
 from server.core.ids import random_hex
 from server.core.log import get_log
 from server.core.redis import RedisError, key
-from server.identity import devices, queries, rules, sessions, two_factor
+from server.identity import devices, queries, rules, sessions, turns, two_factor
 from server.identity.errors import CodesLocked, LockedOut, TicketSpent, WrongCode, WrongCredentials
 from server.identity.events import AccountLocked, UserSignInFailed
 from server.identity.models import Browser, Credentials, SecondFactor, SecondStep, SignedIn, Trust, User
@@ -32,10 +32,15 @@ async def sign_in(call: Call, name: str, password: str, browser: Browser, trust:
 
     An unknown name, a wrong password and an inactive account are one refusal that takes the same time; a session that
     this browser already had ends. ``trust`` is what a trusted browser keeps. Raises ``WrongCredentials``,
-    ``LockedOut`` or, while people sign in elsewhere only, ``LocalSignInOff``.
+    ``LockedOut``, ``Crowded`` or, while people sign in elsewhere only, ``LocalSignInOff``.
     """
     if await discovery.local_is_closed(call):
         raise LocalSignInOff
+    async with turns.turn(call):
+        return await _sign_in(Call(call.world, call.actor, request_id=call.request_id), name, password, browser, trust)
+
+
+async def _sign_in(call: Call, name: str, password: str, browser: Browser, trust: str) -> SignedIn | SecondStep:
     decided = await settings.effective(call)
     found = await queries.find_credentials(call.db, name.strip())
     if found is None:

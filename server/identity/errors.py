@@ -41,6 +41,16 @@ class LockedOut(TooMany):
         super().__init__(after_seconds=seconds, remaining_seconds=seconds)
 
 
+class Crowded(TooMany):
+    """More people sign in than this server can check passwords for."""
+
+    code = "crowded"
+    text = "Many people are signing in right now. Try again in a moment."
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(after_seconds=seconds)
+
+
 class TicketSpent(Unknown):
     """The first step is too long ago, or its ticket was used."""
 

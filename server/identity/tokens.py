@@ -73,7 +73,7 @@ async def recognise(call: Call, secret: str) -> Actor:
 
     Raises ``BadToken`` or ``SessionEnded``.
     """
-    known = _demand_good(call, await queries.find_token(call.db, verifier=call.world.box.verifier(secret)))
+    known = _demand_good(call, await queries.find_token(call.db, call.world.box.verifier(secret)))
     if rules.token_use_worth_marking(known.last_active_at, call.now):
         await queries.mark_token_used(call.db, known.id, call.actor.address, call.now)
     return actor_of(known, "token", call.actor.address)
@@ -81,7 +81,7 @@ async def recognise(call: Call, secret: str) -> Actor:
 
 async def again(call: Call) -> Actor:
     """Return whom the token of this call acts for now: for what stays open longer than a request. Raises as above."""
-    known = _demand_good(call, await queries.find_token(call.db, token_id=call.actor.via))
+    known = _demand_good(call, await queries.find_token_again(call.db, call.actor.via))
     return actor_of(known, "token", call.actor.address)
 
 

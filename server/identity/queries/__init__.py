@@ -76,6 +76,7 @@ from server.identity.queries.setup import (
 )
 from server.identity.queries.tokens import (
     find_token,
+    find_token_again,
     insert_token,
     list_tokens,
     mark_token_revoked,
@@ -129,6 +130,7 @@ __all__ = [
     "find_setup_link",
     "find_sign_in",
     "find_token",
+    "find_token_again",
     "find_user",
     "find_user_for_change",
     "find_user_named",

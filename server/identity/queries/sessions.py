@@ -1,8 +1,10 @@
 """Sessions."""
 
 from datetime import datetime
+from typing import Final
 
 from server.core.db import Database, Tx
+from server.core.prepared import Prepared
 from server.identity.models import Browser, Known, Session
 from server.identity.queries.factors import SESSION_FACTORS
 from server.identity.queries.scopes import LIMITS
@@ -37,22 +39,24 @@ async def insert_session(
     return session_id
 
 
+_FIND_SESSION: Final = Prepared(
+    f"""
+    select s.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
+           s.last_activity_at as last_active_at, s.expires_at,
+           {LIMITS},
+           {SESSION_FACTORS}
+      from user_sessions s
+      join users u on u.id = s.user_id
+      left join role_permissions r on r.role = u.role
+     where s.id = %(session_id)s
+    """,  # noqa: S608 (only constants are put together)
+    session_id="uuid",
+)
+
+
 async def find_session(db: Database | Tx, session_id: str) -> Known | None:
     """Return whose session this is, with the permissions of the role."""
-    return await db.one(
-        f"""
-        select s.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
-               s.last_activity_at as last_active_at, s.expires_at,
-               {LIMITS},
-               {SESSION_FACTORS}
-          from user_sessions s
-          join users u on u.id = s.user_id
-          left join role_permissions r on r.role = u.role
-         where s.id = %(session_id)s
-        """,  # noqa: S608 (only constants are put together)
-        Known,
-        session_id=session_id,
-    )
+    return await db.one(_FIND_SESSION, Known, session_id=session_id)
 
 
 async def next_generation(tx: Tx, session_id: str, generation: int, now: datetime) -> int | None:

@@ -1,8 +1,10 @@
 """Personal API tokens."""
 
 from datetime import datetime
+from typing import Final
 
 from server.core.db import Database, Tx
+from server.core.prepared import Prepared
 from server.identity.models import ApiToken, Known, NewToken
 from server.identity.queries.factors import FACTORS
 from server.identity.queries.scopes import LIMITS
@@ -31,23 +33,27 @@ async def insert_token(
     return token
 
 
-async def find_token(db: Database, *, verifier: str | None = None, token_id: str | None = None) -> Known | None:
-    """Return whom a personal token acts for, with the permissions of the owner's role; found by one of the two."""
-    return await db.one(
-        f"""
-        select t.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
-               t.last_used_at as last_active_at, t.expires_at, t.scopes, t.name,
-               {LIMITS},
-               {FACTORS}
-          from api_tokens t
-          join users u on u.id = t.user_id
-          left join role_permissions r on r.role = u.role
-         where (t.verifier = %(verifier)s or t.id = %(token_id)s::uuid) and t.revoked_at is null
-        """,  # noqa: S608 (only constants are put together)
-        Known,
-        verifier=verifier,
-        token_id=token_id,
-    )
+_FIND: Final = f"""
+    select t.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
+           t.last_used_at as last_active_at, t.expires_at, t.scopes, t.name,
+           {LIMITS},
+           {FACTORS}
+      from api_tokens t
+      join users u on u.id = t.user_id
+      left join role_permissions r on r.role = u.role
+     where t.revoked_at is null
+"""  # noqa: S608 (only constants are put together)
+_FIND_BY_VERIFIER: Final = Prepared(_FIND + "and t.verifier = %(verifier)s", verifier="text")
+
+
+async def find_token(db: Database, verifier: str) -> Known | None:
+    """Return whom a personal token acts for, with the permissions of the owner's role."""
+    return await db.one(_FIND_BY_VERIFIER, Known, verifier=verifier)
+
+
+async def find_token_again(db: Database, token_id: str) -> Known | None:
+    """Return the same of a token that was recognised before."""
+    return await db.one(_FIND + "and t.id = %(token_id)s", Known, token_id=token_id)
 
 
 async def mark_token_used(db: Database, token_id: str, address: str, now: datetime) -> None:
