@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
-from server.automation import catalogue, rules
+from server.automation import catalogue, rules, stopping
 from server.automation.errors import (
     BadResult,
     JobFinished,
@@ -234,6 +234,9 @@ async def stop(call: Call, job: str, hosts: list[str] | None = None) -> Job:
         if on_host:
             tx.after_commit(announce(JobStopAsked(on_host)))
     return await fetch(call, job)
+
+
+stop_in = stopping.stop_in
 
 
 # ---------------------------------------------------------------- reading

@@ -19,6 +19,7 @@ _BY_AGENTS: Final = "what a host says about itself, and what it has to do"
 _BY_KEY: Final = "by the key of a host that was found within the asker's groups"
 _BY_JOB_HOST: Final = "by the key of a job host that was found within the groups of whoever asks"
 _BY_TOKENS: Final = "tokens of programs reach every host, and only people who see the whole fleet hand them out"
+_BY_WHOLE: Final = "only people who see the whole fleet come this far"
 _BY_SYSTEM: Final = "the server's own work, which nobody reads"
 #: Functions that need no groups, and why; ``*`` stands for all of a module.
 ALLOWED: Final = {
@@ -26,6 +27,13 @@ ALLOWED: Final = {
     "hosts/queries/links.py:*": _BY_AGENTS,
     "hosts/queries/heads.py:fetch_details": _BY_KEY,
     "hosts/queries/heads.py:list_activity": _BY_KEY,
+    "packages/queries/counts.py:count_packages": _BY_WHOLE,
+    "packages/queries/counts.py:count_sources": _BY_WHOLE,
+    "packages/queries/counts.py:list_unused_packages": _BY_SYSTEM,
+    "packages/queries/counts.py:delete_unused_packages": _BY_SYSTEM,
+    "packages/queries/sources.py:delete_repository": _BY_WHOLE,
+    "packages/queries/sources.py:recount_links": _BY_WHOLE,
+    "packages/queries/sources.py:delete_orphans": _BY_WHOLE,
     "packages/queries/of_host.py:list_packages": _BY_KEY,
     "packages/queries/of_host.py:list_repositories": _BY_KEY,
     "packages/queries/of_host.py:list_changes": _BY_KEY,
@@ -50,6 +58,15 @@ ALLOWED: Final = {
     "automation/queries/jobs.py:list_host_jobs": _BY_KEY,
     "automation/queries/life.py:*": _BY_SYSTEM,
     "automation/queries/library.py:delete_orphaned_blobs": _BY_SYSTEM,
+    "patching/queries/policies.py:list_effective": _BY_KEY,
+    "patching/queries/progress.py:list_moved": _BY_SYSTEM,
+    "patching/queries/progress.py:list_words": _BY_SYSTEM,
+    "patching/queries/progress.py:list_results": _BY_SYSTEM,
+    "patching/queries/progress.py:store_output": _BY_SYSTEM,
+    "patching/queries/progress.py:mark_awaiting": _BY_SYSTEM,
+    "patching/queries/runs.py:lock_runs": _BY_SYSTEM,
+    "patching/queries/runs.py:lock_due": _BY_SYSTEM,
+    "patching/queries/runs.py:update_released": _BY_SYSTEM,
     "integrations/queries/figures.py:*": _BY_TOKENS,
     "integrations/queries/hosts.py:*": _BY_TOKENS,
     "demo/queries/fleet.py:*": "makes and removes hosts to look at, from the server's own command line",

@@ -1,5 +1,6 @@
 """Statements that move job hosts; every one that touches both locks jobs first, in the order of their ids."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -76,6 +77,20 @@ async def lock_job_standings(tx: Tx, groups: Groups, job: str, hosts: list[str] 
         groups=groups,
         job=job,
         hosts=hosts,
+    )
+
+
+async def lock_standings_of(tx: Tx, uuids: Sequence[str]) -> list[Standing]:
+    """Lock job hosts by their own UUIDs, and their jobs."""
+    return await tx.all(
+        _STANDING
+        + """
+         where h.uuid = any(%(uuids)s::uuid[])
+         order by j.id, h.id
+           for no key update of j, h
+        """,
+        Standing,
+        uuids=list(uuids),
     )
 
 

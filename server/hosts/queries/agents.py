@@ -97,6 +97,8 @@ async def store_check_ins(db: Database | Tx, check_ins: Sequence[CheckIn]) -> li
                    repos_seal = coalesce(s.repos_seal, h.repos_seal),
                    last_full_report_at = case when s.full_report then s.at else h.last_full_report_at end,
                    awaiting_report = h.awaiting_report and s.reported is not true,
+                   awaiting_post_patch_report_run_id = case when s.reported then null
+                                                            else h.awaiting_post_patch_report_run_id end,
                    report_failed = h.report_failed and s.reported is not true
               from seen s
               join locked l on l.id = s.host_id

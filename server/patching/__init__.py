@@ -1,0 +1,1 @@
+"""Patching: runs that update the packages of hosts, and the policies that say when."""

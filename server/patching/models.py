@@ -1,0 +1,204 @@
+"""Runs, policies, and what is asked of them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from server.core.ids import HostId
+
+PatchType = Literal["patch_all", "patch_package"]
+DelayType = Literal["immediate", "delayed", "fixed_time"]
+
+
+class Status(StrEnum):
+    """Where a run is."""
+
+    QUEUED = "queued"
+    PENDING_VALIDATION = "pending_validation"
+    VALIDATED = "validated"
+    PENDING_APPROVAL = "pending_approval"
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    DRY_RUN_COMPLETED = "dry_run_completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    AGENT_DISCONNECTED = "agent_disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When runs begin; ``id`` is empty for the implicit Default."""
+
+    id: str
+    name: str
+    patch_delay_type: DelayType = "immediate"
+    delay_minutes: int | None = None
+    fixed_time_utc: str | None = None
+    timezone: str | None = None
+    description: str = ""
+
+    def snapshot(self) -> dict[str, object]:
+        """Return what a run keeps of the policy for ever."""
+        return {
+            "id": self.id or None,
+            "name": self.name,
+            "description": self.description,
+            "patch_delay_type": self.patch_delay_type,
+            "delay_minutes": self.delay_minutes,
+            "fixed_time_utc": self.fixed_time_utc,
+            "timezone": self.timezone,
+        }
+
+
+DEFAULT = Policy("", "Default")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A policy given to a host (``direct``) or to a group the host is in; lists of these are oldest first."""
+
+    policy_id: str
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A host a run is for."""
+
+    id: HostId
+    uuid: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run does to its host.
+
+    Attributes:
+        security_only: of everything, only what fixes a weakness.
+        hold_patterns: names of packages that are left alone.
+    """
+
+    patch_type: PatchType
+    package_names: tuple[str, ...] = ()
+    dry_run: bool = False
+    security_only: bool = False
+    hold_patterns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody triggers.
+
+    Attributes:
+        hosts: UUIDs.
+        groups: UUIDs; each stands for its members at this moment.
+        validate_only: the dry run shall not become a real run.
+        submit: wait for somebody's approval.
+        immediately: whatever the policy says.
+    """
+
+    work: Work
+    hosts: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    validate_only: bool = False
+    submit: bool = False
+    immediately: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that was made."""
+
+    id: str
+    host_id: str
+    host_name: str
+    status: Status
+    run_at: datetime | None
+    validation_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as decisions about it need it, under lock."""
+
+    id: str
+    host_id: HostId
+    host_uuid: str
+    host_name: str
+    patch_type: PatchType
+    package_names: list[str]
+    security_only: bool
+    hold_patterns: list[str]
+    dry_run: bool
+    validate_only: bool
+    status: Status
+    policy_snapshot: dict[str, Any]
+    initiated_by: str | None
+    approved_by: str | None
+    stopped_by: str | None
+    job_host: str | None
+    scheduled_at: datetime | None
+    started_at: datetime | None
+
+    @property
+    def work(self) -> Work:
+        """What it does to its host."""
+        return Work(
+            self.patch_type, tuple(self.package_names), self.dry_run, self.security_only, tuple(self.hold_patterns)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Which runs are asked for; empty texts do not narrow."""
+
+    host: str = ""
+    status: str = ""
+    patch_type: str = ""
+    sort_by: str = "created_at"
+    sort_dir: str = "desc"
+    limit: int = 25
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would happen to a host if it were patched now."""
+
+    target: Target
+    policy: Policy
+    run_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What is known of a run's job host."""
+
+    status: str
+    reason: str
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the module on the host found out.
+
+    Attributes:
+        plan: its result as it came, without the tail of the output; ``None`` when there is none.
+        packages: the transaction as rows of name, from, to, action, security, requested.
+        extra_deps: the transaction is larger than the request.
+        error: why it gave up.
+    """
+
+    plan: dict[str, Any] | None = None
+    packages: list[dict[str, Any]] = field(default_factory=list)
+    extra_deps: bool = False
+    error: str = ""
+    reboot_required: bool = False
+    reboot_reason: str = ""

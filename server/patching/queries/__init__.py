@@ -1,0 +1,1 @@
+"""Statements of patching: runs, policies, output."""

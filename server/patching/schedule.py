@@ -1,0 +1,74 @@
+"""Releasing runs: binding them to jobs under their own locks, so that none begins twice and no deleted one at all."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from server.automation import service as automation
+from server.automation.models import Order
+from server.core.bus import announce
+from server.core.call import Actor, Call
+from server.core.db import Tx
+from server.core.errors import Problem
+from server.core.log import get_log
+from server.patching import rules
+from server.patching.events import PatchRunChanged, PatchRunsChanged
+from server.patching.models import Run, Status
+from server.patching.queries import runs as run_rows
+
+log = get_log(__name__)
+
+PLAYBOOK: Final = "patch"
+_AT_ONCE: Final = 500
+
+
+async def release_in(tx: Tx, call: Call, runs: Sequence[Run]) -> None:
+    """Give locked runs to jobs, and move those that were scheduled; all or nothing with the caller's transaction.
+
+    Runs that do the same on different hosts become one job. A run whose job is refused fails with the reason.
+    """
+    for together in rules.jobs_of(runs):
+        first = together[0]
+        order = Order(
+            PLAYBOOK,
+            hosts=tuple(run.host_uuid for run in together),
+            variables=rules.variables(first.work),
+            check=first.dry_run,
+            deadline_seconds=int(rules.DEADLINE / timedelta(seconds=1)),
+            title=rules.title(first.work),
+        )
+        try:
+            job = await automation.launch_in(tx, _as_initiator(call, first), order)
+        except Problem as refused:
+            text = "; ".join((str(refused), *getattr(refused, "complaints", {}).values()))
+            await run_rows.update_status(tx, [run.id for run in together], Status.FAILED, call.now, error=text)
+            log.warning("patching: release refused", runs=[_task(run) for run in together], reason=text)
+            continue
+        await run_rows.update_released(tx, job, [(run.id, run.host_id) for run in together], call.now)
+        log.info("patching: released", runs=[_task(run) for run in together], job=job)
+    if runs:
+        tx.after_commit(announce(PatchRunsChanged()))
+    if len(runs) == 1:
+        tx.after_commit(announce(PatchRunChanged(runs[0].id)))
+
+
+async def release_due(call: Call) -> int:
+    """Release the runs whose time has come, however late this server is; return how many."""
+    released = 0
+    while True:
+        async with call.transaction() as tx:
+            due = await run_rows.lock_due(tx, call.now, _AT_ONCE)
+            await release_in(tx, call, due)
+        released += len(due)
+        if len(due) < _AT_ONCE:
+            return released
+
+
+def _as_initiator(call: Call, run: Run) -> Call:
+    # What may be done to the host was decided when the run was triggered or approved; the job names who that was.
+    name = run.approved_by or run.initiated_by or "patching"
+    return call.acting_as(Actor("system", id="patching", name=name))
+
+
+def _task(run: Run) -> str:
+    return f"patch-run-{run.id}"

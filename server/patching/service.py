@@ -1,0 +1,264 @@
+"""Triggering, approving, repeating, stopping, deleting and reading runs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from server.audit import service as audit
+from server.audit.models import Subject
+from server.automation import service as automation
+from server.channel import service as channel
+from server.core.bus import announce
+from server.core.call import Call
+from server.core.db import Tx
+from server.core.ids import is_uuid, new_uuid
+from server.core.log import get_log
+from server.identity import service as identity
+from server.patching import projection, rules, schedule
+from server.patching.errors import (
+    AgentAway,
+    BadRun,
+    NotApprovable,
+    NotDeletable,
+    NotRetryable,
+    NotStoppable,
+    RunFinished,
+    RunMissing,
+    RunStarting,
+    TargetMissing,
+)
+from server.patching.events import PatchRunApproved, PatchRunCancelled, PatchRunChanged, PatchRunEvent, PatchRunsChanged
+from server.patching.models import DEFAULT, Listed, Policy, Preview, Run, Started, Status, Target, Wanted, Word, Work
+from server.patching.queries import policies as policy_rows
+from server.patching.queries import progress
+from server.patching.queries import runs as run_rows
+
+log = get_log(__name__)
+
+POLICIES_MODULE: Final = "patching_policies"
+_MOST_HOSTS: Final = 50_000
+
+
+# ---------------------------------------------------------------- beginning
+
+
+async def trigger(call: Call, wanted: Wanted) -> list[Started]:
+    """Make one run per host, and begin those that are due; raises ``BadRun`` or ``TargetMissing``."""
+    if wrong := rules.complaints_of(wanted):
+        raise BadRun.of(wrong)
+    await _demand_holds(call, wanted)
+    async with call.transaction() as tx:
+        targets = await _targets(tx, call, wanted)
+        policies = await _policies(tx, call, targets)
+        batch, by = new_uuid(), _name(call)
+        rows, made = [], []
+        for target in targets:
+            policy = policies.get(target.id, DEFAULT)
+            begins = rules.beginning(
+                wanted.work, policy, call.now, submit=wanted.submit, immediately=wanted.immediately
+            )
+            made.append((Started(new_uuid(), target.uuid, target.name, begins.status, begins.scheduled_at), begins.now))
+            rows.append(
+                run_rows.row_of(
+                    target, wanted.work, policy,
+                    id=made[-1][0].id, status=begins.status, scheduled_at=begins.scheduled_at, batch_id=batch,
+                    validate_only=wanted.validate_only, initiated_by=by,
+                    schedule_override="immediate" if wanted.immediately else None,
+                )
+            )  # fmt: skip
+        await run_rows.insert_runs(tx, rows, call.now)
+        if due := [started.id for started, now in made if now]:
+            await schedule.release_in(tx, call, await run_rows.lock_runs(tx, due))
+        await _record_trigger(tx, call, wanted, targets, batch)
+        tx.after_commit(announce(PatchRunsChanged()))
+    return [started for started, _ in made]
+
+
+async def _record_trigger(tx: Tx, call: Call, wanted: Wanted, targets: Sequence[Target], batch: str) -> None:
+    detail = {
+        "patch_type": wanted.work.patch_type,
+        "packages": list(wanted.work.package_names),
+        "dry_run": wanted.work.dry_run,
+        "security_only": wanted.work.security_only,
+        "for_approval": wanted.submit,
+        "immediately": wanted.immediately,
+        "hosts": [target.name for target in targets[:20]],
+        "host_count": len(targets),
+    }
+    subject = Subject("patch_batch", batch, rules.title(wanted.work))
+    await audit.record(tx, call, "patching.run_triggered", subject, detail)
+
+
+async def _demand_holds(call: Call, wanted: Wanted) -> None:
+    if not wanted.work.hold_patterns:
+        return
+    known = await automation.playbook(call, schedule.PLAYBOOK)
+    if "patch_hold_patterns" not in {one.name for one in known.fields}:
+        raise BadRun.of({"hold_patterns": "The patch playbook cannot hold packages back by pattern"})
+
+
+async def _targets(tx: Tx, call: Call, wanted: Wanted) -> list[Target]:
+    hosts, groups = list(dict.fromkeys(wanted.hosts)), list(dict.fromkeys(wanted.groups))
+    if not all(map(is_uuid, hosts)):
+        raise TargetMissing(kind="Host")
+    if not all(map(is_uuid, groups)) or await run_rows.count_groups(tx, call.actor.scope, groups) < len(groups):
+        raise TargetMissing(kind="Host group")
+    found = await run_rows.list_targets(tx, call.actor.scope, hosts, groups)
+    known = {target.uuid for target in found}
+    if any(host.lower() not in known for host in hosts):
+        raise TargetMissing(kind="Host")
+    if not found:
+        raise BadRun.of({"host_group_id": "The host group has no hosts"})
+    if len(found) > _MOST_HOSTS:
+        raise BadRun.of({"host_ids": f"More than {_MOST_HOSTS} hosts at once"})
+    return found
+
+
+async def _policies(tx: Tx, call: Call, targets: Sequence[Target]) -> dict[Any, Policy]:
+    if POLICIES_MODULE not in await identity.modules(call):
+        return {}
+    return await policy_rows.list_effective(tx, [target.id for target in targets])
+
+
+async def preview(call: Call, host: str) -> Preview:
+    """Return which policy holds for a host, and when a run triggered now would begin."""
+    async with call.transaction() as tx:
+        (target,) = await _targets(tx, call, Wanted(Work("patch_all"), (host,)))
+        policy = (await _policies(tx, call, [target])).get(target.id, DEFAULT)
+    return Preview(target, policy, rules.run_at(policy, call.now) or call.now)
+
+
+# ---------------------------------------------------------------- deciding
+
+
+async def approve(call: Call, run: str, *, immediately: bool = False) -> Started:
+    """Sign a run off: it stays for the record, and a real run is made under the policy that holds now."""
+    async with call.transaction() as tx:
+        before = await _locked(tx, call, run)
+        if before.status not in rules.APPROVABLE:
+            raise NotApprovable
+        target = Target(before.host_id, before.host_uuid, before.host_name)
+        policy = (await _policies(tx, call, [target])).get(target.id, DEFAULT)
+        work = replace(before.work, dry_run=False)
+        begins = rules.beginning(work, policy, call.now, immediately=immediately)
+        if before.job_host is not None:
+            # Skipped: the dry run that has not begun never does, and one that has no longer counts.
+            await automation.stop_in(tx, call, [before.job_host], "skipped: the run was approved without it")
+        made = Started(new_uuid(), target.uuid, target.name, begins.status, begins.scheduled_at, before.id)
+        row = run_rows.row_of(
+            target, work, policy,
+            id=made.id, status=begins.status, scheduled_at=begins.scheduled_at, batch_id=new_uuid(),
+            validate_only=False, initiated_by=before.initiated_by, approved_by=_name(call),
+            validation_run_id=before.id, schedule_override="immediate" if immediately else None,
+        )  # fmt: skip
+        await run_rows.update_status(tx, [before.id], Status.APPROVED, call.now, approved_by=_name(call))
+        await run_rows.insert_runs(tx, [row], call.now)
+        if begins.now:
+            await schedule.release_in(tx, call, await run_rows.lock_runs(tx, [made.id]))
+        await _record(tx, call, "patching.run_approved", before, {"run": made.id, "immediately": immediately})
+        _announce(tx, before, PatchRunApproved)
+    return made
+
+
+async def retry(call: Call, run: str) -> Run:
+    """Queue a dry run that waits for its host once more; it stays the same run."""
+    async with call.transaction() as tx:
+        before = await _locked(tx, call, run)
+        if not before.dry_run or rules.after(before.status, rules.Happening.RETRY) is None:
+            raise NotRetryable
+        waits = [before.job_host] if before.job_host is not None else []
+        if set(waits) == await automation.stop_in(tx, call, waits, "validation is tried again", only_waiting=True):
+            await schedule.release_in(tx, call, [before])
+        await _record(tx, call, "patching.validation_retried", before, {})
+        log.info("patching: validation retried", task=f"patch-run-{run}-retry")
+    return before
+
+
+async def stop(call: Call, run: str) -> Run:
+    """Ask the host to end a run that is running; its partial output is kept."""
+    await projection.catch_up(call, [run] if is_uuid(run) else [])
+    async with call.transaction() as tx:
+        before = await _locked(tx, call, run)
+        if before.status in rules.FINISHED:
+            raise RunFinished
+        if before.status not in rules.STOPPABLE or before.job_host is None:
+            raise NotStoppable
+        if before.host_id not in await channel.online(call, [before.host_id]):
+            raise AgentAway
+        await run_rows.update_stopped_by(tx, before.id, _name(call) or "an operator", call.now)
+        await automation.stop_in(tx, call, [before.job_host], "stopped")
+        await _record(tx, call, "patching.run_stopped", before, {})
+    return before
+
+
+async def delete(call: Call, run: str) -> Run:
+    """Remove a run that has not begun; from here on it never does. Raises ``NotDeletable`` or ``RunStarting``."""
+    async with call.transaction() as tx:
+        before = await _locked(tx, call, run)
+        if before.status not in rules.DELETABLE:
+            raise NotDeletable(status=before.status.replace("_", " "))
+        if before.job_host is not None and before.status in {Status.QUEUED, Status.PENDING_VALIDATION}:
+            held = [before.job_host]
+            idle = await automation.stop_in(tx, call, held, "the run was deleted", only_waiting=True)
+            if not idle or _began(await progress.list_words(tx, held), held[0]):
+                raise RunStarting
+        await run_rows.delete_run(tx, before.id)
+        await _record(tx, call, "patching.run_deleted", before, {"status": before.status})
+        _announce(tx, before, PatchRunCancelled)
+        log.info("patching: deleted", task=f"patch-run-{before.id}")
+    return before
+
+
+def _began(words: dict[str, Word], job_host: str) -> bool:
+    # Begun, or over without us having looked yet: what happened on the host stays on record.
+    return job_host in words and words[job_host].status not in {"cancelled", "unreachable"}
+
+
+async def _locked(tx: Tx, call: Call, run: str) -> Run:
+    found = await run_rows.lock_run(tx, call.actor.scope, run) if is_uuid(run) else None
+    if found is None:
+        raise RunMissing
+    return replace(found, status=Status(found.status))
+
+
+async def _record(tx: Tx, call: Call, action: str, run: Run, detail: dict[str, object]) -> None:
+    facts = {"host": run.host_name, "patch_type": run.patch_type, "packages": run.package_names, **detail}
+    await audit.record(tx, call, action, Subject("patch_run", run.id, rules.title(run.work)), facts)
+    tx.after_commit(announce(PatchRunChanged(run.id)))
+    tx.after_commit(announce(PatchRunsChanged()))
+
+
+def _announce(tx: Tx, run: Run, kind: type[PatchRunEvent]) -> None:
+    tx.after_commit(announce(projection.told(kind, run)))
+
+
+def _name(call: Call) -> str | None:
+    # Blank when nobody asked: automation did.
+    return call.actor.name if call.actor.kind in {"person", "token"} else None
+
+
+# ---------------------------------------------------------------- reading
+
+
+async def runs(call: Call, asked: Listed) -> tuple[list[dict[str, Any]], int]:
+    """Return one page of runs, and how many match."""
+    if asked.host and not is_uuid(asked.host):
+        return [], 0
+    found = await run_rows.list_runs(call.db, call.actor.scope, asked)
+    return found, await run_rows.count_runs(call.db, call.actor.scope, asked)
+
+
+async def fetch(call: Call, run: str) -> dict[str, Any]:
+    """Return one run with everything it printed so far."""
+    found = await run_rows.find_run(call.db, call.actor.scope, run) if is_uuid(run) else None
+    if found is None:
+        raise RunMissing
+    output = await run_rows.find_output(call.db, call.actor.scope, run) or ""
+    if not output and found["status"] not in rules.OVER:
+        output = await progress.fetch_output(call.db, call.actor.scope, run)
+    return {**found, "shell_output": output}
+
+
+async def counts(call: Call) -> dict[str, int]:
+    """Return how many runs there are in each state, for the tiles."""
+    return await run_rows.count_by_status(call.db, call.actor.scope)
