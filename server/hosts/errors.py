@@ -69,6 +69,41 @@ class GroupNameTaken(Invalid):
     text = "A host group with this name already exists"
 
 
+class GroupInUse(Invalid):
+    """A group with hosts is not deleted: they would lose something that decides about them."""
+
+    code = "group_in_use"
+    text = "This group still has hosts: {hosts}"
+
+
+class WholeFleetGroups(Refused):
+    """A group may hold hosts that who is limited does not see."""
+
+    code = "whole_fleet_only"
+    text = "Only people who see the whole fleet can change host groups"
+
+
+class BadTag(Invalid):
+    """Not a tag."""
+
+    code = "bad_tag"
+    text = "{tag} is no tag: write a word of letters, digits and . _ / - or word=value"
+
+
+class TooManyTags(Invalid):
+    """Nobody reads that many tags."""
+
+    code = "too_many_tags"
+    text = "A host can have at most {most} tags"
+
+
+class TooManyHosts(Invalid):
+    """More hosts were chosen than can be done at once."""
+
+    code = "too_many_hosts"
+    text = "At most {most} hosts at once"
+
+
 class BootstrapTokenNeeded(Invalid):
     """The exchange was asked for without a token."""
 

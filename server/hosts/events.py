@@ -33,6 +33,14 @@ class HostKeysChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HostsChanged(Event):
+    """People changed something about these hosts that lists show; no hosts: something about all of them."""
+
+    name: ClassVar[str] = "hosts.changed"
+    host_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HostReported(Event):
     """A report was stored; ``sections`` are the parts whose content changed."""
 

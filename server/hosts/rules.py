@@ -14,7 +14,11 @@ ARCHITECTURES: Final[dict[Platform, tuple[str, ...]]] = {
     "windows": ("amd64", "arm64"),
 }
 #: A host that was silent for longer than this many of its intervals is inactive.
-INACTIVE_INTERVALS: Final = 2
+INACTIVE_INTERVALS: Final = 3
+#: What a status looks like.
+STATUS_COLOURS: Final = {"pending": "neutral", "active": "good", "inactive": "attention", "error": "bad"}
+_TAG_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
+_TAG_VALUE_MOST: Final = 200
 _ONE_OF_MANY: Final = re.compile(r"\b(1 (?:day|hour|minute|second))s\b")
 
 
@@ -59,6 +63,27 @@ def state_of(
     if now - last_seen_at > timedelta(minutes=INACTIVE_INTERVALS * interval_minutes):
         return "Inactive", "bad"
     return "Offline", "attention"
+
+
+def silence(interval_minutes: int) -> timedelta:
+    """Return how long a host may be silent before it is inactive."""
+    return timedelta(minutes=INACTIVE_INTERVALS * interval_minutes)
+
+
+def status_of(stored: str, last_update: datetime | None, inactive_before: datetime, *, failed: bool) -> str:
+    """Return a host's status: pending, active, inactive or error; queries say the same as ``STATUS``."""
+    if failed:
+        return "error"
+    if stored == "pending":
+        return "pending"
+    return "inactive" if last_update is not None and last_update < inactive_before else "active"
+
+
+def tag_of(text: str) -> tuple[str, str] | None:
+    """Return the key and the value of a tag written ``key`` or ``key=value``; ``None`` if it is none."""
+    key, _, value = (part.strip() for part in text.partition("="))
+    printable = all(letter.isprintable() for letter in value)
+    return (key, value) if _TAG_KEY.fullmatch(key) and printable and len(value) <= _TAG_VALUE_MOST else None
 
 
 def is_online(connected_at: datetime | None, disconnected_at: datetime | None) -> bool:

@@ -2,17 +2,13 @@
 
 from typing import Annotated
 
-from aiohttp import web
 from pydantic import AliasChoices, Field, StringConstraints, field_validator
 
 from server.hosts.models import IntegrationReport, NewHost, Platform
-from server.hosts.views import Listed
-from server.web.forms import TextBody, query_number
+from server.web.forms import TextBody
 
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-_SIZES = (25, 50, 100, 200)
-_STATES = {name: name for name in ("online", "offline", "updates", "security", "reboot")} | {"needsUpdates": "updates"}
 
 
 class NewHostBody(TextBody):
@@ -41,6 +37,44 @@ class GroupsBody(TextBody):
     """The groups a host shall be in."""
 
     group_ids: tuple[str, ...] = Field(validation_alias=AliasChoices("groupIds", "group_ids"))
+
+
+class HostsBody(TextBody):
+    """Many hosts."""
+
+    host_ids: tuple[str, ...] = Field(
+        validation_alias=AliasChoices("hostIds", "host_ids"), min_length=1, max_length=10_000
+    )
+
+
+class BulkGroupsBody(HostsBody):
+    """The groups many hosts shall be in."""
+
+    group_ids: tuple[str, ...] = Field(validation_alias=AliasChoices("groupIds", "group_ids"))
+
+
+def _as_texts(value: object) -> object:
+    # {"role": "web"} says the same as ["role=web"].
+    if isinstance(value, dict):
+        return [f"{key}={text}" if text not in {"", None} else str(key) for key, text in value.items()]
+    return value
+
+
+class TagsBody(TextBody):
+    """A host's tags: texts such as ``role=web``, or an object of keys and values."""
+
+    texts: tuple[str, ...] = Field(validation_alias="tags", max_length=50)
+
+    _objects = field_validator("texts", mode="before")(_as_texts)
+
+
+class TagsChangeBody(HostsBody):
+    """Tags that many hosts get, and keys of tags that they lose."""
+
+    added: tuple[str, ...] = Field((), validation_alias="add", max_length=50)
+    remove: tuple[str, ...] = Field((), max_length=50)
+
+    _objects = field_validator("added", mode="before")(_as_texts)
 
 
 class GroupBody(TextBody):
@@ -79,18 +113,3 @@ class IntegrationBody(TextBody):
             self.scanner_info,
             self.install_events,
         )
-
-
-def listed(request: web.Request) -> Listed:
-    """Return which part of the list the query asks for; nonsense counts as absent."""
-    query = request.query
-    size = query_number(request, "size", 50)
-    return Listed(
-        search=(query.get("search") or query.get("q", ""))[:200].replace("\0", ""),
-        sort=query.get("sort", "name"),
-        direction="desc" if query.get("direction") == "desc" else "asc",
-        group=query.get("group", "")[:100].replace("\0", ""),
-        state=_STATES.get(query.get("state") or query.get("filter", ""), ""),
-        page=query_number(request, "page", 1),
-        size=size if size in _SIZES else 50,
-    )

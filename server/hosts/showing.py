@@ -6,13 +6,12 @@ from typing import Any, Final
 
 from server.core.call import Actor, Call
 from server.core.ids import is_uuid
-from server.core.paging import Page, Window
 from server.core.words import counted
 from server.hosts import rules
 from server.hosts.errors import HostMissing
 from server.hosts.models import Action, Group, HostHead, LinkState, Tab
 from server.hosts.queries import heads, lists, plain
-from server.hosts.views import Counts, Happening, HostRow, Listed
+from server.hosts.views import Happening
 from server.settings import service as settings
 
 
@@ -115,45 +114,6 @@ def actions(host: HostHead, actor: Actor) -> list[Action]:
         )
         found.append(Action("Delete", "post", f"{host.url}/delete", "danger", gone, "trash", more=True))
     return found
-
-
-async def list_hosts(call: Call, asked: Listed) -> Page[HostRow]:
-    """Return one page of hosts."""
-    interval = (await settings.effective(call)).update_interval
-    rows = await lists.list_hosts(call.db, call.actor.scope, asked)
-    total = rows[0]["total"] if rows else 0
-    return Page([_row(row, call.now, interval) for row in rows], total, Window(asked.page, asked.size))
-
-
-def _row(row: dict[str, Any], now: datetime, interval: int) -> HostRow:
-    online = rules.is_online(row["last_connected_at"], row["last_disconnected_at"])
-    word, state = rules.state_of(row["status"], row["last_update"], now, interval, online=online)
-    return HostRow(
-        id=row["id"],
-        name=row["friendly_name"],
-        hostname=row["hostname"],
-        api_id=row["api_id"],
-        os=system_name(row["os_type"], row["os_version"]),
-        status=row["status"],
-        state_word=word,
-        state=state,
-        online=online,
-        secure=row["link_secure"],
-        updates=row["updates"],
-        security=row["security"],
-        packages=row["packages"],
-        needs_reboot=row["needs_reboot"],
-        reboot_reason=row["reboot_reason"],
-        groups=row["groups"],
-        last_seen_at=row["last_update"],
-        agent_version=row["agent_version"],
-        ip=row["ip"],
-    )
-
-
-async def counts(call: Call) -> Counts:
-    """Return how many hosts there are and how many need something."""
-    return await lists.counts(call.db, call.actor.scope)
 
 
 async def details(call: Call, host: HostHead) -> dict[str, Any]:

@@ -4,37 +4,14 @@ from typing import Final
 
 from aiohttp import web
 
-from server.lists import schemas, service
+from server.lists import gates, schemas, service
 from server.lists.errors import ViewMissing
 from server.lists.models import View
-from server.web.forms import BadBody, read_json
+from server.web.forms import read_json
 from server.web.problems import json_answer
-from server.web.routing import Routes, call, gate_of, gated, path_text
+from server.web.routing import Routes, call, gated, path_text
 
 routes: Final = Routes()
-
-
-async def may_open(request: web.Request, path: str) -> bool:
-    """Tell whether the asker may open the page at ``path``; there must be one."""
-    there = await request.app.router.resolve(request.clone(method="GET", rel_url=path))
-    gate = gate_of(there.handler)
-    if gate is None or gate.kind != "permission":
-        return False
-    actor = call(request).actor
-    return any(actor.may(permission) for permission in gate.permissions)
-
-
-async def visible(request: web.Request, path: str = "") -> list[View]:
-    """Return the views whose lists the asker may open."""
-    found = await service.views(call(request), path)
-    allowed = {one: await may_open(request, one) for one in {view.path for view in found}}
-    return [view for view in found if allowed[view.path]]
-
-
-async def demand_list(request: web.Request, path: str) -> None:
-    """Refuse the address of a page that the asker may not open, or that does not exist."""
-    if not await may_open(request, path):
-        raise BadBody({"address": "must be the address of a list that you may open"})
 
 
 def as_json(view: View) -> dict[str, object]:
@@ -58,7 +35,7 @@ def as_json(view: View) -> dict[str, object]:
 async def list_views(request: web.Request) -> web.Response:
     """Answer the asker's views and the shared ones, of one list (``path``) or of all."""
     path = request.query.get("path", "")[: schemas.ADDRESS_MOST].replace("\0", "")
-    return json_answer([as_json(view) for view in await visible(request, path)])
+    return json_answer([as_json(view) for view in await gates.visible(request, path)])
 
 
 @routes.post("/api/v1/list-views")
@@ -67,7 +44,7 @@ async def keep(request: web.Request) -> web.Response:
     """Keep a view; one of that name on that list is replaced."""
     body = await read_json(request, schemas.ViewBody)
     new = body.view()
-    await demand_list(request, new.path)
+    await gates.demand_list(request, new.path)
     return json_answer(as_json(await service.keep(call(request), new)), 201)
 
 
@@ -76,7 +53,7 @@ async def keep(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """Answer one view."""
     found = await service.find(call(request), path_text(request, "view"))
-    if not await may_open(request, found.path):
+    if not await gates.may_open(request, found.path):
         raise ViewMissing
     return json_answer(as_json(found))
 

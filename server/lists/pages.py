@@ -8,8 +8,8 @@ from aiohttp import web
 
 from server.core.errors import Invalid
 from server.lists import schemas, service
-from server.lists.api import demand_list, may_open, visible
 from server.lists.errors import ViewMissing
+from server.lists.gates import demand_list, may_open, visible
 from server.lists.models import View
 from server.web import flash
 from server.web.fields import Field, complained, filled

@@ -220,7 +220,8 @@ async def test_who_may_what(client: Browser, call: Call) -> None:
 async def test_adding_a_host_by_its_form(as_admin: Browser, client: Browser, call: Call) -> None:
     assert "No host has joined yet" in await page(as_admin, "/hosts")
     web = await group(as_admin, "web")
-    assert web["id"] in await page(as_admin, "/hosts/new")
+    assert "/hosts/new?os=freebsd" in await page(as_admin, "/hosts/new")
+    assert web["id"] in await page(as_admin, "/hosts/new?os=linux")
     status, text, _ = await posted(as_admin, "/hosts/new", {"friendly_name": "<b>web</b>", "group": web["id"]})
     assert status == 200, text
     assert "&lt;b&gt;web&lt;/b&gt;" in text
@@ -277,10 +278,11 @@ async def test_the_list_is_searched_sorted_and_filtered(as_admin: Browser, clien
         ("state=offline", {"web-01", "db_01"}),
         ("state=online", set()),
         ("page=2", set()),
-        ("sort=;drop&state=nonsense&page=x&size=-1", {"web-01", "db_01"}),
+        ("sort=;drop&page=x&size=-1", {"web-01", "db_01"}),
     ):
         shown = await page(as_admin, f"/hosts?{query}")
         assert {name for name in ("web-01", "db_01") if f">{name}</a>" in shown} == names, query
+    assert "must be one of" in await page(as_admin, "/hosts?filter=nonsense", 400)
 
 
 async def test_deleting_and_re_keying_by_their_buttons(as_admin: Browser, client: Browser, call: Call) -> None:

@@ -37,8 +37,8 @@ def test_build_metadata_does_not_count() -> None:
         ("pending", None, False, "Pending"),
         ("pending", None, True, "Connecting"),
         ("active", 1, True, "Connected"),
-        ("active", 119, False, "Offline"),
-        ("active", 121, False, "Inactive"),
+        ("active", 179, False, "Offline"),
+        ("active", 181, False, "Inactive"),
         ("active", 500, True, "Connected"),
     ],
 )

@@ -2,6 +2,15 @@
 
 from typing import Final
 
-from server.hosts.api import fleet, groups, host, links
+from server.hosts.api import bulk, changes, fleet, groups, host, links, listing, switches
 
-routes: Final = (*fleet.routes, *host.routes, *groups.routes, *links.routes)
+routes: Final = (
+    *listing.routes,
+    *bulk.routes,
+    *fleet.routes,
+    *host.routes,
+    *groups.routes,
+    *links.routes,
+    *changes.routes,
+    *switches.routes,
+)

@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from server.hosts import schemas, service
+from server.hosts import fleet, schemas, service
 from server.hosts.errors import NameNeeded
 from server.hosts.models import Credentials
 from server.web.compression import packed
@@ -44,7 +44,7 @@ async def paged_list(request: web.Request) -> web.Response:
     page = 1 if everything else query_number(request, "page", 1)
     size = 10_000 if everything else query_number(request, "pageSize", 50, most=1000)
     asked = call(request)
-    total = (await service.counts(asked)).total
+    total = (await fleet.counts(asked)).total
     rows = await service.page_as_json(asked, size, (page - 1) * size)
     pages = max(1, -(-total // size))
     return json_text(

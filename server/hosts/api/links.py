@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from server.core.call import Call
-from server.hosts import service
+from server.hosts import fleet, service
 from server.hosts.errors import HostMissing
 from server.hosts.models import LinkState
 from server.web.problems import json_answer
@@ -31,7 +31,7 @@ async def link_states(request: web.Request) -> web.Response:
 @gated("can_view_hosts")
 async def link_summary(request: web.Request) -> web.Response:
     """Answer how many hosts are connected."""
-    return json_answer({"connected": (await service.counts(call(request))).online})
+    return json_answer({"connected": (await fleet.counts(call(request))).online})
 
 
 @routes.get("/api/v1/ws/status/{api_id}")

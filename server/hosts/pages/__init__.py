@@ -2,8 +2,17 @@
 
 from typing import Final
 
-from server.hosts.pages import detail, fleet, joining
+from server.hosts.pages import bulk, cells, detail, fleet, groups, joining, upkeep
 
-routes: Final = (*fleet.routes, *joining.routes, *detail.routes)
-ENTRIES: Final = fleet.ENTRIES
-HOST_TABS: Final = detail.HOST_TABS
+routes: Final = (
+    *fleet.routes,
+    *bulk.routes,
+    *cells.routes,
+    *joining.routes,
+    *groups.routes,
+    *detail.routes,
+    *upkeep.routes,
+)
+ENTRIES: Final = (*fleet.ENTRIES, *groups.ENTRIES)
+ACTIONS: Final = (*fleet.ACTIONS, *groups.ACTIONS)
+HOST_TABS: Final = (*detail.HOST_TABS, *upkeep.HOST_TABS)

@@ -1,21 +1,37 @@
 """The list of hosts."""
 
-from dataclasses import dataclass
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar, Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from server.core.call import Call
-from server.core.paging import Page as Part
-from server.hosts import schemas, service
-from server.hosts.views import Counts, HostRow, Listed
-from server.web.navigation import Entry
+from server.hosts import bulk, fleet, table
+from server.hosts.events import HostCreated, HostDeleted, HostReported, HostsChanged, HostsSeen
+from server.hosts.listed import Counts, HostRow
+from server.lists import service as lists
+from server.web.live import Happening, sse
+from server.web.navigation import Action, Entry
 from server.web.render import Page, render
-from server.web.routing import Routes, call, gated
+from server.web.routing import Routes, call, gated, is_fragment
+from server.web.tables import Listing, Wanted, listing, parse, settled
 
 routes: Final = Routes()
 
 ENTRIES: Final = (Entry("Fleet", "Hosts", "/hosts", "server-2", 10, "can_view_hosts"),)
+ACTIONS: Final = (Action("Add a host", "/hosts/new", "plus", "can_manage_hosts", "new enrol install agent"),)
+
+_FLEET: Final = (HostCreated.name, HostDeleted.name, HostsChanged.name)
+_WATCHED: Final = (HostsSeen.name, HostReported.name, *_FLEET)
+#: Numbers of the whole fleet cost a look at all of it.
+_COUNT_SECONDS: Final = 5.0
+#: However much happens, a browser is told at most this often.
+_REST_SECONDS: Final = 1.0
+_MOST_ROWS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,58 +40,75 @@ class HostsPage(Page):
 
     template: ClassVar[str] = "hosts/list.html"
     title: ClassVar[str] = "Hosts"
-    hosts: list[HostRow]
-    page: Part[HostRow]
-    search: str
-    sort: str
-    direction: str
-    state: str
-    states: list[tuple[str, str, int | None]]
-    group: str
-    chips: list[tuple[str, str]]
+    listing: Listing
+    rows: list[HostRow]
     counts: Counts
+    note: str
     can_manage: bool
-    can_launch: bool
 
 
 @routes.get("/hosts")
 @gated("can_view_hosts")
 async def show_list(request: web.Request) -> web.Response:
-    """Show the list."""
-    asked, wanted = call(request), schemas.listed(request)
-    page = await service.list_hosts(asked, wanted)
-    counts = await service.counts(asked)
-    actor = asked.actor
+    """Show the list as the address says; without one, as it opens for the asker."""
+    asked = call(request)
+    kept = await lists.choice(asked, table.TABLE.name)
+    if _begins(request) and kept.query:
+        raise web.HTTPSeeOther(f"/hosts?{kept.query}")
+    wanted = parse(await table.described(asked, request.query), table.known(request.query), kept=kept.columns)
+    headers = settled(request, wanted)
+    found = await fleet.search(asked, await table.listed(asked, wanted), wanted.window)
     shown = HostsPage(
-        hosts=page.items,
-        page=page,
-        search=wanted.search,
-        sort=wanted.sort,
-        direction=wanted.direction,
-        state=wanted.state,
-        states=_states(counts),
-        group=wanted.group,
-        chips=await _chips(asked, wanted),
-        counts=counts,
-        can_manage=actor.may("can_manage_hosts"),
-        can_launch=actor.may("can_manage_automation") or actor.may("can_manage_patching"),
+        listing=_listing(wanted, found.total, asked, await lists.links(asked, "/hosts")),
+        rows=found.items,
+        counts=await fleet.counts(asked),
+        note=table.note(wanted),
+        can_manage=asked.actor.may("can_manage_hosts"),
     )
-    return render(request, shown)
+    return render(request, shown, status=400 if wanted.complaints else 200, headers=headers)
 
 
-def _states(counts: Counts) -> list[tuple[str, str, int | None]]:
-    return [
-        ("", "All", counts.total),
-        ("online", "Connected", counts.online),
-        ("offline", "Offline", counts.offline),
-        ("updates", "Updates", counts.updates),
-        ("security", "Security", counts.security),
-        ("reboot", "Reboot", counts.reboot),
-    ]
+def _listing(wanted: Wanted, total: int, asked: Call, views: list[tuple[str, str]]) -> Listing:
+    exports = wanted.table.exports if asked.actor.may("can_export_data") else ()
+    return listing(
+        replace(wanted, table=replace(wanted.table, exports=exports)), total, may=asked.actor.may, views=views
+    )
 
 
-async def _chips(asked: Call, wanted: Listed) -> list[tuple[str, str]]:
-    if not wanted.group:
-        return []
-    names = {str(group["id"]): str(group["name"]) for group in await service.list_groups(asked)}
-    return [(f"Group: {names.get(wanted.group, wanted.group)}", "/hosts")]
+def _begins(request: web.Request) -> bool:
+    """Tell whether somebody comes to the list from elsewhere, rather than clearing its filters."""
+    came_from = urlsplit(request.headers.get("Referer", "")).path
+    return not request.query_string and not is_fragment(request) and came_from != "/hosts"
+
+
+@routes.get("/hosts/live", name="hosts.stream")
+@gated("can_view_hosts")
+async def follow(request: web.Request) -> web.StreamResponse:
+    """Say when to look again: ``rows`` when something is new about the hosts in ``rows``, ``counts`` as they are."""
+    shown = [one for one in request.query.get("rows", "").split(",") if one][:_MOST_ROWS]
+    keys = await fleet.keys_of(call(request), bulk.ids_of(shown))
+    return await sse(request, _news(call(request), keys))
+
+
+async def _news(asked: Call, keys: frozenset[int]) -> AsyncIterator[Happening | None]:
+    told, counted_at = None, -_COUNT_SECONDS
+    async with asked.world.bus.following(*_WATCHED) as bell:
+        while True:
+            if time.monotonic() - counted_at >= _COUNT_SECONDS:
+                counts, counted_at = await fleet.counts(asked), time.monotonic()
+                if counts != told:
+                    told = counts
+                    yield Happening("counts", {**asdict(counts), "offline": counts.offline})
+            news = await bell.ring(within=_COUNT_SECONDS)
+            if any(_concerns(one, keys) for one in news):
+                yield Happening("rows", {"all": any(one["event"] in _FLEET for one in news)})
+            elif not news:
+                yield None
+            await asyncio.sleep(_REST_SECONDS)
+
+
+def _concerns(news: dict[str, object], keys: frozenset[int]) -> bool:
+    if news["event"] in _FLEET:
+        return True
+    ids = news.get("host_ids", [news.get("host_id")])
+    return isinstance(ids, list) and not keys.isdisjoint(ids)

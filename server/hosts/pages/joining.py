@@ -1,4 +1,4 @@
-"""The pages on which a host is added."""
+"""The pages on which a host is added: its system, its details, its command, and waiting for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,16 +20,37 @@ routes: Final = Routes()
 
 Complaints = Sequence[tuple[str, str] | str]
 _CRUMB: Final = ("Hosts", "/hosts")
+#: System, its name, what of it is meant, and whether an agent for it is part of this version.
+_SYSTEMS: Final = (
+    ("linux", "Linux", "Ubuntu, Debian, CentOS, RHEL, Rocky, Alma, Fedora, Alpine …", True),
+    ("freebsd", "FreeBSD", "13 and 14, also pfSense", True),
+    ("windows", "Windows", "10, 11, Server 2019, 2022 and 2025: not part of this version yet", False),
+)
+_STAGES: Final = (
+    ("waiting", "Waiting for connection", "wifi"),
+    ("connected", "Connected", "plug-connected"),
+    ("receiving", "Receiving initial report", "download"),
+    ("done", "Done", "circle-check"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class NewPage(Page):
-    """templates/hosts/new.html."""
+    """templates/hosts/new.html.
+
+    Attributes:
+        platform: the system that was chosen; empty while it is to be chosen.
+        systems: key, name, what of it is meant, whether it can be chosen.
+        groups: id, name, colour, whether it is ticked.
+        modules: of docker and compliance, those that are switched on, with what the form holds.
+    """
 
     template: ClassVar[str] = "hosts/new.html"
-    title: ClassVar[str] = "Add a host"
+    title: ClassVar[str] = "Add New Host"
+    platform: str
+    systems: Sequence[tuple[str, str, str, bool]]
     fields: list[Field]
-    groups: list[tuple[str, str, bool]]
+    groups: list[tuple[str, str, str, bool]]
     complaints: Complaints
 
 
@@ -44,7 +65,7 @@ class CreatedHost:
 
 @dataclass(frozen=True, slots=True)
 class CreatedPage(Page):
-    """templates/hosts/created.html."""
+    """templates/hosts/created.html; ``stages`` are key, words, icon and how it stands: done, now or later."""
 
     template: ClassVar[str] = "hosts/created.html"
     title: ClassVar[str] = "Connect a host"
@@ -52,43 +73,50 @@ class CreatedPage(Page):
     api_id: str
     api_key: str
     install_command: str
-    connected: bool
-    reported: bool
+    stage: str
+    stages: list[tuple[str, str, str, str]]
 
 
 @routes.get("/hosts/new")
 @gated("can_manage_hosts")
 async def new_form(request: web.Request) -> web.Response:
-    """Show the form."""
-    return await _form(request, {}, {})
+    """Ask for the system, and once that is chosen for the rest."""
+    asked = request.query.get("os", "")
+    platform = asked if any(key == asked and there for key, _, _, there in _SYSTEMS) else ""
+    return await _form(request, platform, {}, {})
 
 
-async def _form(request: web.Request, values: dict[str, Any], complaints: dict[str, str]) -> web.Response:
+async def _form(
+    request: web.Request, platform: str, values: dict[str, Any], complaints: dict[str, str]
+) -> web.Response:
+    asked = call(request)
     chosen = values.get("group", ())
     groups = [
-        (str(group["id"]), str(group["name"]), str(group["id"]) in chosen)
-        for group in await service.list_groups(call(request))
+        (str(group["id"]), str(group["name"]), str(group["color"]), str(group["id"]) in chosen)
+        for group in await service.list_groups(asked)
     ]
-    page = NewPage(filled(_FIELDS, values, complaints), groups, complained(_FIELDS, complaints))
+    off = (await settings.effective(asked)).disabled_modules
+    fields = [one for one in _FIELDS if one.name.removesuffix("_enabled") not in off]
+    page = NewPage(
+        platform,
+        _SYSTEMS,
+        filled(fields, {name: _last(value) for name, value in values.items()}, complaints),
+        groups,
+        complained(fields, complaints),
+    )
     return render(request, page, status=400 if complaints else 200, breadcrumbs=(_CRUMB, ("Add", "")))
 
 
-_FIELDS: Final = [
+_FIELDS: Final = (
     Field(
         "friendly_name",
-        "Name",
+        "Friendly name",
         help="What you call it. The machine's own name is reported by its agent.",
-        placeholder="web-01",
+        placeholder="server.example.com",
     ),
-    Field(
-        "expected_platform",
-        "System",
-        "choice",
-        value="linux",
-        choices=(("linux", "Linux"), ("freebsd", "FreeBSD")),
-        help="Decides which command you get.",
-    ),
-]
+    Field("docker_enabled", "Docker: containers, images and volumes", "boolean", value=False),
+    Field("compliance_enabled", "Compliance: OpenSCAP and Docker Bench", "boolean", value=False),
+)
 
 
 @routes.post("/hosts/new")
@@ -96,12 +124,19 @@ _FIELDS: Final = [
 async def new(request: web.Request) -> web.Response:
     """Add the host and show its command, this one time."""
     values = await form_values(request)
+    told = {name: _last(value) for name, value in values.items() if name != "group"}
     try:
-        order = parse(schemas.NewHostBody, {**values, "group_ids": values.get("group", ())}).host()
+        order = parse(schemas.NewHostBody, {**told, "group_ids": values.get("group", ())}).host()
         made = await service.create(call(request), order)
     except Invalid as refused:
-        return await _form(request, values, refused.complaints or {"friendly_name": str(refused)})
+        platform = str(told.get("expected_platform", "linux"))
+        return await _form(request, platform, values, refused.complaints or {"friendly_name": str(refused)})
     return await _created(request, made, order.expected_platform)
+
+
+def _last(value: Any) -> Any:
+    # A box comes with a hidden "false" before it.
+    return value[-1] if isinstance(value, list) and value else value
 
 
 async def _created(request: web.Request, made: Credentials, platform: str) -> web.Response:
@@ -110,17 +145,29 @@ async def _created(request: web.Request, made: Credentials, platform: str) -> we
     key = made.api_key.reveal()
     command = rules.install_command(await server_url(request), system, made.api_id, key, insecure=insecure)
     host = CreatedHost(made.uuid, made.friendly_name, f"/hosts/{made.uuid}")
-    page = CreatedPage(host, made.api_id, key, command, connected=False, reported=False)
+    page = CreatedPage(host, made.api_id, key, command, "waiting", _stages("waiting"))
     return render(request, page, breadcrumbs=(_CRUMB, (made.friendly_name, host.url)))
+
+
+def _stages(stage: str) -> list[tuple[str, str, str, str]]:
+    keys = [key for key, _, _ in _STAGES]
+    here = keys.index(stage)
+    return [
+        (key, words, icon, "done" if place < here or stage == "done" else "now" if place == here else "later")
+        for place, (key, words, icon) in enumerate(_STAGES)
+    ]
 
 
 @routes.get("/hosts/{host}/connect")
 @gated("can_view_hosts")
 async def connecting(request: web.Request) -> web.Response:
     """Show how far a new host has come; the key is not shown again."""
-    head = await service.head(call(request), path_text(request, "host"))
+    asked = call(request)
+    head = await service.head(asked, path_text(request, "host"))
     host = CreatedHost(head.id, head.name, head.url)
-    page = CreatedPage(host, head.api_id, "", "", connected=head.online, reported=head.last_report_at is not None)
+    state = (await service.link_states(asked, [head.api_id])).get(head.api_id)
+    stage = state.stage if state is not None else "waiting"
+    page = CreatedPage(host, head.api_id, "", "", stage, _stages(stage))
     return render(request, page, breadcrumbs=(_CRUMB, (head.name, head.url)))
 
 
@@ -128,5 +175,7 @@ async def connecting(request: web.Request) -> web.Response:
 @gated("can_manage_hosts")
 async def regenerate(request: web.Request) -> web.Response:
     """Give the host a new pair and show its command, this one time."""
-    made, _ = await service.regenerate(call(request), path_text(request, "host"))
-    return await _created(request, made, "linux")
+    asked, uuid = call(request), path_text(request, "host")
+    head = await service.head(asked, uuid)
+    made, _ = await service.regenerate(asked, uuid)
+    return await _created(request, made, rules.system_of("", head.expected_platform, head.os_type))

@@ -92,3 +92,48 @@ async def groups_of(db: Database | Tx, groups: Groups, host_id: int) -> list[Gro
         groups=groups,
         host_id=host_id,
     )
+
+
+async def lock_group(tx: Tx, uuid: str) -> dict[str, Any] | None:
+    """Return a group as it is, and keep others from changing it."""
+    return await tx.one(
+        "select id, uuid, name, description, color from host_groups where uuid = %(uuid)s for update", uuid=uuid
+    )
+
+
+async def update_group(tx: Tx, uuid: str, name: str, description: str, color: str) -> None:
+    """Change a group."""
+    await tx.execute(
+        """
+        update host_groups
+           set name = %(name)s, description = %(description)s, color = %(color)s, updated_at = now()
+         where uuid = %(uuid)s
+        """,
+        uuid=uuid,
+        name=name,
+        description=description,
+        color=color,
+    )
+
+
+async def delete_group(tx: Tx, uuid: str) -> None:
+    """Remove a group; one with hosts is refused by its foreign key."""
+    await tx.execute("delete from host_groups where uuid = %(uuid)s", uuid=uuid)
+
+
+async def list_members(db: Database | Tx, groups: Groups, uuid: str, limit: int) -> list[dict[str, Any]]:
+    """Return the hosts of a group by name."""
+    return await db.all(
+        f"""
+        select h.uuid as id, h.friendly_name, h.hostname, h.ip, h.os_type, h.os_version, h.status, h.created_at
+          from host_group_members m
+          join host_groups k on k.id = m.host_group_id
+          join hosts h on h.id = m.host_id
+         where k.uuid = %(uuid)s and {among("k.uuid")}
+         order by lower(h.friendly_name), h.id
+         limit %(limit)s
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
+        uuid=uuid,
+        limit=limit,
+    )

@@ -5,12 +5,14 @@ from typing import Final
 
 from server.core.db import Database
 from server.core.scope import Groups, among, in_scope
+from server.hosts.queries.fleet import STATUS
 
 #: So many hosts travel in one row: no text grows to the size of the fleet, and nobody handles hosts one by one.
 _HANDFUL: Final = 500
 
 # The fleet has few different sets of groups: the JSON of each is made once, not for each host that is in them.
-_PLAIN: Final = """
+_PLAIN: Final = (
+    """
       with g as materialized (
            select id, json_build_object('id', uuid, 'name', name, 'color', color)::text as json,
                   row_number() over (order by lower(name)) as place
@@ -27,8 +29,7 @@ _PLAIN: Final = """
     select string_agg(x.json, ',' order by x.place)
       from (select row_to_json(t)::text as json, row_number() over () as place
               from (select h.uuid as id, h.friendly_name, h.hostname, h.ip, h.api_id, h.status,
-                            case when h.status = 'active' and h.last_update < %(inactive_before)s then 'inactive'
-                                 else h.status end as effective_status,
+                            {status} as effective_status,
                             coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'),
                                      false) as connected,
                             h.os_type, h.os_version, h.architecture, h.kernel_version, h.agent_version, h.last_update,
@@ -43,7 +44,10 @@ _PLAIN: Final = """
                       order by lower(h.friendly_name), h.id) t) x
      group by (x.place - 1) / %(handful)s
      order by (x.place - 1) / %(handful)s
-""".replace("{among}", among("uuid")).replace("{in_scope}", in_scope("h.id"))
+""".replace("{among}", among("uuid"))
+    .replace("{in_scope}", in_scope("h.id"))
+    .replace("{status}", STATUS)
+)
 
 
 async def handfuls_as_json(db: Database, groups: Groups, inactive_before: datetime) -> list[str]:

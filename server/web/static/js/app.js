@@ -17,6 +17,7 @@ import { startPasswords } from "./password.js";
 import { startPermissions } from "./permissions.js";
 import { startLists } from "./list.js";
 import { startPalette } from "./palette.js";
+import { startFleet, startFleetOnce } from "./fleet.js";
 
 const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
@@ -45,6 +46,7 @@ function start(scope) {
   startReload(scope);
   startPasswords(scope);
   startPermissions(scope);
+  startFleet(scope);
   showChosenTab(scope);
 }
 
@@ -64,6 +66,7 @@ startFinishing(document);
 startPasskeys();
 startLists();
 startPalette();
+startFleetOnce();
 start(document);
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt !== document.body) start(event.detail.elt);

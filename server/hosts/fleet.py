@@ -1,0 +1,109 @@
+"""The list of hosts: pages of it, files of it, its numbers, what it can be narrowed by."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from server.core.call import Call
+from server.core.paging import Page, Window
+from server.hosts import rules
+from server.hosts.listed import Counts, GroupMark, HostRow, Listed, OsCount
+from server.hosts.queries import fleet as rows
+from server.settings import service as settings
+
+#: A host that was added longer ago and never joined is forgotten by somebody.
+NEVER_JOINED: Final = timedelta(days=1)
+_HANDFUL: Final = 1000
+_NO_SECTION: Final = {"group": "In no group", "status": "", "os": "Not known yet"}
+_NOBODY: Final = -1
+
+
+async def search(call: Call, asked: Listed, window: Window) -> Page[HostRow]:
+    """Return one page of the list."""
+    times = await _times(call)
+    found = await rows.list_fleet(call.db, call.actor.scope, asked, times, window.size, window.offset)
+    if found:
+        return Page(_rows(found, asked), found[0]["total"], window)
+    total = await rows.count_fleet(call.db, call.actor.scope, asked, times) if window.page > 1 else 0
+    return Page([], total, window)
+
+
+async def part(call: Call, asked: Listed, limit: int, offset: int) -> tuple[list[HostRow], int]:
+    """Return some lines of the list for programs, and how many there are."""
+    times = await _times(call)
+    found = await rows.list_fleet(call.db, call.actor.scope, asked, times, limit, offset)
+    if found:
+        return _rows(found, asked), found[0]["total"]
+    return [], await rows.count_fleet(call.db, call.actor.scope, asked, times)
+
+
+async def export(call: Call, asked: Listed) -> AsyncIterator[list[HostRow]]:
+    """Yield every line of the list, handful by handful; hosts that join meanwhile may be among them or not."""
+    offset = 0
+    while True:
+        found, total = await part(call, asked, _HANDFUL, offset)
+        if found:
+            yield found
+        offset += _HANDFUL
+        if offset >= total:
+            return
+
+
+async def ids(call: Call, asked: Listed) -> list[str]:
+    """Return the UUIDs of all hosts that match."""
+    return await rows.list_ids(call.db, call.actor.scope, asked, await _times(call))
+
+
+async def counts(call: Call) -> Counts:
+    """Return how many hosts there are, in which state, and how many need something."""
+    return await rows.count_states(call.db, call.actor.scope, (await _times(call))[0])
+
+
+async def systems(call: Call) -> list[OsCount]:
+    """Return the operating systems of the hosts, the most common first."""
+    return await rows.count_systems(call.db, call.actor.scope)
+
+
+async def package(call: Call, text: str) -> tuple[int, str]:
+    """Return the key and the name of a package given by its id or name; a key no host has for none."""
+    found = await rows.find_package(call.db, text)
+    return (found["id"], found["name"]) if found else (_NOBODY, text)
+
+
+async def repository(call: Call, text: str) -> tuple[int, str]:
+    """Return the key and the name of a repository given by its id; a key no host has for none."""
+    found = await rows.find_repository(call.db, text)
+    return (found["id"], found["name"]) if found else (_NOBODY, text)
+
+
+async def keys_of(call: Call, uuids: Sequence[str]) -> frozenset[int]:
+    """Return the keys of those of these hosts that the asker sees."""
+    return frozenset(await rows.keys_of(call.db, call.actor.scope, uuids))
+
+
+async def _times(call: Call) -> tuple[datetime, datetime]:
+    minutes = (await settings.effective(call)).update_interval
+    return call.now - rules.silence(minutes), call.now - NEVER_JOINED
+
+
+def _rows(found: list[dict[str, Any]], asked: Listed) -> list[HostRow]:
+    shown = []
+    last: str | None = None
+    for row in found:
+        section = row.pop("section")
+        head = "" if not asked.grouping or section == last else _head(asked.grouping, section)
+        last = section
+        shown.append(_row(row, head))
+    return shown
+
+
+def _head(grouping: str, section: str) -> str:
+    return section.capitalize() if grouping == "status" else section or _NO_SECTION[grouping]
+
+
+def _row(row: dict[str, Any], head: str) -> HostRow:
+    row.pop("total")
+    groups = tuple(GroupMark(**one) for one in row.pop("groups"))
+    tags = tuple((key, value) for key, value in row.pop("tags"))
+    state = rules.STATUS_COLOURS[row["status"]]
+    return HostRow(**row, state=state, groups=groups, tags=tags, section=head)
