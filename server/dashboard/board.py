@@ -38,7 +38,7 @@ async def of(call: Call, asked: Asked) -> Board:
         return board
     board = await _with_numbers(call, scope, board)
     board = await _with_lists(call, scope, board)
-    if layout.shows("silentHosts"):
+    if layout.shows("silentHosts") and board.fleet.stale:
         board = replace(board, silent=await fleet.list_stale(call.db, scope, stale_before, _LINES))
     return board
 
@@ -126,7 +126,7 @@ async def _with_lists(call: Call, scope: Groups, board: Board) -> Board:
         board = replace(board, moments=await _moments(call, scope))
     if shows("recentCollection"):
         board = replace(board, reports=await fleet.list_recent_reports(call.db, scope, _LINES))
-    if shows("needingReboot"):
+    if shows("needingReboot") and board.fleet.need_reboot:
         board = replace(board, reboots=await fleet.list_needing_reboot(call.db, scope, _LINES))
     if shows("recentUsers"):
         board = replace(board, people=await fleet.list_recent_people(call.db, _LINES))

@@ -1,5 +1,6 @@
 """The overview's numbers as programs ask for them, whatever is on whose screen."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from server.core.call import Call
@@ -11,6 +12,8 @@ from server.dashboard.queries import fleet, packages
 
 _DAYS: Final = 30
 _LINES: Final = 10
+#: So many hosts are offered to choose from; any other is asked for by its id.
+_NAMES: Final = 1000
 
 
 async def stats(call: Call) -> Stats:
@@ -49,14 +52,16 @@ async def trends(call: Call, days: int, host: str) -> Trends:
     Of the fleet nothing is told to who sees only a part of it.
     """
     scope = call.actor.scope
-    hosts = await fleet.list_host_names(call.db, scope)
+    hosts = await fleet.list_host_names(call.db, scope, _NAMES)
     if not host:
-        known = await board.days(call, scope, days)
-        return Trends(days, "", known or (), await board.kinds(call, scope), hosts)
-    if not is_uuid(host) or all(one["id"] != host.lower() for one in hosts):
+        known, now = await board.days(call, scope, days), await board.kinds(call, scope)
+        if not now.packages:
+            now = replace(now, packages=await packages.count_installed(call.db, scope))
+        return Trends(days, "", known or (), now, hosts)
+    of_host = await packages.count_of_host(call.db, scope, host) if is_uuid(host) else None
+    if of_host is None:
         raise HostMissing
-    of_host = await board.days_of_host(call, host, days)
-    return Trends(days, host, of_host, await packages.count_of_host(call.db, scope, host), hosts)
+    return Trends(days, host, await board.days_of_host(call, host, days), of_host, hosts)
 
 
 async def outdated_packages(call: Call) -> list[dict[str, Any]]:

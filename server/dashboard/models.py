@@ -34,7 +34,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """Packages by name, each counted once however many hosts wait for an update of it."""
+    """Packages by name, each counted once however many hosts wait for an update of it; ``packages`` is all of them."""
 
     outdated: int
     security: int

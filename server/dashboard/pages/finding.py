@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from aiohttp import web
 
 from server.web import navigation
-from server.web.navigation import MENU, Destinations
+from server.web.navigation import Destinations
 from server.web.render import Page, fragment, render
 from server.web.routing import Routes, call, gated
 from server.web.searching import LEAST_LETTERS, SEARCH, Found, hits
@@ -37,7 +37,7 @@ async def search(request: web.Request) -> web.StreamResponse:
     page = SearchPage(
         words=words,
         found=await hits(asked, searchers, words),
-        places=_places(navigation.palette(request.config_dict[MENU], asked.actor), words),
+        places=_places(navigation.palette(navigation.menu(request), asked.actor), words),
         kinds=[one.title.lower() for one in searchers if asked.actor.may(one.permission)],
         is_too_short=len(words) < LEAST_LETTERS,
     )

@@ -186,16 +186,18 @@ async def list_recent_people(db: Database, limit: int) -> list[PersonLine]:
     )
 
 
-async def list_host_names(db: Database, groups: Groups) -> list[dict[str, str]]:
-    """Return id and name of every host, by name."""
+async def list_host_names(db: Database, groups: Groups, limit: int) -> list[dict[str, str]]:
+    """Return id and name of the first hosts by name."""
     return await db.all(
         f"""
         select h.uuid::text as id, h.friendly_name
           from hosts h
          where {in_scope("h.id")}
          order by lower(h.friendly_name), h.id
+         limit %(limit)s
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
+        limit=limit,
     )
 
 

@@ -18,24 +18,38 @@ _PACKAGE: Final = """
 
 
 async def count_outdated_packages(db: Database, groups: Groups) -> Kinds:
-    """Count the packages of which at least one host waits for an update; each once, however many wait."""
+    """Count the packages of which at least one host waits for an update; each once, however many wait.
+
+    How many there are in all is left out.
+    """
     found = await db.one(
         f"""
-        select (count(*) filter (where o.package_id is not null))::int as outdated,
-               (count(*) filter (where o.security))::int as security, count(*)::int as packages
-          from packages p
-          left join (select i.package_id, bool_or(i.is_security_update) as security
-                       from host_packages i
-                      where i.needs_update and {in_scope("i.host_id", many=True)}
-                      group by i.package_id) o on o.package_id = p.id
-         where o.package_id is not null
-            or exists (select from host_packages i where i.package_id = p.id and {in_scope("i.host_id", many=True)})
+        select count(*)::int as outdated, (count(*) filter (where o.security))::int as security
+          from (select i.package_id, bool_or(i.is_security_update) as security
+                  from host_packages i
+                 where i.needs_update and {in_scope("i.host_id", many=True)}
+                 group by i.package_id) o
         """,  # noqa: S608 (only constants are put together)
         Kinds,
         groups=groups,
     )
     assert found is not None
     return found
+
+
+async def count_installed(db: Database, groups: Groups) -> int:
+    """Count the packages that at least one host has, each once."""
+    return int(
+        await db.value(
+            f"""
+            select count(*)
+              from packages p
+             where exists (select from host_packages i
+                            where i.package_id = p.id and {in_scope("i.host_id", many=True)})
+            """,  # noqa: S608 (only constants are put together)
+            groups=groups,
+        )
+    )
 
 
 async def find_counted_packages(db: Database) -> Kinds | None:
@@ -74,9 +88,9 @@ async def list_outdated(db: Database, groups: Groups) -> list[dict[str, Any]]:
     return await db.all(_PACKAGE.replace("{counted}", counted), groups=groups)
 
 
-async def count_of_host(db: Database, groups: Groups, host: str) -> Kinds:
-    """Return how many packages a host has, and how many of them wait for updates."""
-    found = await db.one(
+async def count_of_host(db: Database, groups: Groups, host: str) -> Kinds | None:
+    """Return how many packages a host has, and how many of them wait for updates; ``None`` when there is no host."""
+    return await db.one(
         f"""
         select coalesce(i.updates, 0) as outdated, coalesce(i.security_updates, 0) as security,
                coalesce(i.packages, 0) as packages
@@ -88,4 +102,3 @@ async def count_of_host(db: Database, groups: Groups, host: str) -> Kinds:
         groups=groups,
         host=host,
     )
-    return found or Kinds(0, 0)
