@@ -137,26 +137,23 @@ _HOST_COLUMNS: Final = (
 )
 
 
-async def activity_of(call: Call, key: int, window: Window) -> Page[Passed]:
-    """Return a page of what happened to a package, newest first; its total is counted up to ``ACTIVITY_MOST``."""
-    total = await package.count_activity(call.db, call.actor.scope, key, ACTIVITY_MOST)
-    rows = await package.list_activity(call.db, call.actor.scope, key, window.size, window.offset)
-    found = [
+async def activity_of(call: Call, key: int, limit: int, offset: int) -> list[Passed]:
+    """Return what happened to a package, newest first."""
+    rows = await package.list_activity(call.db, call.actor.scope, key, limit, offset)
+    return [
         Passed(kind=VersionChange("", row["from_version"], row["to_version"], row["security"]).kind, **row)
         for row in rows
     ]
-    return Page(found, total, window)
+
+
+async def count_activity(call: Call, key: int) -> int:
+    """Return how often something happened to a package, counted up to ``ACTIVITY_MOST``."""
+    return await package.count_activity(call.db, call.actor.scope, key, ACTIVITY_MOST)
 
 
 async def patchable(call: Call, key: int, host_ids: Sequence[str]) -> list[str]:
     """Return which of these hosts have an update of a package that can be installed from here."""
     return await package.find_hosts_of(call.db, call.actor.scope, key, list(host_ids))
-
-
-async def search(call: Call, words: str, limit: int) -> list[tuple[str, str, str]]:
-    """Return packages by their names: name, page and latest version."""
-    rows = await fleet.search(call.db, call.actor.scope, words, limit)
-    return [(row["name"], f"/packages/{row['id']}", row["latest_version"]) for row in rows]
 
 
 def key_of(package_id: str) -> int:

@@ -1,5 +1,6 @@
 """What hosts report about packages and repositories, and what is kept of it."""
 
+from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -106,8 +107,14 @@ class Counts(NamedTuple):
 
 
 class PackageRow(NamedTuple):
-    """A line of a host's packages page."""
+    """A line of a host's packages page.
 
+    Attributes:
+        outdated_since: since when something newer waits.
+        kb, severity: what Windows says of an update.
+    """
+
+    id: str
     name: str
     current_version: str
     available_version: str
@@ -115,11 +122,16 @@ class PackageRow(NamedTuple):
     security: bool
     repository: str
     description: str
+    outdated_since: datetime | None
+    repository_id: str
+    kb: str
+    severity: str
 
 
 class RepositoryRow(NamedTuple):
     """A line of a host's repositories page."""
 
+    id: str
     name: str
     url: str
     distribution: str

@@ -6,11 +6,20 @@ from server.core.call import Call, Effect, World
 from server.core.db import Tx
 from server.core.paging import Page, Window
 from server.packages import rules, versions
+from server.packages.history import changes, state
 from server.packages.models import Counts, PackageRow, ReportedRepository, RepositoryRow
 from server.packages.queries import of_host, storage
 from server.packages.rules import Inventory, repositories_hash
 
-__all__ = ["Inventory", "list_packages", "list_repositories", "repositories_hash", "store_inventory"]
+__all__ = [
+    "Inventory",
+    "changes",
+    "list_packages",
+    "list_repositories",
+    "repositories_hash",
+    "state",
+    "store_inventory",
+]
 
 
 async def store_inventory(

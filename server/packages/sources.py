@@ -29,8 +29,14 @@ _HIDDEN: Final = frozenset({"total", "enabled"})
 
 async def page_of(call: Call, asked: RepositoriesAsked) -> Page[Repository]:
     """Return a page of repositories."""
-    rows = await sources.list_repositories(call.db, call.actor.scope, asked)
-    return Page([_repository(row) for row in rows], rows[0]["total"] if rows else 0, asked.window)
+    found, total = await part_of(call, asked, asked.window.size, asked.window.offset)
+    return Page(found, total, asked.window)
+
+
+async def part_of(call: Call, asked: RepositoriesAsked, limit: int, offset: int) -> tuple[list[Repository], int]:
+    """Return a part of the repositories, and how many there are in all."""
+    rows = await sources.list_repositories(call.db, call.actor.scope, asked, limit, offset)
+    return [_repository(row) for row in rows], rows[0]["total"] if rows else 0
 
 
 async def counts(call: Call, host_id: int | None = None) -> RepositoryCounts:

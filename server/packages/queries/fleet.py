@@ -12,7 +12,7 @@ from server.packages.views import Asked
 _LIVE: Final = f"""
             select i.package_id, {COUNTS}
               from host_packages i
-             where {in_scope("i.host_id")}
+             where {in_scope("i.host_id", many=True)}
                and (%(host_id)s::int is null or i.host_id = %(host_id)s)
                and (%(repository_id)s::int is null or i.repository_id = %(repository_id)s)
              group by i.package_id
@@ -85,7 +85,7 @@ async def count_hosts_behind(db: Database, groups: Groups, asked: Asked, *, live
          where i.package_id in (select id from matched where outdated > 0) and i.needs_update
            and (%(host_id)s::int is null or i.host_id = %(host_id)s)
            and (%(repository_id)s::int is null or i.repository_id = %(repository_id)s)
-           and {in_scope("i.host_id")}
+           and {in_scope("i.host_id", many=True)}
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
         **_values(asked),
@@ -111,10 +111,10 @@ async def list_sources(
     )
     return await db.all(
         f"""
-        select c.package_id, r.uuid as id, r.name, r.url, r.is_secure as secure
+        select c.package_id, r.uuid as id, coalesce(r.given_name, r.name) as name, r.url, r.is_secure as secure
           from ({counted}) c
           join repositories r on r.id = c.repository_id
-         order by c.package_id, c.installs desc, r.name, r.id
+         order by c.package_id, c.installs desc, name, r.id
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
         ids=list(package_ids),
@@ -134,25 +134,6 @@ async def list_categories(db: Database, groups: Groups) -> list[str]:
          order by p.category
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
-    )
-
-
-async def search(db: Database, groups: Groups, words: str, limit: int) -> list[dict[str, Any]]:
-    """Return packages whose names hold the words: those that begin with them first."""
-    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return await db.all(
-        f"""
-        select p.id, p.name, p.latest_version
-          from packages p
-         where p.name ilike %(like)s
-           and exists (select from host_packages i where i.package_id = p.id and {in_scope("i.host_id")})
-         order by starts_with(lower(p.name), lower(%(words)s)) desc, length(p.name), p.name
-         limit %(limit)s
-        """,  # noqa: S608 (only constants are put together)
-        groups=groups,
-        words=words,
-        like=f"%{escaped}%",
-        limit=limit,
     )
 
 

@@ -15,10 +15,13 @@ _ORDERS: Final = {
 }
 
 _PACKAGES_OF_HOST: Final = """
-        select p.name, h.current_version, h.available_version, h.needs_update, h.is_security_update as security,
-               h.source_repository as repository, p.description, count(*) over () as total
+        select p.id::text as id, p.name, h.current_version, h.available_version, h.needs_update,
+               h.is_security_update as security, h.source_repository as repository, p.description, h.outdated_since,
+               coalesce(r.uuid::text, '') as repository_id, coalesce(h.wua_kb, '') as kb,
+               coalesce(h.wua_severity, '') as severity, count(*) over () as total
           from host_packages h
           join packages p on p.id = h.package_id
+          left join repositories r on r.id = h.repository_id
          where h.host_id = %(host_id)s
            and (%(search)s = '' or p.name ilike %(like)s or p.description ilike %(like)s)
            and (%(only)s not in ('updates', 'security') or h.needs_update)
@@ -48,11 +51,12 @@ async def list_repositories(db: Database, host_id: int) -> list[RepositoryRow]:
     """Return a host's repositories by name."""
     return await db.all(
         """
-        select r.name, r.url, r.distribution, r.components, r.repo_type, h.is_enabled as enabled, r.is_secure as secure
+        select r.uuid::text as id, coalesce(r.given_name, r.name) as name, r.url, r.distribution, r.components,
+               r.repo_type, h.is_enabled as enabled, r.is_secure as secure
           from host_repositories h
           join repositories r on r.id = h.repository_id
          where h.host_id = %(host_id)s
-         order by lower(r.name), r.url, r.distribution, r.components
+         order by lower(coalesce(r.given_name, r.name)), r.url, r.distribution, r.components
         """,
         RepositoryRow,
         host_id=host_id,

@@ -28,8 +28,8 @@ async def find_package(db: Database, groups: Groups, key: int) -> dict[str, Any]
              where i.package_id = %(key)s and {in_scope("i.host_id")}
         )
         select p.id as key, p.name, p.description, p.category, p.latest_version, c.*,
-               (select coalesce(jsonb_agg(jsonb_build_array(r.uuid, r.name, r.url, r.is_secure) order by s.n desc,
-                                          r.name), '[]')
+               (select coalesce(jsonb_agg(jsonb_build_array(r.uuid, coalesce(r.given_name, r.name), r.url, r.is_secure)
+                                          order by s.n desc, r.name), '[]')
                   from (select repository_id, count(*) as n from i group by repository_id) s
                   join repositories r on r.id = s.repository_id) as sources,
                (select coalesce(jsonb_agg(jsonb_build_array(s.os_type, s.os_version, s.n) order by s.n desc, s.os_type,
@@ -49,7 +49,8 @@ _HOSTS: Final = f"""
                h.expected_platform, i.current_version, i.available_version, i.needs_update,
                i.is_security_update as security, i.source_repository as repository, i.outdated_since,
                coalesce(i.wua_kb, '') as kb, coalesce(i.wua_severity, '') as severity,
-               r.uuid as source_id, r.name as source_name, r.url as source_url, r.is_secure as source_secure,
+               r.uuid as source_id, coalesce(r.given_name, r.name) as source_name, r.url as source_url,
+               r.is_secure as source_secure,
                (count(*) over ())::int as total
           from host_packages i
           join hosts h on h.id = i.host_id
@@ -66,7 +67,7 @@ _HOSTS: Final = f"""
 async def list_hosts(
     db: Database, groups: Groups, key: int, search: str, order: tuple[str, str], window: Window, *, pending: bool
 ) -> list[dict[str, Any]]:
-    """Return one page of the hosts that have a package; ``pending``: only those with an update. Each has the total."""
+    """Return one page of the hosts that have a package; ``pending``: only those that are behind. Each has the total."""
     clause = _ORDERS[order[0]].replace("{direction}", "desc" if order[1] == "desc" else "asc")
     escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return await db.all(
@@ -117,7 +118,7 @@ async def count_activity(db: Database, groups: Groups, key: int, most: int) -> i
 
 
 async def find_hosts_of(db: Database, groups: Groups, key: int, host_uuids: list[str]) -> list[str]:
-    """Return which of these hosts have an update of a package that can be installed from here."""
+    """Return which of these hosts can have a newer version of a package installed from here."""
     return await db.column(
         f"""
         select h.uuid::text

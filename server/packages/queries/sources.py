@@ -18,7 +18,8 @@ _USED: Final = f"""
              where {in_scope("u.host_id")} and (%(host_id)s::int is null or u.host_id = %(host_id)s)
              group by u.repository_id
         ), seen as materialized (
-            select r.id as key, r.uuid as id, r.name, r.url, r.distribution, r.components, r.repo_type, r.description,
+            select r.id as key, r.uuid as id, coalesce(r.given_name, r.name) as name, r.url, r.distribution,
+                   r.components, r.repo_type, r.description,
                    r.is_secure as secure, not r.is_switched_off and coalesce(u.enabled, 0) > 0 as active,
                    r.is_switched_off as switched_off, r.priority, coalesce(u.hosts, 0) as hosts,
                    coalesce(u.enabled, 0) as enabled, u.seen_at, r.created_at, r.updated_at
@@ -38,8 +39,10 @@ _ORDERS: Final = {
 }
 
 
-async def list_repositories(db: Database, groups: Groups, asked: RepositoriesAsked) -> list[dict[str, Any]]:
-    """Return one page of repositories, each row with the total."""
+async def list_repositories(
+    db: Database, groups: Groups, asked: RepositoriesAsked, limit: int, offset: int
+) -> list[dict[str, Any]]:
+    """Return a part of the repositories, each row with the total."""
     escaped = asked.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     order = _ORDERS[asked.sort].replace("{direction}", "desc" if asked.direction == "desc" else "asc")
     return await db.all(
@@ -59,8 +62,8 @@ async def list_repositories(db: Database, groups: Groups, asked: RepositoriesAsk
         security=asked.security,
         state=asked.state,
         host_id=asked.host_id,
-        size=asked.window.size,
-        offset=asked.window.offset,
+        size=limit,
+        offset=offset,
     )
 
 
@@ -119,7 +122,7 @@ async def update_repository(tx: Tx, key: int, edit: Edit) -> None:
     await tx.execute(
         """
         update repositories
-           set name = coalesce(%(name)s, name), description = coalesce(%(description)s, description),
+           set given_name = coalesce(%(name)s, given_name), description = coalesce(%(description)s, description),
                is_switched_off = coalesce(not %(active)s::boolean, is_switched_off),
                priority = case when %(sets_priority)s then %(priority)s::int else priority end, updated_at = now()
          where id = %(key)s
@@ -169,7 +172,8 @@ async def update_link(
           from hosts h, repositories r
          where h.id = u.host_id and r.id = u.repository_id and h.uuid = %(host)s and r.uuid = %(repository)s
            and {in_scope("u.host_id")}
-        returning h.uuid as host_id, h.friendly_name, r.uuid as repository_id, r.name, u.is_enabled, u.last_checked
+        returning h.uuid as host_id, h.friendly_name, r.uuid as repository_id,
+                  coalesce(r.given_name, r.name) as name, u.is_enabled, u.last_checked
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
         host=host_uuid,
@@ -184,6 +188,6 @@ async def delete_orphans(tx: Tx) -> list[dict[str, Any]]:
         """
         delete from repositories r
          where not exists (select from host_repositories u where u.repository_id = r.id)
-        returning r.uuid as id, r.name, r.url
+        returning r.uuid as id, coalesce(r.given_name, r.name) as name, r.url
         """
     )

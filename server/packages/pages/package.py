@@ -1,0 +1,159 @@
+"""One package: who has it, why it is outdated there, and what happened to it."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
+
+from aiohttp import web
+
+from server.core.ids import is_uuid
+from server.core.paging import Page as Part
+from server.core.paging import Window
+from server.hosts.models import Tab
+from server.packages import fleet
+from server.packages.pages.opening import opened
+from server.packages.views import PackageHead, PackageHost, Passed
+from server.web import flash
+from server.web.filters import Filter
+from server.web.forms import posted
+from server.web.render import Page, render
+from server.web.routing import Routes, call, gated, path_text
+from server.web.tables import Bulk, Column, Listing, Table, Wanted, listing, parse, selection, settled
+
+routes: Final = Routes()
+
+HOSTS: Final = Table(
+    name="package-hosts",
+    path="/packages/{package}",
+    noun="host",
+    columns=(
+        Column("name", "Host", sortable=True, place="title", fixed=True),
+        Column("state", "Status", sortable=True, place="state", first="desc"),
+        Column("installed", "Installed", sortable=True),
+        Column("available", "Available"),
+        Column("source", "Offered by"),
+        Column("since", "Waiting since", sortable=True),
+        Column("os", "System", shown=False),
+        Column("seen", "Last report", sortable=True, first="desc", wide_only=True),
+    ),
+    filters=(Filter("all", "Up-to-date hosts too", "flag"),),
+    search="Search hosts",
+    sort="name",
+    empty="No host needs an update of this package.",
+    empty_icon="circle-check",
+    keep_url="/views/keep",
+)
+ACTIVITY: Final = Table(
+    name="package-activity",
+    path="/packages/{package}/activity",
+    noun="change",
+    columns=(
+        Column("at", "When", fixed=True),
+        Column("host", "Host", place="title", fixed=True),
+        Column("kind", "What", place="state"),
+        Column("before", "Before"),
+        Column("after", "After"),
+    ),
+    empty="Nothing has happened to this package since its hosts began to report.",
+    empty_icon="history",
+)
+_MOST_HOSTS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePage(Page):
+    """templates/packages/hosts.html."""
+
+    template: ClassVar[str] = "packages/hosts.html"
+    title: ClassVar[str] = "Package"
+    package: PackageHead
+    tabs: list[Tab]
+    listing: Listing
+    rows: list[PackageHost]
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityPage(Page):
+    """templates/packages/activity.html."""
+
+    template: ClassVar[str] = "packages/activity.html"
+    title: ClassVar[str] = "Package"
+    package: PackageHead
+    tabs: list[Tab]
+    listing: Listing
+    rows: list[Passed]
+
+
+@routes.get("/packages/{package}")
+@gated("can_view_packages")
+async def show(request: web.Request) -> web.Response:
+    """Show a package and its hosts, those with an update unless all are asked for."""
+    asked = call(request)
+    package = await fleet.head(asked, path_text(request, "package"))
+    wanted = await opened(request, _hosts_table(package))
+    headers = settled(request, wanted)
+    page = await _hosts(request, package, wanted)
+    shown = PackagePage(
+        package=package,
+        tabs=_tabs(package, "hosts"),
+        listing=listing(wanted, page.total, may=asked.actor.may),
+        rows=page.items,
+    )
+    return render(request, shown, headers=headers, breadcrumbs=(("Packages", "/packages"), (package.name, "")))
+
+
+def _hosts_table(package: PackageHead) -> Table:
+    bulk = (Bulk("Patch", f"{package.url}/patch", "package", "primary", permission="can_manage_patching"),)
+    action = ("Show its hosts", f"{package.url}?all=1") if package.installs else None
+    return replace(HOSTS, path=package.url, bulk=bulk if package.outdated else (), empty_action=action)
+
+
+async def _hosts(request: web.Request, package: PackageHead, wanted: Wanted) -> Part[PackageHost]:
+    order = (wanted.sort, wanted.direction)
+    return await fleet.hosts_of(
+        call(request), package.key, wanted.search, order, wanted.window, pending=not wanted.value("all")
+    )
+
+
+@routes.post("/packages/{package}/patch")
+@gated("can_manage_patching")
+async def patch(request: web.Request) -> web.Response:
+    """Lead to the form that updates the chosen hosts."""
+    asked = call(request)
+    await posted(request)
+    package = await fleet.head(asked, path_text(request, "package"))
+    chosen = selection(_hosts_table(package), await request.post())  # type: ignore[arg-type]
+    ids = [one for one in chosen.ids if is_uuid(one)][:_MOST_HOSTS]
+    if chosen.matching is not None:
+        wanted = replace(chosen.matching, window=Window(1, _MOST_HOSTS))
+        ids = [host.id for host in (await _hosts(request, package, wanted)).items]
+    found = await fleet.patchable(asked, package.key, ids)
+    answer = web.Response(status=303, headers={"Location": f"/playbooks/patch/launch?hosts={','.join(found)}"})
+    if not found:
+        answer.headers["Location"] = package.url
+        flash.say(answer, request, "attention", "None of these hosts has an update that can be installed from here.")
+    return answer
+
+
+@routes.get("/packages/{package}/activity")
+@gated("can_view_packages")
+async def show_activity(request: web.Request) -> web.Response:
+    """Show what happened to a package, newest first."""
+    asked = call(request)
+    package = await fleet.head(asked, path_text(request, "package"))
+    wanted = parse(replace(ACTIVITY, path=f"{package.url}/activity"), request.query)
+    headers = settled(request, wanted)
+    total = await fleet.count_activity(asked, package.key)
+    shown = ActivityPage(
+        package=package,
+        tabs=_tabs(package, "activity"),
+        listing=listing(wanted, total, may=asked.actor.may, capped=total >= fleet.ACTIVITY_MOST),
+        rows=await fleet.activity_of(asked, package.key, wanted.window.size, wanted.window.offset),
+    )
+    return render(request, shown, headers=headers, breadcrumbs=(("Packages", "/packages"), (package.name, "")))
+
+
+def _tabs(package: PackageHead, active: str) -> list[Tab]:
+    return [
+        Tab("hosts", "Hosts", package.url, active == "hosts", package.installs),
+        Tab("activity", "Activity", f"{package.url}/activity", active == "activity", None),
+    ]
