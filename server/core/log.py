@@ -64,15 +64,7 @@ def set_up(
         stream: where to.
         followed: what the settings decide later counts (``follow``); a command keeps what it was set up with.
     """
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        _add_time,
-        _add_request_id,
-        structlog.processors.format_exc_info,
-        _mask,
-    ]
-    ours: list[Any] = [_let_through, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+    ours: list[Any] = [_let_through, *_BEFORE, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
     structlog.configure(
         processors=ours,
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -82,7 +74,7 @@ def set_up(
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=_BEFORE,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(shape, colours=colours)],
         )
     )
@@ -108,10 +100,15 @@ def _turn(level: str, *, enabled: bool) -> None:
 
 def _renderer(shape: str, *, colours: bool) -> Any:
     if colours:
-        return structlog.dev.ConsoleRenderer()
+        return _for_people()
     if shape == "json":
         return _as_json
     return structlog.processors.LogfmtRenderer(key_order=_FIRST, drop_missing=True)
+
+
+def _for_people() -> Any:
+    # Plain tracebacks: prettier ones print what variables hold, secrets too, and take half a second to draw.
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
 def _as_json(_logger: object, _method: str, record: dict[str, Any]) -> str:
@@ -143,3 +140,15 @@ def _add_request_id(_logger: object, _method: str, record: dict[str, Any]) -> di
 def _mask(_logger: object, _method: str, record: dict[str, Any]) -> dict[str, Any]:
     # A last net: callers do not pass secrets, and what looks like one never reaches the output.
     return {key: value if key.startswith("_") else masked(key, value) for key, value in record.items()}
+
+
+_BEFORE: Final[list[Any]] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    _add_time,
+    _add_request_id,
+    structlog.processors.format_exc_info,
+    _mask,
+]
+# Also whoever logs before ``set_up``, or without it, shows no secrets.
+structlog.configure(processors=[*_BEFORE, _for_people()])

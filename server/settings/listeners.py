@@ -11,6 +11,7 @@ from server.settings import branding, profiling, service
 from server.settings.models import Effective
 from server.web.brand import BRAND
 from server.web.edge import EDGE, Budget, EdgePolicy
+from server.web.navigation import MODULES_OFF
 from server.web.routing import WORLD
 
 
@@ -19,6 +20,7 @@ def set_up(app: web.Application) -> None:
     service.demand_usable(app[WORLD].env)
     app[EDGE] = edge
     app[BRAND] = branding.brand
+    app[MODULES_OFF] = service.modules_off
 
 
 async def resources(app: web.Application) -> AsyncIterator[None]:

@@ -54,6 +54,12 @@ async def decided(call: Call) -> Effective:
     return kept.effective
 
 
+def modules_off(world: World) -> tuple[str, ...]:
+    """Return the modules that were switched off when this process last looked."""
+    kept = _kept.get(world.db)
+    return kept.effective.settings.disabled_modules if kept else ()
+
+
 async def anew(call: Call) -> Settings:
     """Return the settings in force as they are stored now, for who just heard that some changed."""
     _kept.pop(call.db, None)

@@ -1,11 +1,13 @@
 """Menu entries and host tabs that rooms register, already filtered by what the person may do."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
 
-from server.core.call import Actor
+from server.core.call import Actor, World
+from server.web.routing import world
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Entry:
         order: position within the section.
         permission: who sees it; empty = everyone signed in.
         group: under which heading it stands among the settings.
+        module: the capability module it belongs to; nobody sees it while that is switched off.
     """
 
     section: str
@@ -45,6 +48,7 @@ class Entry:
     order: int
     permission: str = ""
     group: str = "Server"
+    module: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,18 @@ class Menu:
 
 
 MENU: Final = web.AppKey("menu", Menu)
+ModulesReader = Callable[[World], Collection[str]]
+#: Which modules are switched off; the settings room sets it. Asked for every page, so it only looks at what is kept.
+MODULES_OFF: Final[web.AppKey[ModulesReader]] = web.AppKey("modules_off")
 _SECTIONS: Final = ("", "Fleet", "Change", "Assure", "System")
 _SETTINGS: Final = ("You", "User Management", "Hosts Management", "Integrations", "Server")
+
+
+def menu(request: web.Request) -> Menu:
+    """Return what there is to see now: nothing of modules that are switched off."""
+    whole, reader = request.config_dict[MENU], request.config_dict.get(MODULES_OFF)
+    off = reader(world(request)) if reader is not None else ()
+    return replace(whole, entries=tuple(one for one in whole.entries if one.module not in off)) if off else whole
 
 
 def sections(menu: Menu, actor: Actor, path: str) -> list[Section]:

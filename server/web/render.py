@@ -16,7 +16,7 @@ from server.core import clock
 from server.web import csrf, flash, navigation
 from server.web.brand import OURS, Brand, brand
 from server.web.formats import FILTERS, FUNCTIONS
-from server.web.navigation import MENU, Destinations, Section
+from server.web.navigation import Destinations, Section
 from server.web.routing import call
 
 _HERE: Final = Path(__file__).resolve()
@@ -118,12 +118,13 @@ def fragment(request: web.Request, template: str, **context: Any) -> str:
 def shell(request: web.Request, title: str, breadcrumbs: Sequence[tuple[str, str]] = ()) -> Shell:
     """Return what stands around the page for this person."""
     actor = call(request).actor
+    menu = navigation.menu(request)
     person = Person(actor.name, _initials(actor.name), actor.role, actor.id) if actor.kind == "person" else None
     # What a person chose follows them; the cookie is for the pages before the sign-in.
     theme = actor.theme or request.cookies.get("theme", "auto")
     return Shell(
         title=title,
-        nav=navigation.sections(request.config_dict[MENU], actor, request.path) if person else [],
+        nav=navigation.sections(menu, actor, request.path) if person else [],
         person=person,
         csrf=csrf.token(request),
         theme=theme if theme in {"light", "dark", "auto"} else "auto",
@@ -132,9 +133,9 @@ def shell(request: web.Request, title: str, breadcrumbs: Sequence[tuple[str, str
         path=request.path_qs,
         search_query=request.query.get("q", ""),
         breadcrumbs=breadcrumbs,
-        palette=navigation.palette(request.config_dict[MENU], actor) if person else (),
+        palette=navigation.palette(menu, actor) if person else (),
         density="compact" if request.cookies.get("density") == "compact" else "comfortable",
-        settings=navigation.settings(request.config_dict[MENU], actor, request.path) if person else (),
+        settings=navigation.settings(menu, actor, request.path) if person else (),
         brand=brand(request),
         enrol_by=actor.enrol_by if person else None,
     )

@@ -94,6 +94,30 @@ class TestMasking:
         assert masked("link", link) == f"http://x/setup?token={MASK}"
 
 
+@pytest.mark.parametrize("set_up", ["pass", "log.set_up('debug', colours=True)", "log.set_up('debug')"])
+def test_an_exception_shows_where_it_happened_and_nothing_that_variables_hold(set_up: str) -> None:
+    program = f"""
+import sys
+from server.core import log
+{set_up}
+
+def fails(given):
+    password = given[::-1]
+    raise ValueError("it went wrong")
+
+try:
+    fails({CANARY!r})
+except ValueError:
+    log.get_log("server.x").exception("failed")
+"""
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = ran.stdout + ran.stderr
+    assert "ValueError: it went wrong" in found
+    assert CANARY not in found
+    assert CANARY[::-1] not in found
+    assert "locals" not in found
+
+
 def said(program: str, *lines: str) -> list[str]:
     """Run a program that logs and return what it wrote."""
     start = "from server.core import log; import logging, io, sys\n"

@@ -244,7 +244,10 @@ async def test_it_is_for_who_manages_the_settings(client: Browser, call: Call, r
 
 async def test_the_module_closes_changing_but_not_seeing(as_admin: Browser, client: Browser, call: Call) -> None:
     await upload(as_admin, picture())
+    settings_page = "/settings/environment"
+    assert 'href="/settings/branding"' in await (await as_admin.get(settings_page, headers=HTML)).text()
     await service.change(call, {"disabled_modules": ["custom_branding"]})
+    assert 'href="/settings/branding"' not in await (await as_admin.get(settings_page, headers=HTML)).text()
     assert (await upload(as_admin, picture())).status == 403
     assert (await as_admin.get(PAGE, headers=HTML)).status == 403
     assert (await client.get(f"{LOGOS}/light")).content_type == "image/png"

@@ -17,10 +17,18 @@ from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 
 routes: Final = Routes()
-ENTRIES: Final = (
-    Entry("Settings", "Branding", "/settings/branding", "device-desktop", order=65, permission="can_manage_settings"),
-)
 _MODULE: Final = "custom_branding"
+ENTRIES: Final = (
+    Entry(
+        "Settings",
+        "Branding",
+        "/settings/branding",
+        "device-desktop",
+        order=65,
+        permission="can_manage_settings",
+        module=_MODULE,
+    ),
+)
 _HERE: Final = "/settings/branding"
 
 
