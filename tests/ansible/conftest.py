@@ -25,8 +25,28 @@ COLLECTIONS = ROOT / "collections"
 sys.path.insert(0, str(COLLECTIONS))
 PACKAGE = "patchmon-test-tiny"
 
+from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import Plan  # noqa: E402 (path above)
+from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.apt import Apt  # noqa: E402
+
 needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root installs packages on this machine")
+
+
+def apt(repository: AptRepository) -> Apt:
+    """The driver for a throw-away root."""
+    return Apt(str(repository.root))
+
+
+def names(plan: Plan) -> list[tuple[str, str, str]]:
+    """Name, version before and version after of each change."""
+    return [(change.name, change.from_version, change.to_version) for change in plan.changes]
+
+
+class Lines(list[str]):
+    """Live lines as they came."""
+
+    def __call__(self, text: str) -> None:
+        self.append(text)
 
 
 @dataclass

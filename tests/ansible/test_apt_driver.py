@@ -19,27 +19,12 @@ from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers im
 )
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.apt import Apt
 
-from tests.ansible.conftest import COLLECTIONS, PACKAGE, needs_apt
+from tests.ansible.conftest import COLLECTIONS, PACKAGE, Lines, apt, names, needs_apt
 from tests.factories.apt_repository import AptRepository
 
 pytestmark = needs_apt
 PART = f"{PACKAGE}-part"
 DRIVERS = "ansible_collections.patchmon.fleet.plugins.module_utils.package_managers"
-
-
-def apt(repository: AptRepository) -> Apt:
-    return Apt(str(repository.root))
-
-
-def names(plan: Plan) -> list[tuple[str, str, str]]:
-    return [(change.name, change.from_version, change.to_version) for change in plan.changes]
-
-
-class Lines(list[str]):
-    """Live lines as they came."""
-
-    def __call__(self, text: str) -> None:
-        self.append(text)
 
 
 def test_installed_packages_carry_what_a_report_needs(root: AptRepository) -> None:

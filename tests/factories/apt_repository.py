@@ -115,6 +115,7 @@ class AptRepository:
         package: str | None = None,
         security: bool = False,
         depends: str = "",
+        conflicts: str = "",
         postinst: str = "",
         conffile: str | None = None,
         filler_mib: int = 0,
@@ -134,6 +135,7 @@ class AptRepository:
             "Section": "misc",
             "Priority": "optional",
             "Depends": depends,
+            "Conflicts": conflicts,
             "Description": f"Tiny package of version {version}\n It does nothing at all.",
         }
         control = "".join(f"{field}: {value}\n" for field, value in fields.items() if value)

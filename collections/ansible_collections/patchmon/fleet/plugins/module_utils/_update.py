@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Callable, Sequence
 
-from .package_managers import Change, PackageManager, PackageManagerError, Plan, Reboot, by_name, detect
+from .package_managers import Change, Limits, PackageManager, PackageManagerError, Plan, Reboot, by_name, detect
 
 LOG_LINES = 200
 LOG_CHARACTERS = 16_384
@@ -28,6 +28,14 @@ class Request:
     cache_max_age_minutes: int
     lock_timeout_seconds: int
     manager: str
+    hold_patterns: Sequence[str] = ()
+    allow_patterns: Sequence[str] = ()
+    full_upgrade: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """How far the update may go."""
+        return Limits(tuple(self.hold_patterns), tuple(self.allow_patterns), self.full_upgrade)
 
 
 class PackageUpdate:
@@ -56,6 +64,7 @@ class PackageUpdate:
         self._manager_name = manager.name
         try:
             self._plan = self._dry(manager) if request.check else self._real(manager)
+            self._tell_of_unfinished(manager)
         except PackageManagerError as problem:
             self._plan = problem.done or self._plan
             raise
@@ -72,6 +81,7 @@ class PackageUpdate:
             "refreshed": self._refreshed,
             "changes": [self._row(change) for change in self._plan.changes],
             "kept_back": list(self._plan.kept_back),
+            "repaired": list(self._plan.repaired),
             "reboot_required": self._reboot.required,
             "reboot_reason": self._reboot.reason,
             "restart_services": self._services,
@@ -90,17 +100,21 @@ class PackageUpdate:
     def _dry(self, manager: PackageManager) -> Plan:
         request = self._request
         if not self._wants_refresh(manager):
-            return manager.simulate(request.scope, request.packages, self._say)
+            return manager.simulate(request.scope, request.packages, self._say, request.limits)
         with tempfile.TemporaryDirectory(prefix="patchmon-lists-") as folder:
             fresh = self._fresh_lists(manager, folder)
-            return fresh.simulate(request.scope, request.packages, self._say)
+            return fresh.simulate(request.scope, request.packages, self._say, request.limits)
 
     def _real(self, manager: PackageManager) -> Plan:
         request = self._request
         if self._wants_refresh(manager):
-            manager.refresh(self._say, request.lock_timeout_seconds)
-            self._refreshed = True
-        return manager.upgrade(request.scope, request.packages, self._say, request.lock_timeout_seconds)
+            self._refresh(manager)
+        return manager.upgrade(request.scope, request.packages, self._say, request.lock_timeout_seconds, request.limits)
+
+    def _refresh(self, manager: PackageManager) -> None:
+        for text in manager.refresh(self._say, self._request.lock_timeout_seconds):
+            self._note(text)
+        self._refreshed = True
 
     def _wants_refresh(self, manager: PackageManager) -> bool:
         if not self._request.refresh:
@@ -122,12 +136,25 @@ class PackageUpdate:
             if beside is None:
                 self._note("This package manager cannot refresh beside its own lists: used as they are")
                 return manager
-            beside.refresh(self._say, self._request.lock_timeout_seconds)
+            self._refresh(beside)
         except (PackageManagerError, OSError) as problem:
             self._note(f"Package lists could not be refreshed for the dry run, used as they are: {problem}")
             return manager
-        self._refreshed = True
         return beside
+
+    def _tell_of_unfinished(self, manager: PackageManager) -> None:
+        """Say what an interrupted run left: a dry run only says it, a real one has finished it."""
+        if self._plan.repaired:
+            self._note(f"Left half done by an interrupted run and finished first: {', '.join(self._plan.repaired)}")
+        elif self._request.check and (unfinished := manager.unfinished()):
+            self._note(
+                f"Left half done by an interrupted run: {', '.join(unfinished)}; the real run finishes that first"
+            )
+        if self._request.scope == "packages" and self._plan.kept_back:
+            self._note(
+                f"On hold and left as it is: {', '.join(self._plan.kept_back)}; release it "
+                "('apt-mark unhold' on the host, or the hold patterns of this run) to have it updated"
+            )
 
     def _row(self, change: Change) -> dict[str, object]:
         return {

@@ -31,7 +31,7 @@ attributes:
 options:
   scope:
     description:
-      - V(all) updates everything that can be updated without removing a package.
+      - V(all) updates everything that can be updated without removing a package, unless O(full_upgrade=true).
       - >-
         V(security) updates exactly the packages for which a version from a security source is waiting, to the newest
         version from such a source.
@@ -46,6 +46,24 @@ options:
     type: list
     elements: str
     default: []
+  hold_patterns:
+    description:
+      - Patterns in the manner of file names, such as V(linux-image-*). Packages whose name fits are never touched.
+      - An update that needs one of them is left out, or ends the task before anything is changed.
+    type: list
+    elements: str
+    default: []
+  allow_patterns:
+    description:
+      - When there are any, installed packages whose name fits none of them stay as they are.
+      - New packages still come in when an update needs them.
+    type: list
+    elements: str
+    default: []
+  full_upgrade:
+    description: Also make updates that can be had only by removing other packages. Only with O(scope=all).
+    type: bool
+    default: false
   refresh:
     description:
       - Fetch the package lists first.
@@ -79,6 +97,10 @@ EXAMPLES = r"""
     scope: packages
     packages: [openssl, curl]
     cache_max_age_minutes: 60
+
+- name: Update everything but kernels and the database
+  patchmon.fleet.package_update:
+    hold_patterns: ["linux-*", "postgresql*"]
 """
 
 RETURN = r"""
@@ -135,6 +157,11 @@ kept_back:
   returned: always
   type: list
   elements: str
+repaired:
+  description: Packages that an interrupted run had left half done, and that were finished first. Empty in check mode.
+  returned: always
+  type: list
+  elements: str
 reboot_required:
   description: Whether the host should be restarted.
   returned: always
@@ -169,6 +196,9 @@ MANAGERS = ["auto", "apt", "dnf", "yum", "zypper", "pacman", "apk", "pkg"]
 ARGUMENTS = {
     "scope": {"type": "str", "default": "all", "choices": ["all", "security", "packages"]},
     "packages": {"type": "list", "elements": "str", "default": []},
+    "hold_patterns": {"type": "list", "elements": "str", "default": []},
+    "allow_patterns": {"type": "list", "elements": "str", "default": []},
+    "full_upgrade": {"type": "bool", "default": False},
     "refresh": {"type": "bool", "default": True},
     "cache_max_age_minutes": {"type": "int", "default": 0},
     "lock_timeout_seconds": {"type": "int", "default": 600},

@@ -8,8 +8,9 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Iterator, Optional, Sequence
 
+from .apt_faults import explained, unreachable
 from .base import Line, PackageManagerError
 from .dpkg_shield import shielded_dpkg
 from .locks import wait_until_free
@@ -47,6 +48,7 @@ class AptTools:
         self.scratch = scratch
         self.variables = environment(_ENVIRONMENT)
         self._cache = ""
+        self._pins = ""
 
     def path(self, below_root: str) -> Path:
         """A path of the system that is worked on."""
@@ -62,15 +64,19 @@ class AptTools:
 
     def simulate(self, arguments: Sequence[str]) -> str:
         """Ask apt-get what it would do; it takes no lock and writes nothing."""
-        options = self._options((*_QUIET, *_UNATTENDED, "Debug::NoLocking=1"))
-        return look(["apt-get", "--simulate", "-q", "-y", *options, *arguments], self.variables)
+        options = self._options((*_QUIET, *_UNATTENDED, *self._pinned(), "Debug::NoLocking=1"))
+        try:
+            return look(["apt-get", "--simulate", "-q", "-y", *options, *arguments], self.variables)
+        except PackageManagerError as problem:
+            raise explained(problem) from problem
 
-    def update(self, line: Line, lock_timeout_seconds: int) -> None:
-        """Fetch the package lists."""
+    def update(self, line: Line, lock_timeout_seconds: int) -> tuple[str, ...]:
+        """Fetch the package lists; returns a sentence for each source that did not answer."""
         if self.root == "/" and os.geteuid() != 0 and not self.scratch:
             raise PackageManagerError("Only root can fetch the package lists of this host. Nothing was changed.")
         argv = ["apt-get", "-q", *self._options(_QUIET), "update"]
-        self._locked(argv, "apt-get update", () if self.scratch else _LISTS_LOCKS, line, lock_timeout_seconds)
+        locks = () if self.scratch else _LISTS_LOCKS
+        return unreachable(self._locked(argv, "apt-get update", locks, line, lock_timeout_seconds))
 
     def begin(self, line: Line, lock_timeout_seconds: int) -> None:
         """Make sure that this process may change packages, and wait until nobody else does."""
@@ -82,8 +88,21 @@ class AptTools:
         """Let apt-get do it; existing configuration files win, nobody is asked anything."""
         shown = " ".join(["apt-get -y", *arguments])
         with shielded_dpkg() as shield:
-            argv = ["apt-get", "-q", "-y", *self._options((*_QUIET, *_UNATTENDED, *shield)), *arguments]
+            argv = [
+                "apt-get",
+                "-q",
+                "-y",
+                *self._options((*_QUIET, *_UNATTENDED, *self._pinned(), *shield)),
+                *arguments,
+            ]
             self._locked(argv, shown, _DATABASE_LOCKS, line, lock_timeout_seconds)
+
+    def kept_file(self, name: str, version: str) -> Optional[Path]:
+        """The package file that apt keeps of this version, if it does."""
+        plain, _, architecture = name.partition(":")
+        folder = self.path("var/cache/apt/archives")
+        pattern = f"{plain}_{version.replace(':', '%3a')}_{architecture or '*'}.deb"
+        return next(iter(sorted(folder.glob(pattern))), None)
 
     def configure_all(self, line: Line, lock_timeout_seconds: int) -> None:
         """Finish what was unpacked but not configured."""
@@ -102,6 +121,22 @@ class AptTools:
             if source.is_file():
                 shutil.copy2(source, lists / source.name)
         Path(scratch, "no-hooks.conf").write_text(_NO_HOOKS, encoding="utf-8")
+
+    @contextlib.contextmanager
+    def pinned(self, pins: str) -> Iterator[None]:
+        """Let apt plan and change with these preferences before the system's own."""
+        if not pins:
+            yield
+            return
+        own = self.path("etc/apt/preferences")
+        with tempfile.TemporaryDirectory(prefix="patchmon-pins-") as folder:
+            file = Path(folder, "preferences")
+            file.write_text(pins + (own.read_text(encoding="utf-8") if own.is_file() else ""), encoding="utf-8")
+            self._pins = str(file)
+            try:
+                yield
+            finally:
+                self._pins = ""
 
     @contextlib.contextmanager
     def shared_cache(self) -> Iterator[None]:
@@ -129,20 +164,25 @@ class AptTools:
         newest = max((path.stat().st_mtime for path in behind if path.exists()), default=0.0)
         return os.path.exists(place) and os.stat(place).st_mtime >= newest
 
-    def _locked(self, argv: Sequence[str], shown: str, locks: Sequence[str], line: Line, timeout_seconds: int) -> None:
+    def _locked(self, argv: Sequence[str], shown: str, locks: Sequence[str], line: Line, timeout_seconds: int) -> str:
         """Wait for the locks, run, and wait again should somebody else have been quicker."""
         started = time.monotonic()
         while True:
             wait_until_free(self._paths(locks), line, started, timeout_seconds)
             finished = stream(argv, self.variables, line, shown)
             if finished.code == 0 and not finished.stopped:
-                return
+                return finished.tail
             waited = time.monotonic() - started
             refused = any(words in finished.tail for words in _LOCK_REFUSALS)
-            if finished.stopped or not refused or waited >= timeout_seconds:
+            if finished.stopped:
                 raise failure(argv, finished)
+            if not refused or waited >= timeout_seconds:
+                raise explained(failure(argv, finished))
             line(f"Waiting: another program was quicker ({waited:.0f} of at most {timeout_seconds} seconds)")
             time.sleep(_RETRY_SECONDS)
+
+    def _pinned(self) -> list[str]:
+        return [f"Dir::Etc::preferences={self._pins}"] if self._pins else []
 
     def _paths(self, locks: Sequence[str]) -> list[str]:
         return [str(self.path(lock)) for lock in locks]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import Callable, NamedTuple, Optional, Sequence
 
 from .kernels import needs_new_kernel
@@ -11,7 +12,9 @@ Line = Callable[[str], None]
 """Takes one line of output, without its line end, as soon as it is printed."""
 
 SCOPES = ("all", "security", "packages")
-NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9._+:~-]*$")
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+:~-]*")
+VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+:~^-]*")
+PATTERN = re.compile(r"[a-zA-Z0-9*?\[][a-zA-Z0-9._+:~*?!\[\]-]*")
 
 
 class Installed(NamedTuple):
@@ -59,10 +62,41 @@ class Repository(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What would happen, or what did; `kept_back` names updates that were left out and stay waiting."""
+    """What would happen, or what did; `kept_back` names updates that were left out and stay waiting.
+
+    `repaired` names what an interrupted run had left half done and this one finished before anything else.
+    """
 
     changes: tuple[Change, ...]
     kept_back: tuple[str, ...]
+    repaired: tuple[str, ...] = ()
+
+
+class Limits(NamedTuple):
+    """How far an update may go, by patterns in the manner of file names; without any, as far as its scope says.
+
+    `hold`: never touched, not even when something else needs it. `allow`: installed packages outside stay as they are.
+    `full`: in the scope of everything, packages may be removed where the update cannot be had otherwise.
+    """
+
+    hold: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    full: bool = False
+
+    def holds(self, name: str) -> bool:
+        """Tell whether a package must not be touched at all."""
+        return _matches(name, self.hold)
+
+    def leaves(self, name: str) -> bool:
+        """Tell whether an installed package stays as it is."""
+        return self.holds(name) or bool(self.allow and not _matches(name, self.allow))
+
+
+class Exact(NamedTuple):
+    """One version of one package."""
+
+    name: str
+    version: str
 
 
 class Reboot(NamedTuple):
@@ -88,6 +122,9 @@ class UnsupportedManager(PackageManagerError):
 
 class UnsupportedPlatform(PackageManagerError):
     """No package manager that we know of is installed."""
+
+
+UNLIMITED = Limits()
 
 
 def unheard(_text: str) -> None:
@@ -119,8 +156,8 @@ class PackageManager:
         """Every configured source, disabled ones too where the format can say so."""
         raise NotImplementedError
 
-    def refresh(self, line: Line, lock_timeout_seconds: int) -> None:
-        """Fetch the package lists."""
+    def refresh(self, line: Line, lock_timeout_seconds: int) -> tuple[str, ...]:
+        """Fetch the package lists; returns sentences on sources that did not answer, whose old lists stay in use."""
         raise NotImplementedError
 
     def cache_age_seconds(self) -> Optional[float]:
@@ -132,12 +169,36 @@ class PackageManager:
         del directory
         return None
 
-    def simulate(self, scope: str, packages: Sequence[str], line: Line = unheard) -> Plan:
+    def unfinished(self) -> tuple[str, ...]:
+        """Packages that an interrupted run left half done; a changing run finishes them before anything else."""
+        return ()
+
+    def simulate(self, scope: str, packages: Sequence[str], line: Line = unheard, limits: Limits = UNLIMITED) -> Plan:
         """What upgrade() would do now. `packages` counts only in the scope of that name."""
         raise NotImplementedError
 
-    def upgrade(self, scope: str, packages: Sequence[str], line: Line, lock_timeout_seconds: int) -> Plan:
+    def upgrade(
+        self,
+        scope: str,
+        packages: Sequence[str],
+        line: Line,
+        lock_timeout_seconds: int,
+        limits: Limits = UNLIMITED,
+    ) -> Plan:
         """Do it; returns what really happened, by comparing the package database before and after."""
+        raise NotImplementedError
+
+    def missing(self, wanted: Sequence[Exact]) -> tuple[Exact, ...]:
+        """Those of the wanted versions that can be had from nowhere; an error where there is no way back at all."""
+        del wanted
+        raise PackageManagerError(f'Package manager "{self.name}" cannot go back to earlier versions (apt required).')
+
+    def simulate_exact(self, wanted: Sequence[Exact], line: Line = unheard) -> Plan:
+        """What install_exact() would do now."""
+        raise NotImplementedError
+
+    def install_exact(self, wanted: Sequence[Exact], line: Line, lock_timeout_seconds: int) -> Plan:
+        """Install exactly these versions, older ones too; returns what really happened."""
         raise NotImplementedError
 
     def services_to_restart(self) -> list[str]:
@@ -152,11 +213,25 @@ class PackageManager:
 
 def checked_names(packages: Sequence[str]) -> list[str]:
     """Refuse what cannot be a package name before it gets near a command line; the rest without doubles, in order."""
-    wrong = [name for name in packages if not NAME.match(name)]
-    if wrong:
-        listed = ", ".join(repr(name) for name in wrong)
-        raise PackageManagerError(f"Not a package name: {listed}. Nothing was changed.")
+    _refuse("a package name", [name for name in packages if not NAME.fullmatch(name)])
     return list(dict.fromkeys(packages))
+
+
+def checked_limits(scope: str, limits: Limits) -> Limits:
+    """Refuse what cannot be a pattern: they are written into a file that the package manager reads."""
+    _refuse("a pattern", [pattern for pattern in (*limits.hold, *limits.allow) if not PATTERN.fullmatch(pattern)])
+    if limits.full and scope != "all":
+        raise PackageManagerError(f"A full upgrade needs the scope 'all', not {scope!r}. Nothing was changed.")
+    return limits
+
+
+def checked_exact(wanted: Sequence[Exact]) -> list[Exact]:
+    """Refuse what cannot be a name or a version, and two versions of one package."""
+    names = checked_names([one.name for one in wanted])
+    _refuse("a version", [one.version for one in wanted if not VERSION.fullmatch(one.version)])
+    if len(names) < len(set(wanted)):
+        raise PackageManagerError("A package is named with two different versions. Nothing was changed.")
+    return list(dict.fromkeys(wanted))
 
 
 def checked_scope(scope: str, packages: Sequence[str]) -> None:
@@ -165,3 +240,13 @@ def checked_scope(scope: str, packages: Sequence[str]) -> None:
         raise PackageManagerError(f"Unknown scope {scope!r}; known: {', '.join(SCOPES)}. Nothing was changed.")
     if scope == "packages" and not packages:
         raise PackageManagerError("The scope is 'packages' but no package was named. Nothing was changed.")
+
+
+def _refuse(what: str, wrong: Sequence[str]) -> None:
+    if wrong:
+        raise PackageManagerError(f"Not {what}: {', '.join(map(repr, wrong))}. Nothing was changed.")
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    plain = name.partition(":")[0]
+    return any(fnmatchcase(name, pattern) or fnmatchcase(plain, pattern) for pattern in patterns)

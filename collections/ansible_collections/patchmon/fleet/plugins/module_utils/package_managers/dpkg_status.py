@@ -9,7 +9,7 @@ from .processes import look
 _FIELDS = ("db:Status-Abbrev", "Package", "Version", "Architecture", "Section", "binary:Summary")
 _FORMAT = "\\t".join("${" + field + "}" for field in _FIELDS) + "\\n"
 _ON_DISK = "iWtFUH"
-_UNFINISHED = "FU"  # waiting triggers (W, t) are apt's own business
+_UNFINISHED = "FUH"  # waiting triggers (W, t) are apt's own business
 
 
 class Entry(NamedTuple):
@@ -36,4 +36,6 @@ def read_status(root: str, variables: Mapping[str, str]) -> dict[str, Entry]:
 def _entry(row: list[str], native: str) -> Entry:
     state, package, version, architecture, section, summary = row
     name = package if architecture in (native, "all") else f"{package}:{architecture}"
-    return Entry(name, version, architecture, section, summary, state[0] == "h", state[1] in _UNFINISHED)
+    return Entry(
+        name, version, architecture, section, summary, state[0] == "h", state[1] in _UNFINISHED or "R" in state[2:]
+    )

@@ -50,7 +50,8 @@ def wait_until_free(paths: Sequence[str], line: Line, started: float, timeout_se
         waited = time.monotonic() - started
         if waited >= timeout_seconds:
             raise PackageManagerError(
-                f"Gave up after {timeout_seconds:.0f} seconds: {busy}. Nothing was changed by this run."
+                f"Gave up after {timeout_seconds:.0f} seconds: {busy}. Nothing was changed by this run; "
+                "start it again when that program has ended."
             )
         if not said or time.monotonic() - said >= SAY_EVERY_SECONDS:
             said = time.monotonic()

@@ -54,7 +54,7 @@ def look(argv: Sequence[str], variables: Mapping[str, str], accept: Sequence[int
         raise PackageManagerError(f"{argv[0]} did not answer within {LOOK_TIMEOUT_SECONDS} seconds") from late
     if done.returncode not in accept:
         words = _text(done.stderr).strip() or _text(done.stdout).strip()
-        raise PackageManagerError(f"{argv[0]} failed (exit code {done.returncode}): {_summary(words)}", words)
+        raise PackageManagerError(f"{argv[0]} failed (exit code {done.returncode}): {_summary(words)}", _both(done))
     return _text(done.stdout)
 
 
@@ -119,6 +119,10 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
         for text in _text(raw).rstrip("\r\n").split("\r"):
             if text.strip():
                 yield _USERINFO.sub("", text.rstrip())
+
+
+def _both(done: subprocess.CompletedProcess[bytes]) -> str:
+    return f"{_text(done.stdout)}\n{_text(done.stderr)}"
 
 
 def _text(raw: bytes) -> str:
