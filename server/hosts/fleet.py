@@ -23,7 +23,8 @@ async def search(call: Call, asked: Listed, window: Window) -> Page[HostRow]:
     times = await _times(call)
     found = await rows.list_fleet(call.db, call.actor.scope, asked, times, window.size, window.offset)
     if found:
-        return Page(_rows(found, asked), found[0]["total"], window)
+        total = found[0]["total"]
+        return Page(_rows(found, asked), total, window)
     total = await rows.count_fleet(call.db, call.actor.scope, asked, times) if window.page > 1 else 0
     return Page([], total, window)
 
@@ -33,7 +34,8 @@ async def part(call: Call, asked: Listed, limit: int, offset: int) -> tuple[list
     times = await _times(call)
     found = await rows.list_fleet(call.db, call.actor.scope, asked, times, limit, offset)
     if found:
-        return _rows(found, asked), found[0]["total"]
+        total = found[0]["total"]
+        return _rows(found, asked), total
     return [], await rows.count_fleet(call.db, call.actor.scope, asked, times)
 
 
