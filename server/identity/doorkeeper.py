@@ -15,6 +15,7 @@ from server.identity.errors import AccessExpired, SecondFactorDue
 from server.identity.models import SignedIn
 from server.identity.sso import arrivals
 from server.settings import service as settings
+from server.web import badges
 from server.web.problems import refusal, status_of
 from server.web.proxy import origin
 from server.web.routing import (
@@ -69,6 +70,8 @@ async def doorkeeper(request: web.Request, handler: Handler) -> web.StreamRespon
     if not gate.while_enrolling and factors.is_overdue(asked, actor):
         return _way_to_enrolment(request)
     await _demand_permission(gate, asked, actor)
+    # Here, and not in a middleware of its own: an agent's socket keeps the whole chain alive for weeks.
+    await badges.read(request)
     return await handler(request)
 
 

@@ -1,12 +1,13 @@
 """Menu entries and host tabs that rooms register, already filtered by what the person may do."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
 
 from server.core.call import Actor, World
+from server.web.badges import Badge
 from server.web.routing import world
 
 
@@ -19,6 +20,7 @@ class Item:
     icon: str
     active: bool = False
     badge: str = ""
+    badge_hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,21 @@ def menu(request: web.Request) -> Menu:
     return replace(whole, entries=tuple(one for one in whole.entries if one.module not in off)) if off else whole
 
 
-def sections(menu: Menu, actor: Actor, path: str) -> list[Section]:
-    """Return the navigation of this person on this page."""
+def sections(menu: Menu, actor: Actor, path: str, badges: Mapping[str, Badge] | None = None) -> list[Section]:
+    """Return the navigation of this person on this page; ``badges`` are by the address of their entry."""
     found = []
+    beside = badges or {}
     for title in _SECTIONS:
         entries = sorted((e for e in menu.entries if e.section == title), key=lambda entry: entry.order)
         items = [
-            Item(entry.title, entry.url, entry.icon, active=_is_current(entry.url, path))
+            Item(
+                entry.title,
+                entry.url,
+                entry.icon,
+                active=_is_current(entry.url, path),
+                badge=beside[entry.url].text if entry.url in beside else "",
+                badge_hint=beside[entry.url].hint if entry.url in beside else "",
+            )
             for entry in entries
             if not entry.permission or actor.may(entry.permission)
         ]

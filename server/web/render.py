@@ -14,6 +14,7 @@ from aiohttp import web
 from server import __version__
 from server.core import clock
 from server.web import csrf, flash, navigation
+from server.web.badges import badges
 from server.web.brand import OURS, Brand, brand
 from server.web.formats import FILTERS, FUNCTIONS
 from server.web.navigation import Destinations, Section
@@ -124,7 +125,7 @@ def shell(request: web.Request, title: str, breadcrumbs: Sequence[tuple[str, str
     theme = actor.theme or request.cookies.get("theme", "auto")
     return Shell(
         title=title,
-        nav=navigation.sections(menu, actor, request.path) if person else [],
+        nav=navigation.sections(menu, actor, request.path, badges(request)) if person else [],
         person=person,
         csrf=csrf.token(request),
         theme=theme if theme in {"light", "dark", "auto"} else "auto",

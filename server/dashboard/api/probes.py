@@ -6,6 +6,8 @@ from aiohttp import web
 
 from server.core.errors import Missing
 from server.dashboard import service
+from server.dashboard.beside import Beside
+from server.web.badges import BADGES
 from server.web.meters import METERS, Meters, knows_the_token
 from server.web.openapi import DESCRIPTION, Description
 from server.web.problems import json_answer
@@ -36,8 +38,9 @@ async def health(request: web.Request) -> web.Response:
 
 
 def set_up(app: web.Application) -> None:
-    """Begin to count, and have a place for the description of the API."""
+    """Begin to count, and have a place for the description of the API and for what stands beside the navigation."""
     app[METERS] = Meters()
+    app[BADGES] = Beside().read
     app[DESCRIPTION] = Description()
 
 
