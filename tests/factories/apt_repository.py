@@ -156,6 +156,18 @@ class AptRepository:
         self._publish()
         return target
 
+    def file(self, version: str, *, package: str | None = None) -> Path:
+        """Return the package file of one version."""
+        return next(deb.path for deb in self._debs if deb.path.name == f"{package or self.package}_{version}_all.deb")
+
+    def withdraw(self, version: str, *, package: str | None = None, listed: bool = False) -> None:
+        """Take one version off the shelf; when it stays `listed`, only its file is gone."""
+        gone = self.file(version, package=package)
+        gone.unlink()
+        if not listed:
+            self._debs = [deb for deb in self._debs if deb.path != gone]
+            self._publish()
+
     def install(self, version: str, *, package: str | None = None) -> None:
         """Install exactly that version, as apt does it, from this repository alone."""
         name = package or self.package
