@@ -104,8 +104,8 @@ def _head(grouping: str, section: str) -> str:
 
 
 def _row(row: dict[str, Any], head: str) -> HostRow:
-    row.pop("total")
     groups = tuple(GroupMark(**one) for one in row.pop("groups"))
     tags = tuple((key, value) for key, value in row.pop("tags"))
     state = rules.STATUS_COLOURS[row["status"]]
-    return HostRow(**row, state=state, groups=groups, tags=tags, section=head)
+    rest = {name: value for name, value in row.items() if name != "total"}
+    return HostRow(**rest, state=state, groups=groups, tags=tags, section=head)

@@ -14,5 +14,5 @@ routes: Final = (
     *upkeep.routes,
 )
 ENTRIES: Final = (*fleet.ENTRIES, *groups.ENTRIES)
-ACTIONS: Final = (*fleet.ACTIONS, *groups.ACTIONS)
+ACTIONS: Final = groups.ACTIONS
 HOST_TABS: Final = (*detail.HOST_TABS, *upkeep.HOST_TABS)

@@ -15,7 +15,7 @@ from server.hosts.events import HostCreated, HostDeleted, HostReported, HostsCha
 from server.hosts.listed import Counts, HostRow
 from server.lists import service as lists
 from server.web.live import Happening, sse
-from server.web.navigation import Action, Entry
+from server.web.navigation import Entry
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, is_fragment
 from server.web.tables import Listing, Wanted, listing, parse, settled
@@ -23,7 +23,6 @@ from server.web.tables import Listing, Wanted, listing, parse, settled
 routes: Final = Routes()
 
 ENTRIES: Final = (Entry("Fleet", "Hosts", "/hosts", "server-2", 10, "can_view_hosts"),)
-ACTIONS: Final = (Action("Add a host", "/hosts/new", "plus", "can_manage_hosts", "new enrol install agent"),)
 
 _FLEET: Final = (HostCreated.name, HostDeleted.name, HostsChanged.name)
 _WATCHED: Final = (HostsSeen.name, HostReported.name, *_FLEET)
