@@ -48,10 +48,10 @@ class Cleaner:
         """Return a JSON value with every text in it clean, names of fields too."""
         if isinstance(value, str):
             return self.text(value)
-        if value is None or isinstance(value, (bool, int)):
+        if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, float):
-            return value if math.isfinite(value) else str(value)
+        if isinstance(value, (int, float)):
+            return self._number(value)
         if depth >= _DEEPEST:
             return "…"
         if isinstance(value, dict):
@@ -59,6 +59,12 @@ class Cleaner:
         if isinstance(value, (list, tuple)):
             return self._list(value, depth)
         return self.text(str(value))
+
+    def _number(self, value: float) -> object:
+        """Return a number, masked when it is a secret as a whole: part of another number is none."""
+        if self._secrets and self._secrets.fullmatch(repr(value)):
+            return MASK
+        return value if math.isfinite(value) else str(value)
 
     def item(self, item: Dict[str, object]) -> Dict[str, object]:
         """Return a whole event, clean."""

@@ -16,6 +16,8 @@ MAX_BYTES: Final = 64 * 1024**2
 
 _PLAIN_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _SHORTEST_MASKED: Final = 3
+#: Of numbers more: 100 stands everywhere, a PIN has four digits.
+_SHORTEST_NUMBER: Final = 4
 
 
 class _Unsafe(str):
@@ -76,6 +78,8 @@ def secret_values(value: Json) -> set[str]:
         if len(value) < _SHORTEST_MASKED:
             return set()
         return {value, orjson.dumps(value).decode()[1:-1]}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {text} if len(text := repr(value)) >= _SHORTEST_NUMBER else set()
     if isinstance(value, list):
         return {text for item in value for text in secret_values(item)}
     if isinstance(value, dict):

@@ -57,7 +57,9 @@ async def connect(request: web.Request) -> web.StreamResponse:
     transport = request.transport
     if transport is None:
         return ws
-    link = AgentLink(ws, transport, request.app[_KEEPER], HostId(agent.id), agent.name, secure=secure)
+    link = AgentLink(
+        ws, transport, request.app[_KEEPER], HostId(agent.id), agent.name, secure=secure, api_id=agent.api_id
+    )
     log.info("agent_connected", host=agent.name, protocol="wss" if secure else "ws")
     # What the request brought along would otherwise stay in memory as long as the link.
     del agent

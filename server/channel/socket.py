@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import zlib
 from collections import deque
 from typing import Final
 
@@ -31,6 +32,11 @@ def new_websocket() -> web.WebSocketResponse:
     )
 
 
+def mark_of(api_id: str) -> int:
+    """Return what a link remembers of the credentials it was opened with: enough to notice that they are others now."""
+    return zlib.crc32(api_id.encode())
+
+
 class AgentLink:
     """An open connection; ten thousand of them are idle most of the time, so it keeps as little as it can."""
 
@@ -44,6 +50,7 @@ class AgentLink:
         "heard_at",
         "host_id",
         "key",
+        "mark",
         "name",
         "opened_at",
         "record",
@@ -61,6 +68,7 @@ class AgentLink:
         name: str,
         *,
         secure: bool,
+        api_id: str = "",
     ) -> None:
         self._ws = ws
         self._transport = transport
@@ -71,6 +79,7 @@ class AgentLink:
         self.host_id = host_id
         self.name = name
         self.secure = secure
+        self.mark = mark_of(api_id)
         self.key = random_hex(8)
         self.record = ""
         self.slot = 0

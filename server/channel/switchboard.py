@@ -12,14 +12,16 @@ import orjson
 from server.channel import presence
 from server.channel.events import AgentsConnected, AgentsDisconnected, server_topic
 from server.channel.models import Body, Inbox, Link, OpenInbox, Presence
-from server.channel.socket import AgentLink
+from server.channel.socket import AgentLink, mark_of
 from server.core import clock
 from server.core.bus import announce
-from server.core.call import World
+from server.core.call import Call, World, system
+from server.core.db import DatabaseError
 from server.core.ids import HostId, random_hex
 from server.core.log import get_log
 from server.core.loop import Keeper
 from server.core.redis import RedisError
+from server.hosts import service as hosts
 from server.hosts.events import HostDeleted, HostKeysChanged
 from server.hosts.models import LinkNote
 from server.hosts.service import LinkNotes
@@ -133,10 +135,24 @@ class Switchboard:
         while True:
             await asyncio.sleep(1.0)
             second = (second + 1) % PING_SECONDS
+            links = tuple(self._slots[second])
             try:
-                await self._attend(tuple(self._slots[second]))
+                await self._attend(links)
             except RedisError as error:
                 log.warning("presence_not_refreshed", reason=str(error))
+            # The bell says so at once, but nobody rings it while Redis is away.
+            await self._recheck(links)
+
+    async def _recheck(self, links: Sequence[AgentLink]) -> None:
+        try:
+            call = Call(self._world, system("links"))
+            api_ids = await hosts.api_ids(call, [link.host_id for link in links]) if links else {}
+        except DatabaseError as error:
+            log.warning("link_keys_not_checked", reason=str(error).strip())
+            return
+        for link in links:
+            if (api_id := api_ids.get(link.host_id)) is None or mark_of(api_id) != link.mark:
+                link.close("the host's credentials changed")
 
     async def _attend(self, links: Sequence[AgentLink]) -> None:
         silent_since = time.monotonic() - SILENT_SECONDS

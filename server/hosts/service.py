@@ -245,6 +245,11 @@ async def reconcile_links(call: Call, online: Sequence[int], *, grace: timedelta
     return await links.mark_vanished(call.db, online, call.now, call.now - grace)
 
 
+async def api_ids(call: Call, host_ids: Sequence[int]) -> dict[int, str]:
+    """Return the first half of the credentials that hosts have now; hosts that are gone are missing."""
+    return await agents.list_api_ids(call.db, host_ids)
+
+
 async def note_hellos(call: Call, hellos: Mapping[int, dict[str, Any]]) -> None:
     """Keep the last greetings of hosts' agents: what each is and can do."""
     await retried(lambda: agents.store_hellos(call.db, hellos))
@@ -279,6 +284,7 @@ __all__ = [
     "add",
     "agent_of",
     "all_as_json",
+    "api_ids",
     "ask_for_packages",
     "authenticate",
     "await_reports",

@@ -83,6 +83,12 @@ def test_secrets_are_apart_and_everything_to_mask_is_listed() -> None:
     assert set(spec["secret_values"]) == {'qu"oted', 'qu\\"oted', "longsecret"}
 
 
+def test_secrets_that_are_numbers_are_masked_too_when_they_say_something() -> None:
+    secrets: dict[str, Json] = {"pin": 4711, "deep": {"key": [-20.125, 7]}, "on": True, "few": 100, "none": None}
+    spec = orjson.loads(bundle.spec(claimed(), secrets))
+    assert set(spec["secret_values"]) == {"4711", "-20.125"}
+
+
 @pytest.mark.parametrize("name", ["web[1:3]", "a b", "{{ x }}", "ü", "-x", "web:22", "!all", "~.*"])
 def test_a_hosts_name_is_never_a_pattern(name: str) -> None:
     spec = orjson.loads(bundle.spec(claimed(host_name=name), {}))

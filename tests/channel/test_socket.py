@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from aiohttp.test_utils import TestServer
 
-from server.channel import presence
+from server.channel import presence, switchboard
 from server.channel import service as channel
 from server.channel.errors import MessageTooLong
 from server.channel.models import Presence
@@ -83,6 +83,35 @@ async def test_nothing_is_said_on_connect_and_no_extension_is_negotiated(door: D
     with pytest.raises(TimeoutError):
         await ws.receive(timeout=0.3)
     await ws.close()
+
+
+@pytest.fixture
+def quick_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every link is looked at each second instead of each half minute."""
+    monkeypatch.setattr(switchboard, "PING_SECONDS", 1)
+
+
+@pytest.mark.usefixtures("quick_timer")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update hosts set api_id = 'patchmon_another' where id = %(id)s",
+        "delete from hosts where id = %(id)s",
+        "update hosts set notes = 'the same credentials' where id = %(id)s",
+    ],
+)
+async def test_a_link_with_old_credentials_ends_also_when_nobody_rings(
+    door: Door, host: Credentials, call: Call, statement: str
+) -> None:
+    ws = await door.open()
+    # As when Redis is away: what is stored changes, and no bell says so.
+    await call.db.execute(statement, id=host.host_id)
+    if "notes" in statement:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ws.receive(), 2.5)
+        return
+    ended = await ws.receive(timeout=5)
+    assert (ended.type, ended.data, ended.extra) == (WSMsgType.CLOSE, 1008, "the host's credentials changed")
 
 
 async def test_pings_are_answered_with_their_payload(door: Door) -> None:

@@ -26,6 +26,12 @@ async def find_agents(db: Database, api_ids: Sequence[str]) -> list[AgentHost]:
     )
 
 
+async def list_api_ids(db: Database, host_ids: Sequence[int]) -> dict[int, str]:
+    """Return which credentials hosts have now; those that are gone are missing."""
+    rows = await db.all("select id, api_id from hosts where id = any(%(host_ids)s)", host_ids=list(host_ids))
+    return {row["id"]: row["api_id"] for row in rows}
+
+
 async def upgrade_key(db: Database, host_id: int, old: str, new: str) -> None:
     """Replace a slow verifier by a fast one, unless it was replaced meanwhile."""
     await db.execute(

@@ -30,6 +30,8 @@ def test_a_secret_of_several_words_is_masked_where_it_was_split() -> None:
 
 
 def test_a_secret_that_contains_another_leaves_nothing_of_itself() -> None:
+    numbers = {"pin": 4711, "price": 14711, "rate": -20.125, "on": True}
+    assert Cleaner(["4711", "-20.125"]).value(numbers) == {"pin": MASK, "price": 14711, "rate": MASK, "on": True}
     assert Cleaner(["abc", "abcdef"]).text("x abcdef y") == f"x {MASK} y"
 
 
