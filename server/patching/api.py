@@ -181,7 +181,7 @@ async def _send(ws: web.WebSocketResponse, messages: AsyncIterator[stream.Messag
     await ws.close()
 
 
-@routes.get("/api/v1/patching/runs/{run}/events", name="api.patching.events")
+@routes.get("/api/v1/patching/runs/{run}/events/stream", name="api.patching.events")
 @gated(_VIEW, module=_MODULE)
 async def follow(request: web.Request) -> web.StreamResponse:
     """Send the same messages as Server-Sent Events, named as their types."""

@@ -19,6 +19,7 @@ log = get_log(__name__)
 #: While runs are open their hosts are looked at this often: a job's begin rings for its own followers only.
 _BUSY_SECONDS: Final = 0.5
 _IDLE_SECONDS: Final = 15.0
+_PER_SECOND: Final = 1000
 
 
 async def resources(app: web.Application) -> AsyncIterator[None]:
@@ -37,7 +38,9 @@ async def follow(world: World) -> None:
             try:
                 call = Call(world, system("patching"))
                 await projection.sweep(call)
-                pause = _BUSY_SECONDS if await projection.open_runs(call) else _IDLE_SECONDS
+                number = await projection.open_runs(call)
+                # Many that wait are looked at less often: looking costs by their number.
+                pause = min(_IDLE_SECONDS, max(_BUSY_SECONDS, number / _PER_SECOND)) if number else _IDLE_SECONDS
             except DatabaseError as error:
                 log.warning("patching: database away", reason=str(error).strip())
             await bell.ring(within=pause)

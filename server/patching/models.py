@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from server.core.ids import HostId
 
@@ -27,6 +27,10 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
     AGENT_DISCONNECTED = "agent_disconnected"
+
+
+#: What the word active stands for in filters.
+ACTIVE: Final = (Status.QUEUED, Status.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,8 @@ async def _moved(tx: Tx, run: Run, word: Word, outcome: Outcome) -> dict[str, An
 
 async def _keep_output(tx: Tx, run: Run, status: Status, word: Word, error: str) -> None:
     last = rules.trailer(status, word.finished_at) if word.finished_at is not None else ""
-    await progress.store_output(tx, run, f"{error}\n" if error else "", last)
+    said = f"{error}\n" if error else ""
+    await progress.store_output(tx, run, rules.OUTPUT_BYTES, cut=rules.CUT, if_silent=said, last=last)
 
 
 def _say(tx: Tx, run: Run, status: Status, error: str, outcome: Outcome) -> None:

@@ -75,7 +75,6 @@ OVER: Final = frozenset(
 #: Over for good as far as stopping and deleting go.
 FINISHED: Final = OVER - {S.VALIDATED, S.APPROVED}
 FAILED_KINDS: Final = (S.FAILED, S.TIMED_OUT, S.AGENT_DISCONNECTED)
-ACTIVE: Final = (S.QUEUED, S.RUNNING)
 
 #: So long a host may stay away before its run is given up.
 DEADLINE: Final = timedelta(days=30)

@@ -20,6 +20,7 @@ log = get_log(__name__)
 
 PLAYBOOK: Final = "patch"
 _AT_ONCE: Final = 500
+_TOLD_AT_ONCE: Final = 25
 
 
 async def release_in(tx: Tx, call: Call, runs: Sequence[Run]) -> None:
@@ -45,7 +46,8 @@ async def release_in(tx: Tx, call: Call, runs: Sequence[Run]) -> None:
             log.warning("patching: release refused", runs=[_task(run) for run in together], reason=text)
             continue
         await run_rows.update_released(tx, job, [(run.id, run.host_id) for run in together], call.now)
-        log.info("patching: released", runs=[_task(run) for run in together], job=job)
+        for some in _handfuls(together, _TOLD_AT_ONCE):
+            log.info("patching: released", runs=[_task(run) for run in some], job=job)
     if runs:
         tx.after_commit(announce(PatchRunsChanged()))
     if len(runs) == 1:
@@ -62,6 +64,11 @@ async def release_due(call: Call) -> int:
         released += len(due)
         if len(due) < _AT_ONCE:
             return released
+
+
+def _handfuls(runs: Sequence[Run], size: int) -> list[Sequence[Run]]:
+    """Return the runs in handfuls."""
+    return [runs[first : first + size] for first in range(0, len(runs), size)]
 
 
 def _as_initiator(call: Call, run: Run) -> Call:

@@ -255,7 +255,7 @@ async def fetch(call: Call, run: str) -> dict[str, Any]:
         raise RunMissing
     output = await run_rows.find_output(call.db, call.actor.scope, run) or ""
     if not output and found["status"] not in rules.OVER:
-        output = await progress.fetch_output(call.db, call.actor.scope, run)
+        output = await progress.fetch_output(call.db, call.actor.scope, run, rules.OUTPUT_BYTES)
     return {**found, "shell_output": output}
 
 

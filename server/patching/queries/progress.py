@@ -7,7 +7,6 @@ from typing import Any, Final, cast
 from server.core.db import Queries, Tx, as_json
 from server.core.scope import Groups, in_scope
 from server.patching.models import Run, Word
-from server.patching.rules import CUT, OUTPUT_BYTES
 
 #: What the package manager printed, a line each.
 _TEXT: Final = r"e.stdout || case when right(e.stdout, 1) = E'\n' then '' else E'\n' end"
@@ -90,7 +89,7 @@ _SO_FAR: Final = f"""
 """  # noqa: S608 (only constants are put together)
 
 
-async def fetch_output(db: Queries, groups: Groups, run: str) -> str:
+async def fetch_output(db: Queries, groups: Groups, run: str, limit_bytes: int) -> str:
     """Return what a run has printed so far, as long as it is on its host."""
     row = await db.one(
         f"""
@@ -101,13 +100,16 @@ async def fetch_output(db: Queries, groups: Groups, run: str) -> str:
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
         run=run,
-        limit=OUTPUT_BYTES,
+        limit=limit_bytes,
     )
     return row["text"] if row is not None else ""
 
 
-async def store_output(tx: Tx, run: Run, if_silent: str, last: str) -> None:
-    """Keep what a run printed, cut at the limit, and its last line; ``if_silent`` stands for a run without output."""
+async def store_output(tx: Tx, run: Run, limit_bytes: int, *, cut: str, if_silent: str, last: str) -> None:
+    """Keep what a run printed up to the limit, and its last line.
+
+    ``cut`` says that there was more, ``if_silent`` stands for a run that printed nothing.
+    """
     await tx.execute(
         f"""
         update patch_runs r
@@ -118,8 +120,8 @@ async def store_output(tx: Tx, run: Run, if_silent: str, last: str) -> None:
         """,  # noqa: S608 (only constants are put together)
         run=run.id,
         job_host=run.job_host,
-        limit=OUTPUT_BYTES,
-        cut=CUT,
+        limit=limit_bytes,
+        cut=cut,
         if_silent=if_silent,
         last=last,
     )

@@ -7,8 +7,7 @@ from typing import Any, Final, cast
 from server.core.db import Queries, Tx, as_json
 from server.core.ids import HostId
 from server.core.scope import Groups, among, in_scope
-from server.patching.models import Listed, Policy, Run, Status, Target, Work
-from server.patching.rules import ACTIVE
+from server.patching.models import ACTIVE, Listed, Policy, Run, Status, Target, Work
 
 _ROW: Final = """
     select r.id, h.uuid as host_id, h.friendly_name, h.hostname, r.patch_type, r.package_names, r.security_only,
