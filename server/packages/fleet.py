@@ -95,18 +95,28 @@ async def head(call: Call, package_id: str) -> PackageHead:
     row = await package.find_package(call.db, call.actor.scope, key_of(package_id))
     if row is None or (call.actor.scope is not None and not row["installs"]):
         raise PackageMissing
-    sources = tuple(Source(*one) for one in row.pop("sources"))
-    return PackageHead(
-        **row | {"sources": sources, "systems": tuple((one[0], one[1], one[2]) for one in row["systems"])}
-    )
+    live = (await counters.measure(call)).live
+    sources = await fleet.list_sources(call.db, call.actor.scope, [row["key"]], None, live=live)
+    for source in sources:
+        del source["package_id"]
+    return PackageHead(**row, sources=tuple(Source(**source) for source in sources))
+
+
+async def systems(call: Call, key: int) -> list[tuple[str, str, int]]:
+    """Return what a package is installed on: operating system, version and number of hosts."""
+    return await package.list_systems(call.db, call.actor.scope, key)
 
 
 async def hosts_of(
-    call: Call, key: int, search: str, order: tuple[str, str], window: Window, *, pending: bool
+    call: Call, of: PackageHead, search: str, order: tuple[str, str], window: Window, *, pending: bool
 ) -> Page[PackageHost]:
     """Return a page of the hosts that have a package; order: name, state, installed, since or seen, and direction."""
-    rows = await package.list_hosts(call.db, call.actor.scope, key, search, order, window, pending=pending)
-    return Page([_host(row) for row in rows], rows[0]["total"] if rows else 0, window)
+    scope = call.actor.scope
+    rows = await package.list_hosts(call.db, scope, of.key, search, order, window, pending=pending)
+    total = of.outdated if pending else of.installs
+    if search:
+        total = await package.count_hosts(call.db, scope, of.key, search, pending=pending)
+    return Page([_host(row) for row in rows], total, window)
 
 
 def _host(row: dict[str, Any]) -> PackageHost:

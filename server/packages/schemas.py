@@ -132,7 +132,7 @@ def _stats(installs: int, outdated: int, security: int) -> dict[str, int]:
     }
 
 
-def head(one: PackageHead, hosts: list[PackageHost]) -> dict[str, object]:
+def head(one: PackageHead, hosts: list[PackageHost], systems: list[tuple[str, str, int]]) -> dict[str, object]:
     """Return one package with (the first of) its hosts, for programs."""
     return {
         "id": str(one.key),
@@ -143,7 +143,7 @@ def head(one: PackageHead, hosts: list[PackageHost]) -> dict[str, object]:
         "last_seen": one.seen_at,
         "host_packages": [host(each) for each in hosts],
         "stats": _stats(one.installs, one.outdated, one.security),
-        "distributions": [{"os_type": name, "os_version": version, "count": n} for name, version, n in one.systems],
+        "distributions": [{"os_type": name, "os_version": version, "count": n} for name, version, n in systems],
         "sourceRepos": [source(each) for each in one.sources],
     }
 
@@ -182,9 +182,9 @@ def repository(one: Repository) -> dict[str, Any]:
         "is_secure": one.secure,
         "priority": one.priority,
         "host_count": one.hosts,
-        "last_seen": one.seen_at,
         "created_at": one.created_at,
         "updated_at": one.updated_at,
+        **({"last_seen": one.seen_at} if one.seen_at else {}),
     }
 
 

@@ -103,7 +103,6 @@ class PackageHead:
 
     Attributes:
         seen_at: when a host that has it was last heard of.
-        systems: what it is installed on: operating system, version and how many hosts.
     """
 
     key: int
@@ -116,7 +115,6 @@ class PackageHead:
     security: int
     seen_at: datetime | None
     sources: tuple[Source, ...]
-    systems: tuple[tuple[str, str, int], ...]
 
     @property
     def url(self) -> str:
@@ -189,7 +187,7 @@ class Repository:
 
     Attributes:
         active: nobody switched it off here, and at least one host has it enabled.
-        seen_at: when a host that uses it was last heard of.
+        seen_at: when a host that uses it was last heard of; only known of one that was looked up by itself.
     """
 
     key: int
@@ -205,9 +203,9 @@ class Repository:
     switched_off: bool
     priority: int | None
     hosts: int
-    seen_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    seen_at: datetime | None = None
 
     @property
     def label(self) -> str:

@@ -19,6 +19,7 @@ from server.web.routing import Routes, call, gated, path_text
 routes: Final = Routes()
 
 _PAGE_MOST: Final = 1000
+_HOSTS_MOST: Final = 200
 _TRUE: Final = frozenset({"1", "true", "yes"})
 _SORTS: Final = {
     "name": "name",
@@ -97,8 +98,8 @@ async def show(request: web.Request) -> web.Response:
     """Answer one package with the first of its hosts, those that are behind first."""
     asked = call(request)
     found = await fleet.head(asked, path_text(request, "package"))
-    first = await fleet.hosts_of(asked, found.key, "", ("state", "desc"), Window(1, _PAGE_MOST), pending=False)
-    return json_answer(schemas.head(found, first.items))
+    first = await fleet.hosts_of(asked, found, "", ("state", "desc"), Window(1, _HOSTS_MOST), pending=False)
+    return json_answer(schemas.head(found, first.items, await fleet.systems(asked, found.key)))
 
 
 @routes.get("/api/v1/packages/{package}/hosts")
@@ -111,7 +112,7 @@ async def list_hosts(request: web.Request) -> web.Response:
     window = Window(query_number(request, "page", 1), query_number(request, "limit", 50, most=_PAGE_MOST))
     pending = request.query.get("needsUpdate", "").lower() in _TRUE
     words = text(request.query.get("search", ""))
-    page = await fleet.hosts_of(asked, found.key, words, ("name", "asc"), window, pending=pending)
+    page = await fleet.hosts_of(asked, found, words, ("name", "asc"), window, pending=pending)
     hosts_found = [schemas.host(one) for one in page.items]
     return json_answer({"hosts": hosts_found, "pagination": schemas.pagination(window, page.total)})
 

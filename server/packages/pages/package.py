@@ -110,7 +110,7 @@ def _hosts_table(package: PackageHead) -> Table:
 async def _hosts(request: web.Request, package: PackageHead, wanted: Wanted) -> Part[PackageHost]:
     order = (wanted.sort, wanted.direction)
     return await fleet.hosts_of(
-        call(request), package.key, wanted.search, order, wanted.window, pending=not wanted.value("all")
+        call(request), package, wanted.search, order, wanted.window, pending=not wanted.value("all")
     )
 
 

@@ -5,7 +5,6 @@ from typing import Any, Final
 from server.core.db import Database
 from server.core.paging import Window
 from server.core.scope import Groups, in_scope
-from server.packages.queries.counts import COUNTS
 
 _ORDERS: Final = {
     "name": "lower(h.friendly_name) {direction}, h.id",
@@ -18,25 +17,23 @@ _ORDERS: Final = {
 
 
 async def find_package(db: Database, groups: Groups, key: int) -> dict[str, Any] | None:
-    """Return a package with its numbers, where it comes from and what systems have it."""
+    """Return a package with its numbers; each is counted in an index, and who was heard of last is found first."""
     return await db.one(
         f"""
-        with i as materialized (
-            select i.repository_id, i.needs_update, i.is_security_update, h.os_type, h.os_version, h.last_update
-              from host_packages i
-              join hosts h on h.id = i.host_id
-             where i.package_id = %(key)s and {in_scope("i.host_id")}
-        )
-        select p.id as key, p.name, p.description, p.category, p.latest_version, c.*,
-               (select coalesce(jsonb_agg(jsonb_build_array(r.uuid, coalesce(r.given_name, r.name), r.url, r.is_secure)
-                                          order by s.n desc, r.name), '[]')
-                  from (select repository_id, count(*) as n from i group by repository_id) s
-                  join repositories r on r.id = s.repository_id) as sources,
-               (select coalesce(jsonb_agg(jsonb_build_array(s.os_type, s.os_version, s.n) order by s.n desc, s.os_type,
-                                          s.os_version), '[]')
-                  from (select os_type, os_version, count(*) as n from i group by os_type, os_version) s) as systems
+        select p.id as key, p.name, p.description, p.category, p.latest_version,
+               (select count(*)::int from host_packages i
+                 where i.package_id = p.id and {in_scope("i.host_id")}) as installs,
+               (select count(*)::int from host_packages i
+                 where i.package_id = p.id and i.needs_update and {in_scope("i.host_id")}) as outdated,
+               (select count(*)::int from host_packages i
+                 where i.package_id = p.id and i.needs_update and i.is_security_update
+                   and {in_scope("i.host_id")}) as security,
+               (select h.last_update
+                  from (select id, last_update from hosts order by last_update desc nulls last offset 0) h
+                 where exists (select from host_packages i where i.host_id = h.id and i.package_id = p.id)
+                   and {in_scope("h.id")}
+                 limit 1) as seen_at
           from packages p
-         cross join (select {COUNTS}, max(i.last_update) as seen_at from i) c
          where p.id = %(key)s
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
@@ -44,21 +41,39 @@ async def find_package(db: Database, groups: Groups, key: int) -> dict[str, Any]
     )
 
 
+async def list_systems(db: Database, groups: Groups, key: int) -> list[tuple[str, str, int]]:
+    """Return what a package is installed on: system, version and number of hosts, most first."""
+    rows = await db.all(
+        f"""
+        select h.os_type, h.os_version, count(*)::int as hosts
+          from hosts h
+         where h.id in (select i.host_id from host_packages i where i.package_id = %(key)s) and {in_scope("h.id")}
+         group by h.os_type, h.os_version
+         order by hosts desc, h.os_type, h.os_version
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
+        key=key,
+    )
+    return [(row["os_type"], row["os_version"], row["hosts"]) for row in rows]
+
+
+_MATCHES: Final = f"""
+               i.package_id = %(key)s
+           and (not %(pending)s or i.needs_update)
+           and (%(search)s = '' or h.friendly_name ilike %(like)s or h.hostname ilike %(like)s or h.ip ilike %(like)s)
+           and {in_scope("i.host_id")}
+"""
 _HOSTS: Final = f"""
         select h.uuid as id, h.friendly_name as name, h.hostname, h.os_type, h.os_version, h.last_update as seen_at,
                h.expected_platform, i.current_version, i.available_version, i.needs_update,
                i.is_security_update as security, i.source_repository as repository, i.outdated_since,
                coalesce(i.wua_kb, '') as kb, coalesce(i.wua_severity, '') as severity,
                r.uuid as source_id, coalesce(r.given_name, r.name) as source_name, r.url as source_url,
-               r.is_secure as source_secure,
-               (count(*) over ())::int as total
+               r.is_secure as source_secure
           from host_packages i
           join hosts h on h.id = i.host_id
           left join repositories r on r.id = i.repository_id
-         where i.package_id = %(key)s
-           and (not %(pending)s or i.needs_update)
-           and (%(search)s = '' or h.friendly_name ilike %(like)s or h.hostname ilike %(like)s or h.ip ilike %(like)s)
-           and {in_scope("i.host_id")}
+         where {_MATCHES}
          order by {{order}}
          limit %(size)s offset %(offset)s
 """  # noqa: S608 (only constants are put together)
@@ -67,7 +82,7 @@ _HOSTS: Final = f"""
 async def list_hosts(
     db: Database, groups: Groups, key: int, search: str, order: tuple[str, str], window: Window, *, pending: bool
 ) -> list[dict[str, Any]]:
-    """Return one page of the hosts that have a package; ``pending``: only those that are behind. Each has the total."""
+    """Return one page of the hosts that have a package; ``pending``: only those that are behind."""
     clause = _ORDERS[order[0]].replace("{direction}", "desc" if order[1] == "desc" else "asc")
     escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return await db.all(
@@ -80,6 +95,20 @@ async def list_hosts(
         size=window.size,
         offset=window.offset,
     )
+
+
+async def count_hosts(db: Database, groups: Groups, key: int, search: str, *, pending: bool) -> int:
+    """Return how many hosts that have a package match."""
+    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    found: int = await db.value(
+        f"select count(*)::int from host_packages i join hosts h on h.id = i.host_id where {_MATCHES}",  # noqa: S608 (as above)
+        groups=groups,
+        key=key,
+        pending=pending,
+        search=search,
+        like=f"%{escaped}%",
+    )
+    return found
 
 
 async def list_activity(db: Database, groups: Groups, key: int, limit: int, offset: int) -> list[dict[str, Any]]:

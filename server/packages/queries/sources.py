@@ -11,10 +11,8 @@ from server.packages.views import Edit, RepositoriesAsked, RepositoryCounts
 #: What limited people do not see used does not exist for them; others see also what nobody uses any more.
 _USED: Final = f"""
         with used as materialized (
-            select u.repository_id, count(*)::int as hosts, (count(*) filter (where u.is_enabled))::int as enabled,
-                   max(greatest(u.last_checked, h.last_full_report_at)) as seen_at
+            select u.repository_id, count(*)::int as hosts, (count(*) filter (where u.is_enabled))::int as enabled
               from host_repositories u
-              join hosts h on h.id = u.host_id
              where {in_scope("u.host_id")} and (%(host_id)s::int is null or u.host_id = %(host_id)s)
              group by u.repository_id
         ), seen as materialized (
@@ -22,7 +20,7 @@ _USED: Final = f"""
                    r.components, r.repo_type, r.description,
                    r.is_secure as secure, not r.is_switched_off and coalesce(u.enabled, 0) > 0 as active,
                    r.is_switched_off as switched_off, r.priority, coalesce(u.hosts, 0) as hosts,
-                   coalesce(u.enabled, 0) as enabled, u.seen_at, r.created_at, r.updated_at
+                   coalesce(u.enabled, 0) as enabled, r.created_at, r.updated_at
               from repositories r
               left join used u on u.repository_id = r.id
              where u.hosts > 0 or (%(groups)s::uuid[] is null and %(host_id)s::int is null)
@@ -86,7 +84,16 @@ async def count_repositories(db: Database, groups: Groups, host_id: int | None) 
 async def find_repository(db: Database | Tx, groups: Groups, uuid: str) -> dict[str, Any] | None:
     """Return one repository."""
     return await db.one(
-        f"{_USED} select seen.* from seen where id = %(uuid)s",  # noqa: S608 (only constants are put together)
+        f"""
+        {_USED}
+        select seen.*,
+               (select max(greatest(u.last_checked, h.last_full_report_at))
+                  from host_repositories u
+                  join hosts h on h.id = u.host_id
+                 where u.repository_id = seen.key and {in_scope("u.host_id")}) as seen_at
+          from seen
+         where id = %(uuid)s
+        """,  # noqa: S608 (only constants are put together)
         groups=groups,
         host_id=None,
         uuid=uuid,
