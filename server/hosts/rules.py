@@ -19,6 +19,8 @@ INACTIVE_INTERVALS: Final = 3
 STATUS_COLOURS: Final = {"pending": "neutral", "active": "good", "inactive": "attention", "error": "bad"}
 _TAG_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 _TAG_VALUE_MOST: Final = 200
+#: Smaller fleets do with any pool.
+_SMALL_FLEET: Final = 50
 _ONE_OF_MANY: Final = re.compile(r"\b(1 (?:day|hour|minute|second))s\b")
 
 
@@ -155,3 +157,10 @@ def install_command(server_url: str, system: Platform, api_id: str, api_key: str
     if system == "freebsd":
         return f'curl {flags} "{url}?os=freebsd" {headers} | sh'
     return f'curl {flags} "{url}" {headers} | sudo sh'
+
+
+def advised_pool(hosts: int) -> int:
+    """Return how many database connections a process should have for so many hosts; 0: whatever it has will do."""
+    if hosts <= _SMALL_FLEET:
+        return 0
+    return -(-hosts * 3 // 20) * 10

@@ -119,6 +119,8 @@ async def _refuse_code(call: Call, kept: SecondFactor, browser: Browser, decided
         await audit.record(tx, call, "identity.code_refused", subject, {"remaining": remaining})
         told = UserSignInFailed(kept.user_id, kept.username, browser.address, browser.user_agent)
         tx.after_commit(announce(told))
+    if kept.failures == decided.tfa_suspicious_threshold:
+        log.warning("suspicious_codes", user=kept.username, failures=kept.failures, address=call.actor.address)
     if not remaining:
         raise CodesLocked(decided.tfa_lockout_duration_minutes * 60)
     raise WrongCode(remaining, await _new_ticket(call, kept.user_id))

@@ -22,6 +22,7 @@ class Settings:
         browser_session_cookies: sign-in ends with the browser.
         max_login_attempts, lockout_duration_minutes: failed passwords in a row that lock an account, and for how long.
         max_tfa_attempts, tfa_lockout_duration_minutes: wrong codes in a row that close the second step, how long.
+        tfa_suspicious_threshold: so many wrong codes in a row are written to the log as a warning.
         tfa_remember_days, tfa_max_remember_sessions: how long a browser is trusted without a code, and how many are.
         two_factor_required: who has to have a second factor: nobody, roles (``two_factor_roles``) or everyone.
         two_factor_grace_days: how long they may go on without from when they are first told.
@@ -57,6 +58,7 @@ class Settings:
     tfa_lockout_duration_minutes: int
     tfa_remember_days: int
     tfa_max_remember_sessions: int
+    tfa_suspicious_threshold: int
     two_factor_required: str
     two_factor_roles: tuple[str, ...]
     two_factor_grace_days: int

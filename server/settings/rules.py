@@ -266,6 +266,7 @@ CATALOGUE: Final = (
     Setting("lockout_duration_minutes", 15, take_number(1, 525600), "LOCKOUT_DURATION_MINUTES"),
     Setting("max_tfa_attempts", 5, take_number(1, 1000), "MAX_TFA_ATTEMPTS"),
     Setting("tfa_lockout_duration_minutes", 30, take_number(1, 525600), "TFA_LOCKOUT_DURATION_MINUTES"),
+    Setting("tfa_suspicious_threshold", 3, take_number(1, 1000), "TFA_SUSPICIOUS_ACTIVITY_THRESHOLD"),
     Setting("tfa_remember_days", 30, days, "TFA_REMEMBER_ME_EXPIRES_IN"),
     Setting("tfa_max_remember_sessions", 5, take_number(1, 100), "TFA_MAX_REMEMBER_SESSIONS"),
     Setting("two_factor_required", "nobody", one_of("nobody", "roles", "everyone"), "TFA_REQUIRED"),

@@ -124,6 +124,7 @@ VARIABLES: Final = (
     _boot("Authentication", "SESSION_INACTIVITY_TIMEOUT_MINUTES", "Minutes without doing anything that end a session"),
     _set("Authentication", "max_tfa_attempts", "Wrong codes in a row that close the second step"),
     _set("Authentication", "tfa_lockout_duration_minutes", "Minutes that the second step stays closed"),
+    _set("Authentication", "tfa_suspicious_threshold", "Wrong codes in a row that the log warns of"),
     _set("Authentication", "tfa_remember_days", "Days that a trusted browser needs no code"),
     _set("Authentication", "tfa_max_remember_sessions", "Trusted browsers per person"),
     _set("Authentication", "two_factor_required", "Who has to have a second factor: nobody, roles or everyone"),

@@ -217,7 +217,7 @@ async def test_13_trusted_browsers(start: Start, http: aiohttp.ClientSession, ca
     assert (await program.sign_in(user.username))["requiresTfa"] is True
 
 
-@pytest.mark.proves("TFA-12", "TFA-16")
+@pytest.mark.proves("TFA-12", "TFA-16", "ENV-173")
 async def test_20_recovery_by_hand_and_what_does_not_recover(
     start: Start, http: aiohttp.ClientSession, call: Call
 ) -> None:
@@ -236,6 +236,8 @@ async def test_20_recovery_by_hand_and_what_does_not_recover(
     for _ in range(3):
         status, said = await attempt(program, user.username, "000000")
     assert (status, said["remainingAttempts"]) == (401, 2)
+    # The second of them is the one that the log warns of, once.
+    assert server.program.log.read_text().count("event=suspicious_codes") == 1
     await call.db.execute(
         "UPDATE users SET tfa_enabled=false, tfa_secret=NULL, tfa_backup_codes=NULL WHERE username=%(name)s",
         name=user.username,

@@ -313,3 +313,19 @@ class TestKeys:
 
 def test_the_box_seals_under_the_documented_key() -> None:
     assert SecretBox(Secret("a" * 64)).open(SecretBox(Secret("A" * 64)).seal("x")) == "x"
+
+
+async def test_the_start_says_when_the_fleet_outgrew_the_pool(start: Start, call: Call) -> None:
+    await call.db.execute(
+        """
+        insert into hosts (friendly_name, api_id, api_key)
+        select 'h' || n, 'patchmon_' || n, 'x' from generate_series(1, 51) n
+        """
+    )
+    small = await start(DB_CONNECTION_LIMIT="70", ENABLE_LOGGING="false")
+    said = small.program.log.read_text()
+    assert "event=database_pool_small" in said
+    assert "advised=80" in said
+    await small.stop()
+    enough = await start(DB_CONNECTION_LIMIT="80")
+    assert enough.program.log.read_text().count("event=database_pool_small") == 1, "both write into the same file"

@@ -32,6 +32,12 @@ async def list_api_ids(db: Database, host_ids: Sequence[int]) -> dict[int, str]:
     return {row["id"]: row["api_id"] for row in rows}
 
 
+async def count_hosts(db: Database) -> int:
+    """Return how many hosts there are in the whole fleet."""
+    count: int = await db.value("select count(*) from hosts")
+    return count
+
+
 async def upgrade_key(db: Database, host_id: int, old: str, new: str) -> None:
     """Replace a slow verifier by a fast one, unless it was replaced meanwhile."""
     await db.execute(
