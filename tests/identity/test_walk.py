@@ -14,6 +14,8 @@ from server.core.call import Call
 from server.identity import scopes, tokens
 from server.identity.permissions import BUILT_IN, KEYS
 from server.identity.reach import WHOLE_SERVER
+from server.patching import service as patching
+from server.patching.models import Wanted, Work
 from tests.conftest import Browser
 from tests.factories.people import person, role_with, sign_in, token_of
 from tests.factories.scopes import Fleet, fleet, limited
@@ -48,6 +50,7 @@ class Place:
     there: Fleet
     job: str
     api_id: str
+    run: str
 
 
 @pytest.fixture
@@ -56,7 +59,9 @@ async def place(call: Call) -> Place:
     await automation.publish_builtin(call)
     job = await automation.launch(call, Order("ping", hosts=(there.outside,), check=True))
     api_id = await call.db.value("select api_id from hosts where uuid = %(uuid)s", uuid=there.outside)
-    return Place(there, job.uuid, api_id)
+    wanted = Wanted(Work("patch_all"), (there.outside,), submit=True)
+    (run,) = await patching.trigger(call, wanted)
+    return Place(there, job.uuid, api_id, run.id)
 
 
 async def of_role(call: Call, role: str) -> Asker:
@@ -125,6 +130,7 @@ def filled(path: str, place: Place | None) -> str:
     if place is not None:
         names |= {"host": place.there.outside, "group": place.there.south, "api_id": place.api_id}
         names |= {"job": place.job} if "/automation/" not in path else {}
+        names |= {"run": place.run} if "/patching/" in path else {}
     return re.sub(r"\{(\w+)(:[^}]*)?\}", lambda part: names.get(part[1], NOBODYS), path)
 
 
@@ -149,7 +155,7 @@ async def judged(row: Row, asker: Asker, answer: ClientResponse) -> str:
 def addresses_a_host(row: Row) -> bool:
     if row.path.startswith(_OWN_CREDENTIALS) or "/automation/" in row.path:
         return False
-    return bool(re.search(r"\{(host|job|group|api_id)\}", row.path))
+    return bool(re.search(r"\{(host|job|group|api_id)\}|/patching/runs/\{run\}", row.path))
 
 
 async def untouched(call: Call, place: Place) -> bool:
