@@ -10,7 +10,7 @@ CARDS: Final = (
     Card("hostsNeedingUpdates", "Need updates", "Hosts on which at least one update waits", "package", "tile"),
     Card("securityUpdates", "Need security updates", "Hosts on which a security update waits", "shield", "tile"),
     Card("hostsNeedingReboot", "Need a reboot", "Hosts that have to be restarted", "power", "tile"),
-    Card("staleHosts", "Silent", "Hosts that have not reported for three intervals", "clock", "tile"),
+    Card("staleHosts", "Stale", "Hosts that have not reported for three intervals", "clock", "tile"),
     Card(
         "totalOutdatedPackages",
         "Outdated packages",
@@ -87,7 +87,14 @@ CARDS: Final = (
         "panel",
         permission="can_view_hosts",
     ),
-    Card("silentHosts", "Silent hosts", "The longest first", "clock", "panel", permission="can_view_hosts"),
+    Card(
+        "silentHosts",
+        "Stale hosts",
+        "Hosts that do not report, the longest silence first",
+        "clock",
+        "panel",
+        permission="can_view_hosts",
+    ),
     Card(
         "recentCollection",
         "Recent reports",

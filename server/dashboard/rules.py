@@ -112,11 +112,13 @@ def _host_tiles(fleet: Fleet, group: Mapping[str, str]) -> dict[str, Tile]:
             "Need a reboot", fleet.need_reboot, url(filter="reboot"), "attention", "to finish their updates"
         ),
         "staleHosts": _warning(
-            "Silent", fleet.stale, url(filter="stale"), "bad", "no report for three intervals", "all report in time"
+            "Stale", fleet.stale, url(filter="stale"), "bad", "no report for three intervals", "all report in time"
         ),
-        "upToDateHosts": Tile("Up to date", fleet.up_to_date, url(filter="upToDate"), "good", "wait for nothing"),
+        "upToDateHosts": Tile(
+            "Up to date", fleet.up_to_date, url(status="active", sort="updates"), "good", "wait for nothing"
+        ),
         "offlineHosts": _warning(
-            "Offline", offline, url(filter="offline"), "attention", "agent not connected", "all are connected"
+            "Offline", offline, url(connection="offline"), "attention", "agent not connected", "all are connected"
         ),
     }
 

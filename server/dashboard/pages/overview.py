@@ -101,15 +101,15 @@ def page_of(asked: Call, found: Board) -> OverviewPage:
 def status(fleet: Fleet, group: str) -> charts.Donut:
     """Return the hosts by what they wait for."""
 
-    def url(name: str) -> str:
-        return link("/hosts", {"group": group, "filter": name})
+    def url(**parameters: str) -> str:
+        return link("/hosts", {"group": group, **parameters})
 
     return charts.donut(
         [
-            ("Up to date", fleet.up_to_date, url("upToDate"), "good"),
-            ("Updates wait", fleet.need_updates - fleet.need_security_updates, url("needsUpdates"), "attention"),
-            ("Security updates wait", fleet.need_security_updates, url("security"), "bad"),
-            ("Never reported", fleet.never_reported, url("pending"), "neutral"),
+            ("Up to date", fleet.up_to_date, url(status="active", sort="updates"), "good"),
+            ("Other updates wait", fleet.need_updates - fleet.need_security_updates, "", "attention"),
+            ("Security updates wait", fleet.need_security_updates, url(filter="security"), "bad"),
+            ("Never reported", fleet.never_reported, url(status="pending"), "neutral"),
         ]
     )
 

@@ -21,7 +21,7 @@ async def count_fleet(db: Database, groups: Groups, stale_before: datetime) -> F
                (count(*) filter (where i.security_updates > 0))::int as need_security_updates,
                (count(*) filter (where h.needs_reboot))::int as need_reboot,
                (count(*) filter (where h.last_update is null))::int as never_reported,
-               (count(*) filter (where h.last_update < %(stale_before)s))::int as stale,
+               (count(*) filter (where h.status <> 'pending' and h.last_update < %(stale_before)s))::int as stale,
                (count(*) filter (where h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity')))::int
                    as connected,
                coalesce(sum(i.updates), 0)::int as updates,
@@ -122,7 +122,7 @@ async def list_stale(db: Database, groups: Groups, stale_before: datetime, limit
         select h.uuid as id, h.friendly_name as name, trim(h.os_type || ' ' || h.os_version) as note,
                h.last_update as at
           from hosts h
-         where h.last_update < %(stale_before)s and {in_scope("h.id")}
+         where h.status <> 'pending' and h.last_update < %(stale_before)s and {in_scope("h.id")}
          order by h.last_update, h.id
          limit %(limit)s
         """,  # noqa: S608 (only constants are put together)
