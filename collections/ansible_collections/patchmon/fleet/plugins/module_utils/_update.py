@@ -19,7 +19,7 @@ SECONDS_PER_MINUTE = 60
 
 @dataclass(frozen=True)
 class Request:
-    """The options of the module, and whether only to look."""
+    """The options of the module, and whether only to look; `root` as for PackageManager."""
 
     check: bool
     scope: str
@@ -31,6 +31,7 @@ class Request:
     hold_patterns: Sequence[str] = ()
     allow_patterns: Sequence[str] = ()
     full_upgrade: bool = False
+    root: str = "/"
 
     @property
     def limits(self) -> Limits:
@@ -60,7 +61,7 @@ class PackageUpdate:
             raise PackageManagerError(
                 f"Packages are named but the scope is {request.scope!r}; it must be 'packages'. Nothing was changed."
             )
-        manager = detect() if request.manager == "auto" else by_name(request.manager)
+        manager = detect(request.root) if request.manager == "auto" else by_name(request.manager, request.root)
         self._manager_name = manager.name
         try:
             self._plan = self._dry(manager) if request.check else self._real(manager)

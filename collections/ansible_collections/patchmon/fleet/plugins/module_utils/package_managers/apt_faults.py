@@ -106,7 +106,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Callable[[Match[str]], str]], ...] = tuple
         (r"The package (\S+) needs to be reinstalled, but", _no_archive),
         (r"^E: Version '[^']*' for '([^']*)' was not found", _gone),
         (r"^E: (?:Unable to locate package|Package) '?([^\s']+)'?(?:$| has no installation candidate)", _gone),
-        (r"^E: Failed to fetch (\S+)\s+(?:404|File not found|File has unexpected size|Hash Sum mismatch)", _gone),
+        (r"^E: Failed to fetch (\S+\.deb)\s+(?:404|File not found|File has unexpected size|Hash Sum mismatch)", _gone),
         (r"cannot be authenticated|is not signed|NO_PUBKEY|EXPKEYSIG|couldn't be verified", _untrusted),
         (r"^E: (?:Failed to fetch (.+)|The repository '(.+)' (?:does not have|no longer has) a Release file)", _down),
         (r"^(?:E: Unable to fetch some archives|E: Some index files failed to download)", _down),
