@@ -326,6 +326,7 @@ class HostHead:
     updates: int
     security: int
     group_rows: tuple[Group, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
     machine_id: str = ""
     primary_interface: str | None = None
     uptime: str = ""

@@ -23,7 +23,7 @@ async def head(call: Call, uuid: str) -> HostHead:
     interval = (await settings.effective(call)).update_interval
     online = rules.is_online(row.pop("last_connected_at"), row.pop("last_disconnected_at"))
     seen = row.pop("last_update")
-    word, state = rules.state_of(row["status"], seen, call.now, interval, online=online)
+    status = rules.status_of(row["status"], seen, call.now - rules.silence(interval), failed=row["report_failed"])
     agent_version = row["agent_version"]
     return HostHead(
         **{name: row[name] for name in _HEAD_COLUMNS},
@@ -34,8 +34,8 @@ async def head(call: Call, uuid: str) -> HostHead:
         boot_at=row["boot_time"],
         pending=row["pending_config"] is not None,
         os=system_name(row["os_type"], row["os_version"]),
-        state_word=word,
-        state=state,
+        state_word=status.capitalize(),
+        state=_STATES[status],
         online=online,
         secure=row["link_secure"],
         last_seen_at=seen,
@@ -44,7 +44,9 @@ async def head(call: Call, uuid: str) -> HostHead:
     )
 
 
+_STATES: Final = {"active": "good", "pending": "neutral", "inactive": "bad", "error": "bad"}
 _HEAD_COLUMNS = (
+    "tags",
     "key",
     "id",
     "hostname",

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 from aiohttp import web
 
 from server.core.errors import Problem
-from server.hosts import forms, rules, service
+from server.hosts import forms, rules, service, tags
 from server.hosts.addresses import server_url
 from server.hosts.models import Switches
 from server.hosts.pages.frame import HostPage, crumbs, framed
@@ -95,6 +95,19 @@ async def set_groups(request: web.Request) -> web.Response:
     except Problem as refused:
         return _back(request, "", "bad", str(refused))
     return _back(request, "", "good", "Groups saved.")
+
+
+@routes.post("/hosts/{host}/tags")
+@gated("can_manage_hosts")
+async def set_tags(request: web.Request) -> web.Response:
+    """Set the host's tags to those that are typed, with commas between them."""
+    typed = str((await posted(request)).get("tags", "")).replace("\0", "")
+    try:
+        wanted = tags.read([text.strip() for text in typed.split(",") if text.strip()])
+        await tags.replace(call(request), path_text(request, "host"), wanted)
+    except Problem as refused:
+        return _back(request, "", "bad", str(refused))
+    return _back(request, "", "good", "Tags saved.")
 
 
 @routes.get("/hosts/{host}/notes")

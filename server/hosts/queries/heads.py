@@ -14,7 +14,9 @@ async def find_head(db: Database, groups: Groups, uuid: str) -> dict[str, Any] |
                h.status, h.needs_reboot, h.reboot_reason, h.awaiting_report, h.last_update, h.last_full_report_at,
                h.notes, h.agent_version, h.agent_hello, h.link_secure, h.last_connected_at, h.last_disconnected_at,
                h.primary_interface, h.system_uptime, h.auto_update, h.host_down_alerts_enabled, h.machine_id,
-               h.pending_config, h.pending_sent_at, h.expected_platform, h.boot_time,
+               h.pending_config, h.pending_sent_at, h.expected_platform, h.boot_time, h.report_failed,
+               (select coalesce(jsonb_object_agg(t.key, t.value order by t.key), '{{}}') from host_tags t
+                 where t.host_id = h.id) as tags,
                coalesce(i.packages, 0) as packages_total, coalesce(i.repositories, 0) as repositories_total,
                coalesce(i.updates, 0) as updates, coalesce(i.security_updates, 0) as security,
                (select coalesce(jsonb_agg(jsonb_build_array(g.uuid, g.name, g.color) order by lower(g.name)), '[]')
