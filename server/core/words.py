@@ -8,4 +8,9 @@ def number(value: int) -> str:
 
 def counted(value: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun: ``1 host``, ``1 204 hosts``."""
-    return f"{number(value)} {one if value == 1 else many or one + 's'}"
+    return f"{number(value)} {one if value == 1 else many or plural(one)}"
+
+
+def plural(one: str) -> str:
+    """Return the plural of a noun as English spells it: hosts, repositories, days."""
+    return f"{one[:-1]}ies" if one.endswith("y") and one[-2:-1] not in set("aeiou") else f"{one}s"

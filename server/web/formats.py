@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from server.core import clock
-from server.core.words import counted, number
+from server.core.words import counted, number, plural
 from server.web.ansi import to_html
 from server.web.assets import asset
 
@@ -126,6 +126,7 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "stopwatch": stopwatch,
     "number": number,
     "counted": counted,
+    "plural": plural,
     "ansi": ansi,
 }
 

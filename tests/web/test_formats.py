@@ -64,6 +64,8 @@ def test_numbers_with_their_nouns() -> None:
     assert words.counted(1, "host") == "1 host"
     assert words.counted(1204, "host") == "1\u202f204 hosts"
     assert words.counted(0, "repository", "repositories") == "0 repositories"
+    assert words.counted(28, "repository") == "28 repositories"
+    assert words.counted(2, "day") == "2 days"
 
 
 def test_links_leave_out_what_is_empty_and_escape_the_rest() -> None:
