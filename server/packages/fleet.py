@@ -12,8 +12,8 @@ from server.packages.models import VersionChange
 from server.packages.queries import fleet, package
 from server.packages.views import Asked, FleetCounts, PackageHead, PackageHost, PackageLine, Passed, Source
 
-#: Hosts that are behind are counted one by one while the packages asked for are installed no more often than this.
-_COUNTED_MOST: Final = 50_000
+#: Hosts that are behind are counted one by one while the packages asked for are outdated no more often than this.
+_COUNTED_MOST: Final = 100_000
 #: Further back than this nobody pages through what happened to a package.
 ACTIVITY_MOST: Final = 1000
 _HANDFUL: Final = 1000
@@ -63,11 +63,11 @@ async def _hosts_behind(
 ) -> tuple[int, bool]:
     if not totals["all_outdated"]:
         return 0, False
-    if not asked.narrowed:
+    if not replace(asked, state="").narrowed and asked.state in {"", "outdated"}:
         return measure.hosts_behind, False
-    if measure.live or totals["all_installs"] <= _COUNTED_MOST:
+    if measure.live or totals["all_behind"] <= _COUNTED_MOST:
         return await fleet.count_hosts_behind(call.db, call.actor.scope, asked, live=measure.live), False
-    return min(measure.hosts_behind, totals["all_installs"]), True
+    return min(measure.hosts_behind, totals["all_behind"]), True
 
 
 async def export(call: Call, asked: Asked) -> AsyncIterator[list[PackageLine]]:

@@ -51,6 +51,7 @@ _ORDERS: Final = {
 _PAGE: Final = """
         select t.*, r.*
           from (select count(*)::int as total, coalesce(sum(installs), 0)::bigint as all_installs,
+                       coalesce(sum(outdated), 0)::bigint as all_behind,
                        (count(*) filter (where outdated > 0))::int as all_outdated,
                        (count(*) filter (where security > 0))::int as all_security
                   from matched) t
