@@ -209,3 +209,22 @@ async def test_who_is_limited_to_a_group_patches_and_sees_only_its_hosts(api: Pa
     await mine.assign(policy, "host", there.outside, status=404)
     await api.assign(policy, "host", there.outside)
     assert (await mine.ask("GET", f"/patching/policies/{policy['id']}"))["assignments"] == []
+
+
+@pytest.mark.proves("PATCH-79e")
+async def test_one_trigger_reaches_canaries_production_and_the_rest_at_their_own_times(
+    api: Patching, call: Call
+) -> None:
+    there = await grouped(call)
+    canary = await api.policy("Canary", "fixed_time", fixed_time_utc="01:00")
+    production = await api.policy("Production", "fixed_time", fixed_time_utc="04:00")
+    await api.assign(canary, "host_group", there.north)
+    await api.assign(production, "host_group", there.south)
+    made = await api.trigger(there.inside, there.outside, there.alone)
+    when = {run["host_name"]: (run["status"], (run["run_at"] or "")[11:16]) for run in made["runs"]}
+    assert when == {"inside": ("scheduled", "01:00"), "outside": ("scheduled", "04:00"), "alone": ("queued", "")}
+    second_thoughts = next(run for run in made["runs"] if run["host_name"] == "outside")
+    await api.delete(second_thoughts["patch_run_id"])
+    await call.db.execute("update patch_runs set scheduled_at = now() - interval '1 hour' where status = 'scheduled'")
+    assert await schedule.release_due(call) == 1
+    assert [run["status"] for run in (await api.ask("GET", "/patching/runs"))["runs"]] == ["queued", "queued"]

@@ -10,7 +10,7 @@ from server.patching import schedule
 from server.patching.queries import runs
 from tests.factories.automation import Fleet
 from tests.factories.patching import Patching, change, finish, heard
-from tests.factories.people import bearer
+from tests.factories.people import bearer, role_with
 from tests.factories.scopes import group
 
 
@@ -382,3 +382,24 @@ async def test_a_release_that_fails_half_way_is_as_if_it_never_began(api: Patchi
     assert (await api.run(made["patch_run_id"]))["status"] == "scheduled"
     assert await call.db.value("select count(*) from jobs") == 0
     assert await schedule.release_due(call) == 1
+
+
+@pytest.mark.proves("PATCH-08")
+async def test_managing_hosts_is_not_enough_to_patch_them(api: Patching, fleet: Fleet, call: Call) -> None:
+    await fleet.enrol("web-01")
+    await role_with(call, "keepers", "can_view_hosts", "can_manage_hosts")
+    await role_with(call, "patchers", "can_view_hosts", "can_manage_patching")
+    for role, status in (("keepers", 403), ("patchers", 200)):
+        program = Patching(api.session, api.url, await bearer(call, role))
+        await program.trigger(fleet.ids["web-01"], status=status)
+
+
+@pytest.mark.proves("PATCH-97")
+async def test_finished_runs_may_be_purged_by_a_query(api: Patching, fleet: Fleet, call: Call) -> None:
+    await fleet.enrol("web-01")
+    made = await api.trigger(fleet.ids["web-01"], submit_for_approval=True)
+    approved = await api.act(made["patch_run_id"], "approve")
+    await call.db.execute("delete from patch_runs where status = 'approved' and created_at < now() + interval '1 day'")
+    assert (await api.run(approved["patch_run_id"]))["validation_run_id"] is None
+    assert (await api.ask("GET", "/patching/runs"))["total"] == 1
+    assert (await api.ask("GET", "/patching/dashboard"))["summary"]["total"] == 1
