@@ -50,7 +50,7 @@ TABLE: Final = Table(
     columns=(
         Column("name", "Host", sortable=True, fixed=True, place="title"),
         Column("hostname", "Hostname", sortable=True, shown=False),
-        Column("ip", "IP", sortable=True),
+        Column("ip", "IP", sortable=True, shown=False),
         Column("groups", "Groups"),
         Column("tags", "Tags", shown=False),
         Column("os", "System", sortable=True),

@@ -1,5 +1,6 @@
 """The list of hosts: what narrows it, what is done with many, sections, files, and the same for programs."""
 
+import asyncio
 import csv
 import io
 import re
@@ -9,8 +10,10 @@ from urllib.parse import urlencode
 import pytest
 
 from server.core import clock
+from server.core.bus import announce
 from server.core.call import Call
-from server.hosts import rules
+from server.hosts import rules, service
+from server.hosts.events import HostsSeen
 from tests.factories.hosts import Browser, added, enrolled, full_report, package, repository
 from tests.factories.people import HTML, bearer, role_with, sign_in_as
 from tests.hosts.test_people import group, page, posted
@@ -113,11 +116,11 @@ async def test_a_row_has_what_people_look_for(as_admin: Browser, client: Browser
     assert f'href="/hosts/{uuid}">web-01</a>' in text
     assert f'hx-get="/hosts/{uuid}/cell/groups"' in text
     assert f'href="/hosts?group={web["id"]}"' in text
-    for part in ("Offline", "Active", "10.20.0.12", "Debian GNU/Linux", 'aria-label="Delete web-01"'):
+    for part in ("Offline", "Active", "10.20.0.12", "Debian GNU/Linux 12 (bookworm)", 'aria-label="Delete web-01"'):
         assert part in text, part
     every = ",".join(one.key for one in (await _columns()))
     text = await page(as_admin, f"/hosts?columns={every}")
-    for part in ("web-01.example.net", "12 (bookworm)", "3.0.0"):
+    for part in ("web-01.example.net", "12 (bookworm)", "3.0.0", "10.20.0.12"):
         assert part in text, part
 
 
@@ -395,3 +398,40 @@ async def test_a_part_of_the_list_for_programs(as_admin: Browser, call: Call) ->
     options = await (await as_admin.get("/api/v1/dashboard/host-filter-options")).json()
     assert options == {"osDistribution": []}
     assert (await as_admin.get(f"/api/v1/dashboard/hosts?{urlencode({'filter': 'nonsense'})}")).status == 400
+
+
+async def told(stream: Any, name: str, within: float = 8.0) -> str:
+    """Return the data of the next event of that name."""
+    async with asyncio.timeout(within):
+        async for line in stream:
+            if line == f"event: {name}\n".encode():
+                return str((await stream.readline()).decode())
+    raise AssertionError(name)
+
+
+@pytest.mark.proves("INV-21")
+async def test_every_open_browser_hears_of_a_link_at_once(as_admin: Browser, client: Browser, call: Call) -> None:
+    made, other = await added(call, "web-01"), await added(call, "web-02")
+    await sign_in_as(client, call, "readonly")
+    async with (
+        as_admin.get(f"/hosts/live?rows={made.uuid}") as first,
+        client.get(f"/hosts/live?rows={made.uuid},{other.uuid}") as second,
+        client.get(f"/hosts/live?rows={other.uuid}") as third,
+    ):
+        for one in (first, second, third):
+            await told(one.content, "counts")
+        await announce(HostsSeen((made.host_id,)))(call.world)
+        assert '"all":false' in await told(first.content, "rows")
+        await told(second.content, "rows")
+        with pytest.raises(TimeoutError):
+            await told(third.content, "rows", 1.0)
+        await service.note_connected(call, made.host_id, secure=True)
+        await announce(HostsSeen((made.host_id,)))(call.world)
+        await told(first.content, "rows")
+        text = await page(client, "/hosts?connection=online")
+        assert shown_names(text) == ["web-01"]
+        assert "WSS" in text
+        assert '"online":1' in await told(second.content, "counts")
+        await service.note_disconnected(call, made.host_id)
+    assert await names(as_admin, "connection=online") == []
+    assert (await rows(as_admin, "connection=offline"))[0]["status"] == "pending"
