@@ -135,6 +135,7 @@ def killed(root: AptRepository) -> AptRepository:
     return root
 
 
+@pytest.mark.proves("PATCH-86")
 def test_an_agent_killed_in_dpkg_is_seen_by_the_dry_run_and_mended_by_the_real_one(killed: AptRepository) -> None:
     before = Path(str(killed.root), "var/lib/dpkg/status").read_bytes()
 

@@ -89,6 +89,7 @@ def test_lines_arrive_while_the_package_is_still_being_configured(
     assert machine.installed_version() == "2.0"
 
 
+@pytest.mark.proves("PATCH-81")
 def test_the_result_is_what_the_database_says(machine: AptRepository, play: PlayStarter) -> None:
     machine.add_version("2.0", security=True)
     machine.refresh()

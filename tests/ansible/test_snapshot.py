@@ -104,7 +104,7 @@ def test_what_was_changed_deleted_and_replaced_comes_back_and_new_files_stay(pla
     assert after.pop("var/lib/dpkg/status")[2] == "Package: b\n", "only what was asked for"
     del before["var/lib/dpkg/status"]
     assert after == before
-    both = play("snapshot", variables=variables(system, action="restore", parts=["etc", "package_database"]))
+    both = play("snapshot", variables=variables(system, action="restore", part="all"))
     assert both.last["restored"] == ["/var/lib/dpkg/status"]
 
 
@@ -204,7 +204,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(play: PlayS
 @needs_apt
 def test_a_damaged_package_database_is_mended_by_the_snapshot_before_it(root: AptRepository, play: PlayStarter) -> None:
     assert root.root is not None
-    wanted = {"parts": ["package_database"], "folder": str(root.root / "var/snapshots")}
+    wanted = {"part": "package_database", "folder": str(root.root / "var/snapshots")}
     taken = play("snapshot", variables=variables(root.root, **wanted))
     assert taken.code == 0, taken.output
     (root.root / "var/lib/dpkg/status").write_text("Nonsense", encoding="utf-8")
