@@ -249,6 +249,16 @@ class Service:
         if changes:
             self._config = await in_thread(save, self._config.file, {"integrations": changes})
             self._log.info("Integrations changed by the server", changes=",".join(sorted(changes)))
+        self._keeper.start("confirm", self._confirm_config())
+
+    async def _confirm_config(self) -> None:
+        # Asking for the switches tells the server that what it sent is in force here.
+        try:
+            self._config = await in_thread(self._server.sync_integrations, self._config)
+        except Unreachable as error:
+            self._log.warning("The new configuration could not be confirmed", error=str(error))
+            return
+        await self._send_status(0)
 
     async def _update_agent(self, _body: Dict[str, object]) -> None:
         self._log.warning("Updating itself is not available in this version of the agent", version=__version__)

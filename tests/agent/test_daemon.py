@@ -88,6 +88,17 @@ async def test_what_the_server_may_not_change(agent: Agent, server: AgentServer)
     assert agent.config["integrations"]["compliance"]["enabled"] == "on-demand"
 
 
+@pytest.mark.proves("INV-91")
+async def test_what_was_pushed_is_confirmed(agent: Agent, server: AgentServer) -> None:
+    await agent.serve()
+    link = await server.link()
+    await server.until(lambda: server.seen("/hosts/update"))
+    before = len(server.seen("/hosts/integrations"))
+    await link.say({"type": "apply_config", "config": {"docker": True}})
+    await server.until(lambda: len(server.seen("/hosts/integrations")) > before)
+    assert not link.socket.closed
+
+
 async def test_sigterm_ends_it_within_two_seconds(agent: Agent, server: AgentServer) -> None:
     process = await agent.serve()
     await server.link()
