@@ -40,7 +40,7 @@ async def fleet(call: Call, where: str = "") -> None:
     await add_host(call, "web-05", hours_silent=None, system=("", ""))
 
 
-@pytest.mark.proves("INV-161", "INV-162", "INV-164")
+@pytest.mark.proves("INV-161", "INV-164")
 async def test_every_number_means_what_it_says_and_leads_to_its_list(as_admin: Browser, call: Call) -> None:
     await fleet(call)
     await counters.refresh(call)

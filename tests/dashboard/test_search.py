@@ -1,5 +1,6 @@
 """Finding things across rooms: as a page without a script, as the palette, and as JSON."""
 
+import re
 from typing import Any
 
 import pytest
@@ -30,7 +31,6 @@ async def things(call: Call) -> str:
     return north
 
 
-@pytest.mark.proves("INV-165")
 async def test_words_find_things_of_every_kind_best_first(client: Browser, call: Call) -> None:
     await things(call)
     found = await search(client, await bearer(call), " web ")
@@ -71,7 +71,6 @@ async def test_limited_people_find_only_what_is_theirs(client: Browser, call: Ca
     }
 
 
-@pytest.mark.proves("INV-165")
 async def test_the_page_of_the_search_needs_no_script(as_admin: Browser, call: Call) -> None:
     await things(call)
     text = await page(as_admin, "/search?q=web")
@@ -98,3 +97,30 @@ async def test_who_may_see_nothing_finds_pages_only(client: Browser, call: Call)
     assert "web-01" not in text
     answer = await client.get("/api/v1/search?q=web", headers={"Accept": "application/json"})
     assert answer.status == 403
+
+
+@pytest.mark.proves("INV-165")
+async def test_every_list_has_a_search_of_its_own_on_the_server(as_admin: Browser, call: Call) -> None:
+    await things(call)
+    await call.db.execute(
+        "update host_packages set repository_id = (select id from repositories)"
+        " where package_id = (select id from packages where name = 'webkit')"
+    )
+    webkit = await call.db.value("select id::text from packages where name = 'webkit'")
+    main = await call.db.value("select uuid::text from repositories")
+    for path, words, there, gone in (
+        ("/hosts", "old-web", "old-web-01", "web-01"),
+        ("/packages", "webk", "webkit", "libwebp"),
+        (f"/packages/{webkit}", "web-01", "web-01", ""),
+        (f"/packages/{webkit}", "nothing", "", "web-01"),
+        ("/repositories", "web.example", "main", ""),
+        ("/repositories", "nothing", "", "main"),
+        (f"/repositories/{main}", "web-01", "web-01", ""),
+        (f"/repositories/{main}", "nothing", "", "web-01"),
+        (f"/repositories/{main}/packages", "webk", "webkit", ""),
+        (f"/repositories/{main}/packages", "nothing", "", "webkit"),
+    ):
+        text = (await page(as_admin, f"{path}?all=1&search={words}")).split("<main")[1]
+        linked = set(re.findall(r"<a [^>]*>\s*([^<]+?)\s*<", text))
+        assert not there or there in linked, (path, words, linked)
+        assert gone not in linked, (path, words)
