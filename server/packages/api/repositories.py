@@ -142,8 +142,9 @@ async def delete(request: web.Request) -> web.Response:
 @gated("can_manage_hosts")
 async def enable(request: web.Request) -> web.Response:
     """Say of one host whether it has a repository enabled."""
-    body = await read_json(request, schemas.FlagBody)
     asked, host, repository = call(request), path_text(request, "host"), path_text(request, "repository")
+    await hosts.head(asked, host)
+    body = await read_json(request, schemas.FlagBody)
     row = await sources.enable(asked, host, repository, enabled=body.is_enabled)
     word = "enabled" if body.is_enabled else "disabled"
     return json_answer({"message": f"Repository {word} for host", "hostRepository": row})
