@@ -51,7 +51,7 @@ async def set_status(call: Call) -> None:
     await call.db.execute("update hosts set report_failed = true where friendly_name = 'error-1'")
 
 
-@pytest.mark.proves("INV-20")
+@pytest.mark.proves("INV-20", "INV-59")
 async def test_each_status_is_derived_when_it_is_read(as_admin: Browser, call: Call) -> None:
     await set_status(call)
     found = {row["friendly_name"]: row["status"] for row in await rows(as_admin)}
