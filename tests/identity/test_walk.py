@@ -136,7 +136,8 @@ def filled(path: str, place: Place | None) -> str:
 
 async def judged(row: Row, asker: Asker, answer: ClientResponse) -> str:
     """Return what is wrong with an answer; empty when nothing is."""
-    status, text = answer.status, await answer.text()
+    # A stream that opened passed its gate; it would go on for ever.
+    status, text = answer.status, "" if answer.content_type == "text/event-stream" else await answer.text()
     refused = status == 403 and '"code":"forbidden"' in text
     if status >= 500 and not (status == 503 and _NOT_SET_UP.match(row.path)):
         return "the server failed"
