@@ -41,8 +41,8 @@ _SECTIONS: Final = {
     "os": ("h.os_type", ""),
     "group": (
         "coalesce(s.name, '')",
-        f"""left join lateral (select g.name from host_group_members m join host_groups g on g.id = m.host_group_id
-                                where m.host_id = h.id and {among("g.uuid")}) s on true""",  # noqa: S608 (only constants are put together)
+        f"""left join (select m.host_id, g.name from host_group_members m join host_groups g on g.id = m.host_group_id
+                       where {among("g.uuid")}) s on s.host_id = h.id""",  # noqa: S608 (only constants are put together)
     ),
 }
 

@@ -4,7 +4,7 @@ export function startSelection(scope) {
     const form = bar.closest("form");
     if (!form || form.dataset.counting) continue;
     form.dataset.counting = "1";
-    const boxes = () => [...form.querySelectorAll("tbody input[type=checkbox]")];
+    const boxes = () => [...form.querySelectorAll("tbody .tick input[type=checkbox]")];
     const all = form.querySelector("[data-tick-all]");
     const every = form.querySelector("[data-bulk-all]");
     let last = null;
@@ -25,7 +25,7 @@ export function startSelection(scope) {
       if (every && ticked === 0) every.checked = false;
     };
     form.addEventListener("click", (event) => {
-      const box = event.target.closest("tbody input[type=checkbox]");
+      const box = event.target.closest("tbody .tick input[type=checkbox]");
       if (!box) return;
       if (event.shiftKey && last?.isConnected) {
         const [from, to] = [boxes().indexOf(last), boxes().indexOf(box)].sort((a, b) => a - b);
