@@ -27,7 +27,7 @@ HOST_TABS: Final = (
 )
 _LINES: Final = 30
 _STATE_ROWS: Final = 100
-_DEVIATIONS: Final = 100
+_DEVIATIONS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from server.core.call import Actor
 from server.core.secretbox import Secret
@@ -386,29 +386,3 @@ class IntegrationReport:
     components: dict[str, str] = field(default_factory=dict)
     scanner_info: dict[str, object] | None = None
     install_events: tuple[dict[str, str], ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Switches:
-    """Which integrations a host has.
-
-    Attributes:
-        applied: what its agent has.
-        pending: what differs and waits; ``None`` when nothing does.
-        sent_at: when what waits was sent; ``None`` until somebody applied it.
-        told: by integration what the agent last said of its set-up.
-    """
-
-    key: int
-    id: str
-    name: str
-    applied: dict[str, Any]
-    pending: dict[str, Any] | None
-    sent_at: datetime | None
-    default_profile_id: str | None
-    told: dict[str, Any]
-
-    @property
-    def wanted(self) -> dict[str, Any]:
-        """What holds once everything that waits is applied."""
-        return {**self.applied, **(self.pending or {})}

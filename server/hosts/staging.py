@@ -1,7 +1,7 @@
 """Switches of a host's integrations: they wait until somebody applies them and the agent has taken them over."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,12 +12,38 @@ from server.core.call import Call
 from server.core.ids import is_uuid
 from server.hosts.errors import HostMissing, NothingPending
 from server.hosts.events import HostsSeen
-from server.hosts.models import AgentHost, Switches
+from server.hosts.models import AgentHost
 from server.hosts.queries import changes
 
 SWITCHES: Final = (
     "docker_enabled", "compliance_mode", "compliance_openscap_enabled", "compliance_docker_bench_enabled",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Which integrations a host has.
+
+    Attributes:
+        applied: what its agent has.
+        pending: what differs and waits; ``None`` when nothing does.
+        sent_at: when what waits was sent; ``None`` until somebody applied it.
+        told: by integration what the agent last said of its set-up.
+    """
+
+    key: int
+    id: str
+    name: str
+    applied: dict[str, Any]
+    pending: dict[str, Any] | None
+    sent_at: datetime | None
+    default_profile_id: str | None
+    told: dict[str, Any]
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What holds once everything that waits is applied."""
+        return {**self.applied, **(self.pending or {})}
 
 
 async def switches(call: Call, uuid: str) -> Switches:

@@ -12,6 +12,7 @@ from aiohttp import ClientWebSocketResponse
 from server.channel import service as channel
 from server.core.call import Call
 from server.core.ids import HostId
+from tests.factories import scopes
 from tests.factories.hosts import Agent, Browser, added, enrolled, full_report, package
 from tests.factories.people import HTML, bearer, form_token, role_with
 
@@ -91,7 +92,7 @@ async def test_the_first_page_leads_to_the_lists_behind_its_numbers(
         assert "Offline" not in text
 
 
-@pytest.mark.proves("INV-62", "INV-70", "INV-71", "INV-95")
+@pytest.mark.proves("INV-62", "INV-70", "INV-71")
 async def test_fields_are_changed_where_they_stand(as_admin: Browser, client: Browser, call: Call) -> None:
     agent = await enrolled(call, client)
     await agent.update(full_report([package("a")]))
@@ -195,7 +196,7 @@ async def test_notes_are_read_by_all_and_written_by_some(as_admin: Browser, clie
     assert (await client.patch(path, json={"notes": "mine"}, headers=watcher)).status == 403
 
 
-@pytest.mark.proves("INV-65", "INV-82", "INV-83", "INV-84", "INV-72")
+@pytest.mark.proves("INV-64", "INV-65", "INV-82", "INV-83", "INV-84", "INV-72")
 async def test_commands_need_the_agent_and_leave_a_line(as_admin: Browser, client: Browser, call: Call) -> None:
     agent = await enrolled(call, client)
     await agent.update(full_report([package("a")]))
@@ -242,7 +243,7 @@ async def away(call: Call) -> str:
     return (await added(call, "db-01")).uuid
 
 
-@pytest.mark.proves("INV-90", "INV-91", "INV-96")
+@pytest.mark.proves("INV-90", "INV-91")
 async def test_switches_wait_until_they_are_applied_and_confirmed(
     as_admin: Browser, client: Browser, call: Call
 ) -> None:
@@ -398,13 +399,13 @@ async def test_the_host_as_the_dashboard_names_it(as_admin: Browser, client: Bro
     assert len(found["update_history"]) == 1
 
 
-@pytest.mark.proves("INV-100", "INV-101")
+@pytest.mark.proves("INV-101")
 async def test_the_agent_is_deployed_again_without_its_key(as_admin: Browser, call: Call) -> None:
     made = await added(call)
     text = await page(as_admin, f"/hosts/{made.uuid}/deploy")
     assert made.api_id in text
     assert made.api_key.reveal() not in text
-    assert "hashed – not usable" in await page(as_admin, f"/hosts/{made.uuid}/deploy?show=credentials")
+    assert "not usable" in await page(as_admin, f"/hosts/{made.uuid}/deploy?show=credentials")
 
 
 async def test_who_only_looks_is_offered_nothing(client: Browser, call: Call) -> None:
@@ -416,3 +417,63 @@ async def test_who_only_looks_is_offered_nothing(client: Browser, call: Call) ->
     for method, path in paths:
         answer = await client.request(method, f"/api/v1/hosts/{made.uuid}/{path}", headers=watcher, json={})
         assert answer.status == 403, path
+
+
+@pytest.mark.proves("INV-75")
+async def test_interfaces_with_every_address(as_admin: Browser, client: Browser, call: Call) -> None:
+    agent = await enrolled(call, client)
+    _, uuid = await host_of(call)
+    assert "has not reported its network yet" in await page(as_admin, f"/hosts/{uuid}/network")
+    two = {
+        "name": "wg0", "type": "tunnel", "macAddress": "", "mtu": 1420, "status": "down", "linkSpeed": -1, "duplex": "",
+        "addresses": [
+            {"address": "fd00::2", "family": "inet6", "netmask": "/64", "gateway": ""},
+            {"address": "192.0.2.2", "family": "inet", "netmask": "/30", "gateway": "192.0.2.1"},
+        ],
+    }  # fmt: skip
+    first = full_report([package("a")])["networkInterfaces"][0]
+    await agent.update(full_report([package("a")], networkInterfaces=[first, two]))
+    text = await page(as_admin, f"/hosts/{uuid}/network")
+    for words in ("10.20.0.1, 9.9.9.9", "eth0", "wg0", "UP", "DOWN", "52:54:00:aa:bb:01", "1420",
+                  "1 Gbit/s, full duplex",                   "fd00::2", "192.0.2.2", "gateway 192.0.2.1"):  # fmt: skip
+        assert words in text, words
+
+
+@pytest.mark.proves("INV-94")
+async def test_the_agent_says_how_ready_it_is_when_it_is_asked(as_admin: Browser, client: Browser, call: Call) -> None:
+    agent = await enrolled(call, client, docker_enabled=True)
+    host_id, uuid = await host_of(call)
+    tab = f"/hosts/{uuid}/integrations"
+    async with connected(call, agent, host_id) as link:
+        await post(as_admin, f"/hosts/{uuid}/refresh-status", {}, tab)
+        assert await told(link) == {"type": "refresh_integration_status"}
+        said = {"integration": "docker", "enabled": True, "status": "partial", "message": "Engine is slow",
+                "components": {"engine": "ready"}}  # fmt: skip
+        assert (await agent.post("/hosts/integration-status", json=said)).status == 200
+    text = await page(as_admin, tab)
+    for words in ("Partial", "Engine is slow", "engine"):
+        assert words in text, words
+    cached = await (await as_admin.get(f"/api/v1/hosts/{uuid}/integrations/docker/status")).json()
+    assert (cached["source"], cached["status"]["status"]) == ("cached", "partial")
+    queue = await (await as_admin.get(f"/api/v1/hosts/{uuid}/agent-queue")).json()
+    assert [one["status"] for one in queue["job_history"]] == ["completed"]
+
+
+async def test_who_is_limited_meets_no_page_of_other_hosts(client: Browser, call: Call) -> None:
+    web, db = await scopes.group(call, "web"), await scopes.group(call, "db")
+    mine, other = await added(call, "web-01", group_ids=(web,)), await added(call, "db-01", group_ids=(db,))
+    program = await scopes.program_of(call, await scopes.limited(call, web))
+    paths = ("integrations", "agent-queue", "notes", "package-reports", "compare")
+    for host, status in ((mine, 200), (other, 404)):
+        for path in paths:
+            answer = await client.get(f"/api/v1/hosts/{host.uuid}/{path}", headers=program)
+            assert answer.status == status, path
+        renamed = await client.patch(f"/api/v1/hosts/{host.uuid}/notes", json={"notes": "x"}, headers=program)
+        assert renamed.status == status
+        assert (await client.get(f"/api/v1/dashboard/hosts/{host.uuid}/activity", headers=program)).status == status
+    bulk = await client.post(
+        "/api/v1/hosts/bulk/fetch-report", json={"hostIds": [mine.uuid, other.uuid]}, headers=program
+    )
+    errors = [one["error"] for one in (await bulk.json())["results"]]
+    assert errors == ["Agent is not currently connected", "Host not found"]
+    assert (await client.get(f"/api/v1/hosts/{mine.uuid}/compare?with={other.uuid}", headers=program)).status == 404

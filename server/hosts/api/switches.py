@@ -6,7 +6,7 @@ from aiohttp import web
 
 from server.hosts import forms, service
 from server.hosts.errors import UnknownIntegration
-from server.hosts.models import Switches
+from server.hosts.staging import Switches
 from server.web.forms import read_json
 from server.web.problems import json_answer
 from server.web.routing import Routes, call, gated, path_text

@@ -8,8 +8,8 @@ from aiohttp import web
 from server.core.errors import Problem
 from server.hosts import forms, rules, service, tags
 from server.hosts.addresses import server_url
-from server.hosts.models import Switches
 from server.hosts.pages.frame import HostPage, crumbs, framed
+from server.hosts.staging import Switches
 from server.settings import service as settings
 from server.web import flash
 from server.web.forms import form_values, parse, posted, read_form
