@@ -32,7 +32,7 @@ async def fleet(call: Call, client: Browser) -> None:
     await added(call, "silent")
 
 
-@pytest.mark.proves("INTG-GH-01", "INTG-GH-04", "INTG-GH-08", "INTG-DIFF-08")
+@pytest.mark.proves("INTG-GH-01", "INTG-GH-04", "INTG-GH-08", "INTG-DIFF-08", "INV-164")
 async def test_the_figures(client: Browser, call: Call, make: Maker) -> None:
     token = await make("gethomepage")
     await fleet(call, client)

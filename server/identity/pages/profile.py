@@ -85,6 +85,7 @@ class ProfilePage(Page):
     modules: list[tuple[str, bool]]
     factors: list[tuple[str, str, bool]]
     has_password: bool
+    may_arrange: bool
     linked: Linked
 
 
@@ -179,6 +180,7 @@ async def _profile_page(
             ("Passkeys", str(keys) if keys else "None", bool(keys)),
         ],
         has_password=found.has_password,
+        may_arrange=asked.actor.may("can_view_dashboard"),
         linked=await linked.mine(asked, offers_discord=await discord.is_offered(asked)),
     )
 
