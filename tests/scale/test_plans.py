@@ -8,6 +8,7 @@ import pytest
 from server.core.call import Call
 from server.core.db import Database
 from server.demo import service as demo
+from server.packages import counters
 from tests.conftest import Browser
 from tests.factories.addresses import addresses
 from tests.factories.people import HTML, bearer
@@ -15,14 +16,19 @@ from tests.factories.scopes import limited, program_of
 from tests.scale.plans import Heard, large_tables, whole_reads
 
 _HOSTS: Final = 10_000
-#: Part of a statement, and why it may read a large table from one end to the other.
-ALLOWED: Final[dict[str, str]] = {}
+_LIVE: Final = "counted ahead of time for the whole fleet only; live for who sees a part of it, by several processes"
+#: Part of a statement, and why it may read a large table from one end to the other for somebody who is limited.
+ALLOWED: Final[dict[str, str]] = {
+    "from host_packages i": _LIVE,
+}
 
 
 @pytest.fixture
 async def fleet(call: Call) -> Call:
     made = await demo.fill(call, _HOSTS, 1, lambda *_: None)
     assert made.packages == 2_000_000
+    # What the server does every two minutes.
+    await counters.refresh(call)
     return call
 
 
@@ -48,13 +54,13 @@ async def walk(client: Browser, headers: dict[str, str], paths: Iterable[str], h
     return broken
 
 
-async def complaints(db: Database, heard: Heard) -> list[str]:
+async def complaints(db: Database, heard: Heard, allowed: Iterable[str] = ()) -> list[str]:
     large = await large_tables(db)
     assert {"host_packages", "host_activity"} <= set(large)
     found = []
     for sql, (params, address) in heard.statements.items():
         reads = await whole_reads(db, sql, params, large)
-        if reads and not any(part in sql for part in ALLOWED):
+        if reads and not any(part in sql for part in allowed):
             found.append(f"{address}: {', '.join(reads)}: {' '.join(sql.split())[:200]}")
     return found
 
@@ -74,7 +80,7 @@ async def test_no_page_and_no_list_reads_a_large_table_from_one_end_to_the_other
     groups = await fleet.db.column("select uuid::text from host_groups order by lower(name) limit 3")
     somebody = await limited(fleet, *groups, role="admin")
     assert await walk(client, await program_of(fleet, somebody), there.paths, heard) == {}
-    assert await complaints(fleet.db, heard) == []
+    assert await complaints(fleet.db, heard, ALLOWED) == []
 
 
 async def test_a_statement_that_reads_everything_would_be_seen(call: Call) -> None:
