@@ -67,9 +67,12 @@ PAGES.append(
         {
             "shell": shell("Add a host", "/hosts", (("Hosts", "/hosts"), ("Add", ""))),
             "complaints": [],
-            "groups": [(uuid(50), "web", True), (uuid(51), "database", False)],
+            "platform": "linux",
+            "systems": [],
+            "groups": [(uuid(50), "web", "#3B82F6", True), (uuid(51), "database", "#EF4444", False)],
             "fields": [
-                Field("friendly_name", "Name", placeholder="server.example.com", help="How people call it here.")
+                Field("friendly_name", "Name", placeholder="server.example.com", help="How people call it here."),
+                Field("docker_enabled", "Docker", "boolean", value=False),
             ],
         },
     )
@@ -88,8 +91,13 @@ PAGES.append(
             "api_id": "patchmon_7f3a9c21d4",
             "api_key": "8d1f0c4be6a94d6a0f",
             "install_command": command,
-            "connected": False,
-            "reported": False,
+            "stage": "connected",
+            "stages": [
+                ("waiting", "Waiting for connection", "wifi", "done"),
+                ("connected", "Connected", "plug-connected", "now"),
+                ("receiving", "Receiving initial report", "download", "later"),
+                ("done", "Done", "circle-check", "later"),
+            ],
         },
     )
 )
