@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -32,6 +33,12 @@ async def page(client: Browser, path: str, status: int = 200) -> str:
 
 def names(answer: dict[str, Any]) -> list[str]:
     return [one["name"] for one in answer["packages"]]
+
+
+def launch(hosts: str, names: str) -> str:
+    """The address of the form that updates these packages on these hosts."""
+    chosen = {"hosts": hosts, "patch_scope": "packages", "patch_packages": names}
+    return f"/playbooks/patch/launch?{urlencode(chosen)}"
 
 
 async def uuid_of(call: Call, name: str) -> str:
@@ -205,12 +212,38 @@ async def test_chosen_hosts_lead_to_the_form_that_patches_but_not_windows(
     assert "Critical" in text
     one, win = await uuid_of(call, "web-02"), await uuid_of(call, "win-01")
     answer = await post_form(as_admin, f"/packages/{key}", f"/packages/{key}/patch", {"row": one})
-    assert answer.headers["Location"] == f"/playbooks/patch/launch?hosts={one}"
+    assert answer.headers["Location"] == launch(one, names="bash")
+    text = await page(as_admin, f"/packages?host={win}")
+    assert "Patch all" not in text
+    assert "Patch selected" not in text
     answer = await post_form(as_admin, f"/packages/{key}", f"/packages/{key}/patch", {"row": win})
     assert answer.headers["Location"] == f"/packages/{key}"
     answer = await post_form(as_admin, f"/packages/{key}", f"/packages/{key}/patch", {"all": "1", "matching": ""})
     two = await uuid_of(call, "web-03")
-    assert answer.headers["Location"] == f"/playbooks/patch/launch?hosts={one},{two}"
+    assert answer.headers["Location"] == launch(f"{one},{two}", names="bash")
+
+
+@pytest.mark.proves("INV-123", "INV-124", "INV-129")
+async def test_chosen_packages_of_one_host_are_patched_together(as_admin: Browser, client: Browser, call: Call) -> None:
+    await three_hosts(call, client)
+    host = await uuid_of(call, "web-02")
+    here = f"/packages?host={host}"
+    assert "Patch selected" not in await page(as_admin, "/packages"), "only of one host"
+    assert "Patch selected" in await page(as_admin, here)
+    rows = await call.db.all("select name, id::text from packages")
+    keys = {row["name"]: row["id"] for row in rows}
+    form = {"row": keys["bash"], "matching": f"host={host}"}
+    answer = await post_form(as_admin, here, "/packages/patch", form)
+    assert answer.headers["Location"] == launch(host, "bash")
+    text = await page(as_admin, answer.headers["Location"])
+    assert ">bash</textarea>" in text
+    assert '<option value="packages" selected>' in text
+    answer = await post_form(as_admin, here, "/packages/patch", {"all": "1", "matching": f"host={host}"})
+    assert answer.headers["Location"] == launch(host, "openssl\nbash")
+    answer = await post_form(as_admin, here, "/packages/patch", {**form, "row": keys["curl"]})
+    assert answer.headers["Location"] == here, "it is up to date on this host"
+    answer = await post_form(as_admin, here, "/packages/patch", {"row": keys["bash"], "matching": ""})
+    assert answer.status == 404
 
 
 async def test_limited_people_see_the_packages_of_their_hosts_only(

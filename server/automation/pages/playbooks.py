@@ -71,7 +71,9 @@ async def launch_form(request: web.Request) -> web.Response:
     """Show the form that the playbook's variables make."""
     found = await service.playbook(call(request), schemas.plain(path_text(request, "playbook")))
     chosen = [*request.query.getall("host", []), *(",".join(request.query.getall("hosts", [])).split(","))]
-    return await _form(request, found, [one for one in chosen if one], request.query.getall("group", []), check=True)
+    values = {one.name: schemas.plain(request.query[one.name]) for one in found.fields if one.name in request.query}
+    groups = request.query.getall("group", [])
+    return await _form(request, found, [one for one in chosen if one], groups, check=True, values=values)
 
 
 async def _form(

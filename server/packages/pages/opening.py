@@ -40,6 +40,11 @@ async def named_host(request: web.Request, table: Table) -> tuple[Table, int | N
     return _with_word(table, "host", uuid, head.name), head.key
 
 
+async def can_be_patched(request: web.Request) -> bool:
+    """Tell whether updates of the one host the list is of can be started from here; Windows updates itself."""
+    return (await hosts.head(call(request), request.query["host"])).expected_platform != "windows"
+
+
 async def named_repository(request: web.Request, table: Table) -> tuple[Table, int | None]:
     """Return the key of the repository that ``repository`` names, and the list with its name for the chip."""
     uuid = request.query.get("repository", "")

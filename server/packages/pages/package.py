@@ -1,5 +1,6 @@
 """One package: who has it, why it is outdated there, and what happened to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
@@ -14,6 +15,7 @@ from server.packages.pages.opening import opened
 from server.packages.views import PackageHead, PackageHost, Passed
 from server.web import flash
 from server.web.filters import Filter
+from server.web.formats import link
 from server.web.forms import posted
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
@@ -127,11 +129,17 @@ async def patch(request: web.Request) -> web.Response:
         wanted = replace(chosen.matching, window=Window(1, _MOST_HOSTS))
         ids = [host.id for host in (await _hosts(request, package, wanted)).items]
     found = await fleet.patchable(asked, package.key, ids)
-    answer = web.Response(status=303, headers={"Location": f"/playbooks/patch/launch?hosts={','.join(found)}"})
+    answer = web.Response(status=303, headers={"Location": launch_form(found, [package.name])})
     if not found:
         answer.headers["Location"] = package.url
         flash.say(answer, request, "attention", "None of these hosts has an update that can be installed from here.")
     return answer
+
+
+def launch_form(host_ids: Sequence[str], names: Sequence[str]) -> str:
+    """Return the address of the form that updates these packages on these hosts."""
+    chosen = {"patch_scope": "packages", "patch_packages": "\n".join(names)}
+    return link("/playbooks/patch/launch", {"hosts": ",".join(host_ids), **chosen})
 
 
 @routes.get("/packages/{package}/activity")
