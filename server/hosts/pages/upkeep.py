@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 
 from aiohttp import web
 
-from server.core.errors import Problem
+from server.core.errors import Conflict, Invalid, Refused
 from server.hosts import forms, rules, service, tags
 from server.hosts.addresses import server_url
 from server.hosts.pages.frame import HostPage, crumbs, framed
@@ -77,7 +77,7 @@ async def edit(request: web.Request) -> web.Response:
     given = {name: values.get(name, "") for name in await posted(request)}
     try:
         await service.edit(call(request), path_text(request, "host"), parse(forms.EditBody, given).given)
-    except Problem as refused:
+    except (Invalid, Conflict, Refused) as refused:
         complaints = getattr(refused, "complaints", None)
         return _back(request, place, "bad", "; ".join(complaints.values()) if complaints else str(refused))
     return _back(request, place, "good", "Saved.")
@@ -92,7 +92,7 @@ async def set_groups(request: web.Request) -> web.Response:
         await service.set_groups(
             call(request), path_text(request, "host"), [chosen] if isinstance(chosen, str) else chosen
         )
-    except Problem as refused:
+    except (Invalid, Conflict, Refused) as refused:
         return _back(request, "", "bad", str(refused))
     return _back(request, "", "good", "Groups saved.")
 
@@ -105,7 +105,7 @@ async def set_tags(request: web.Request) -> web.Response:
     try:
         wanted = tags.read([text.strip() for text in typed.split(",") if text.strip()])
         await tags.replace(call(request), path_text(request, "host"), wanted)
-    except Problem as refused:
+    except (Invalid, Conflict, Refused) as refused:
         return _back(request, "", "bad", str(refused))
     return _back(request, "", "good", "Tags saved.")
 
