@@ -106,6 +106,7 @@ async def test_the_roles_are_told_with_their_totals(client: Browser, call: Call)
     assert all(one["is_builtin"] for one in roles)
 
 
+@pytest.mark.proves("SET-03")
 async def test_the_menu_shows_what_one_may_open(client: Browser, call: Call) -> None:
     await sign_in(client, (await person(call, "readonly")).username)
     page = await (await client.get("/settings/profile", headers=HTML)).text()

@@ -100,7 +100,7 @@ async def test_settings_open_at_the_highest_page_one_may_see(client: Browser, ca
         assert (await client.get(path, headers=HTML)).status == 200
 
 
-@pytest.mark.proves("PROFILE-04")
+@pytest.mark.proves("PROFILE-04", "SET-01")
 async def test_the_settings_have_sections_and_say_what_the_environment_decides(as_admin: Browser) -> None:
     page = await (await as_admin.get("/settings/users", headers=HTML)).text()
     bar = page.split('aria-label="Settings"')[1].split("</nav>")[0]

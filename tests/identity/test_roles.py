@@ -20,7 +20,7 @@ async def said(client: Browser, method: str, path: str, body: object = None) -> 
     return answer.status, await answer.json()
 
 
-@pytest.mark.proves("ROLE-01", "ROLE-02")
+@pytest.mark.proves("ROLE-01", "ROLE-02", "SET-05")
 async def test_built_in_roles_stay_and_only_two_can_be_changed(as_admin: Browser) -> None:
     for role in ("superadmin", "admin", "user"):
         status, body = await said(as_admin, "PUT", f"{ROLES}/{role}", {"can_manage_hosts": True})
@@ -80,7 +80,7 @@ async def test_nobody_puts_more_into_a_role_than_they_may_pass_on(client: Browse
     assert answer.status == 403, "a token changes no roles"
 
 
-@pytest.mark.proves("ROLE-08", "ROLE-16")
+@pytest.mark.proves("ROLE-08", "ROLE-16", "SET-05")
 async def test_the_page_shows_and_changes_them(as_admin: Browser, call: Call) -> None:
     page = await (await as_admin.get("/settings/roles", headers=HTML)).text()
     for total in (20, 19, 13, 6, 5):

@@ -137,6 +137,7 @@ async def test_the_form_comes_back_with_every_complaint_and_no_password(client: 
     assert "The two passwords are not the same" in await different.text()
 
 
+@pytest.mark.proves("OPS-44")
 async def test_login_settings_tell_the_policy_that_is_enforced(client: Browser, call: Call) -> None:
     strict = await (await client.get("/api/v1/settings/login-settings")).json()
     assert strict["password_policy"] == {

@@ -156,7 +156,7 @@ async def test_many_guesses_at_once_get_no_more_than_five(client: Browser, call:
     assert await call.db.value("select count(*) from audit_log where action = 'identity.code_refused'") == 5
 
 
-@pytest.mark.proves("TFA-07", "TFA-08", "TFA-09")
+@pytest.mark.proves("TFA-07", "TFA-08", "TFA-09", "OPS-48")
 async def test_a_backup_code_works_once_and_a_new_set_kills_the_old(client: Browser, call: Call) -> None:
     user = await person(call)
     _, codes = await enabled(client, user)

@@ -24,7 +24,20 @@ async def wizard(client: Browser, world: World) -> Wizard:
     return Wizard(client, await token_of_link(world))
 
 
-@pytest.mark.proves("SETUP-03", "SETUP-10", "SETUP-13", "SETUP-14")
+@pytest.mark.proves(
+    "SETUP-03",
+    "SETUP-10",
+    "SETUP-13",
+    "SETUP-14",
+    "OPS-42",
+    "OPS-50",
+    "OPS-54",
+    "OPS-55",
+    "OPS-42",
+    "OPS-50",
+    "OPS-54",
+    "OPS-55",
+)
 async def test_the_steps_follow_each_other_and_nothing_is_made_before_the_last(wizard: Wizard, call: Call) -> None:
     first = await wizard.page()
     assert steps(first) == [
@@ -64,7 +77,7 @@ async def test_the_steps_follow_each_other_and_nothing_is_made_before_the_last(w
     assert (again.status, again.headers["Location"]) == (303, "/login")
 
 
-@pytest.mark.proves("SETUP-08")
+@pytest.mark.proves("SETUP-08", "OPS-47", "OPS-49", "OPS-47", "OPS-49")
 async def test_the_second_factor_is_offered_and_can_be_left_out(wizard: Wizard, call: Call) -> None:
     await wizard.enter_person()
     page = await wizard.page(2)
@@ -75,11 +88,12 @@ async def test_the_second_factor_is_offered_and_can_be_left_out(wizard: Wizard, 
     assert skip is not None
     assert heading(await wizard.page(3)) == "Confirm Server URL"
     await wizard.enter_url()
+    assert await call.db.value("select count(*) from users") == 0
     await wizard.finish()
     assert await call.db.value("select tfa_enabled from users") is False
 
 
-@pytest.mark.proves("SETUP-09")
+@pytest.mark.proves("SETUP-09", "OPS-48", "OPS-48")
 async def test_the_second_factor_is_set_up_on_the_way(wizard: Wizard, call: Call) -> None:
     await wizard.enter_person()
     begun = await wizard.send("/setup/factor", {}, 2)
@@ -109,7 +123,7 @@ async def test_the_second_factor_is_set_up_on_the_way(wizard: Wizard, call: Call
     assert (await first.json())["requiresTfa"] is True
 
 
-@pytest.mark.proves("SETUP-11")
+@pytest.mark.proves("SETUP-11", "OPS-50", "OPS-51", "OPS-50", "OPS-51")
 async def test_a_self_signed_certificate_is_explained_and_reaches_the_install_command(wizard: Wizard) -> None:
     await wizard.enter_person()
     page = await wizard.page(3)
@@ -129,6 +143,7 @@ async def test_a_self_signed_certificate_is_explained_and_reaches_the_install_co
     )
     script = await answer.text()
     assert answer.status == 200, script
+    assert "https://patch.example.com" in script
     assert re.search(r"curl [^\n]*-[a-zA-Z]*k|CURL_FLAGS=\S*k", script), script[:3000]
     assert re.search(r"skip_ssl_verify: true|SKIP_SSL_VERIFY=.?true", script)
 
@@ -184,7 +199,7 @@ async def test_the_later_steps_are_nobodys_without_link_or_session(
     assert client is wizard.browser
 
 
-@pytest.mark.proves("SETUP-15")
+@pytest.mark.proves("SETUP-15", "OPS-55", "OPS-56", "OPS-55", "OPS-56")
 async def test_what_failed_can_be_tried_again_or_left_out(wizard: Wizard, call: Call) -> None:
     await wizard.enter_person()
     await wizard.enter_url()
@@ -208,6 +223,7 @@ async def test_what_failed_can_be_tried_again_or_left_out(wizard: Wizard, call: 
     assert (await (await wizard.browser.get("/api/v1/settings")).json())["server_url"] == "https://patch.example.com"
 
 
+@pytest.mark.proves("OPS-56", "OPS-56")
 async def test_who_leaves_the_failed_url_out_gets_to_the_dashboard(wizard: Wizard, call: Call) -> None:
     await wizard.enter_person()
     await wizard.enter_url()
@@ -264,7 +280,7 @@ class TestNewsletter:
     def env(self, env: Env, list_server: TestServer) -> Env:
         return replace(env, given=Secret({"NEWSLETTER_URL": str(list_server.make_url("/subscribe"))}))
 
-    @pytest.mark.proves("SETUP-12")
+    @pytest.mark.proves("SETUP-12", "OPS-42", "OPS-53")
     @pytest.mark.parametrize("wants", [True, False])
     async def test_one_request_and_only_for_who_asked(
         self, wizard: Wizard, heard: list[dict[str, str]], *, wants: bool
@@ -281,6 +297,7 @@ class TestNewsletter:
         assert heard == ([{"name": "Ada Lovelace", "email": "ada@example.com"}] if wants else [])
 
 
+@pytest.mark.proves("OPS-53")
 async def test_the_newsletter_is_hidden_where_none_is_configured(wizard: Wizard) -> None:
     told = await (await wizard.browser.get("/api/v1/settings/login-settings")).json()
     assert told["show_newsletter"] is False

@@ -50,7 +50,7 @@ async def fill_person(page: Page, password: str = PASSWORD) -> None:
         await page.fill(f"[name={name}]", value)
 
 
-@pytest.mark.proves("SETUP-05", "SETUP-09", "SETUP-13")
+@pytest.mark.proves("SETUP-05", "SETUP-09", "SETUP-13", "OPS-44")
 async def test_the_set_up_with_scripts_and_a_second_factor(
     house: House, server_process: ServerProcess, walk: tuple[Page, list[str]]
 ) -> None:

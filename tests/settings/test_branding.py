@@ -242,6 +242,7 @@ async def test_it_is_for_who_manages_the_settings(client: Browser, call: Call, r
     assert (await client.get(f"{LOGOS}/light")).status == 200
 
 
+@pytest.mark.proves("SET-03")
 async def test_the_module_closes_changing_but_not_seeing(as_admin: Browser, client: Browser, call: Call) -> None:
     await upload(as_admin, picture())
     settings_page = "/settings/environment"

@@ -233,6 +233,23 @@ async def test_the_pages_of_the_settings_lead_to_each_other(as_admin: Browser) -
     assert 'href="/settings/environment"' not in overview
 
 
+@pytest.mark.proves("OPS-52", "SET-14")
+async def test_another_url_is_for_new_commands_only(as_admin: Browser, server: TestServer, call: Call) -> None:
+    host = await hosts.create(call, NewHost("web-01"))
+    headers = {"X-API-ID": host.api_id, "X-API-KEY": host.api_key.reveal()}
+    url = f"{url_of(server)}/api/v1/agents/ws"
+    async with ClientSession() as session, session.ws_connect(url, headers=headers) as link:
+        for name in ("one", "two"):
+            page = "/settings/server-url"
+            saved = await post_form(as_admin, page, page, {"server_url": f"https://{name}.example.com"})
+            assert saved.status == 303
+            script = await (await as_admin.get("/api/v1/hosts/install", headers=headers)).text()
+            assert f"https://{name}.example.com" in script
+        # An agent that is connected hears nothing of it.
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(link.receive(), 0.5)
+
+
 async def test_another_interval_reaches_connected_agents_at_once(
     as_admin: Browser, server: TestServer, call: Call
 ) -> None:
@@ -277,6 +294,7 @@ async def test_a_change_counts_at_the_next_request(as_admin: Browser) -> None:
     assert (await as_admin.put("/api/v1/auth/change-password", json=asked)).status == 200
 
 
+@pytest.mark.proves("SET-01")
 @pytest.mark.parametrize(
     ("permissions", "page"),
     [

@@ -155,6 +155,7 @@ class TestBehindProxy:
         }
 
 
+@pytest.mark.proves("SET-14")
 async def test_the_page_changes_the_url(client: Browser, call: Call) -> None:
     await sign_in(client, (await person(call, "admin")).username)
     page = "/settings/server-url"
