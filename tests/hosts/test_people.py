@@ -243,7 +243,8 @@ async def test_the_pages_of_a_host(as_admin: Browser, client: Browser, call: Cal
     rows = [package("openssl", "3.0.1", "3.0.2", isSecurityUpdate=True), package("bash", "5.1", "5.2"), package("vim")]
     await agent.update(full_report(rows))
     shown = await page(as_admin, f"/hosts/{uuid}")
-    assert "Full report: 3 packages, 2 updates, 1 for security" in shown
+    assert "Full report" in shown
+    assert "3 packages, 2 updates, 1 for security" in shown
     assert "6.1.0-26-amd64" in shown
     shown = await page(as_admin, f"/hosts/{uuid}/packages")
     assert shown.index("openssl") < shown.index("bash") < shown.index("vim")
