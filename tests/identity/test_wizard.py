@@ -24,20 +24,7 @@ async def wizard(client: Browser, world: World) -> Wizard:
     return Wizard(client, await token_of_link(world))
 
 
-@pytest.mark.proves(
-    "SETUP-03",
-    "SETUP-10",
-    "SETUP-13",
-    "SETUP-14",
-    "OPS-42",
-    "OPS-50",
-    "OPS-54",
-    "OPS-55",
-    "OPS-42",
-    "OPS-50",
-    "OPS-54",
-    "OPS-55",
-)
+@pytest.mark.proves("SETUP-03", "SETUP-10", "SETUP-13", "SETUP-14", "OPS-42", "OPS-50", "OPS-54", "OPS-55")
 async def test_the_steps_follow_each_other_and_nothing_is_made_before_the_last(wizard: Wizard, call: Call) -> None:
     first = await wizard.page()
     assert steps(first) == [
@@ -77,7 +64,7 @@ async def test_the_steps_follow_each_other_and_nothing_is_made_before_the_last(w
     assert (again.status, again.headers["Location"]) == (303, "/login")
 
 
-@pytest.mark.proves("SETUP-08", "OPS-47", "OPS-49", "OPS-47", "OPS-49")
+@pytest.mark.proves("SETUP-08", "OPS-47", "OPS-49")
 async def test_the_second_factor_is_offered_and_can_be_left_out(wizard: Wizard, call: Call) -> None:
     await wizard.enter_person()
     page = await wizard.page(2)
@@ -93,7 +80,7 @@ async def test_the_second_factor_is_offered_and_can_be_left_out(wizard: Wizard, 
     assert await call.db.value("select tfa_enabled from users") is False
 
 
-@pytest.mark.proves("SETUP-09", "OPS-48", "OPS-48")
+@pytest.mark.proves("SETUP-09", "OPS-48")
 async def test_the_second_factor_is_set_up_on_the_way(wizard: Wizard, call: Call) -> None:
     await wizard.enter_person()
     begun = await wizard.send("/setup/factor", {}, 2)
@@ -123,7 +110,7 @@ async def test_the_second_factor_is_set_up_on_the_way(wizard: Wizard, call: Call
     assert (await first.json())["requiresTfa"] is True
 
 
-@pytest.mark.proves("SETUP-11", "OPS-50", "OPS-51", "OPS-50", "OPS-51")
+@pytest.mark.proves("SETUP-11", "OPS-50", "OPS-51")
 async def test_a_self_signed_certificate_is_explained_and_reaches_the_install_command(wizard: Wizard) -> None:
     await wizard.enter_person()
     page = await wizard.page(3)
@@ -199,7 +186,7 @@ async def test_the_later_steps_are_nobodys_without_link_or_session(
     assert client is wizard.browser
 
 
-@pytest.mark.proves("SETUP-15", "OPS-55", "OPS-56", "OPS-55", "OPS-56")
+@pytest.mark.proves("SETUP-15", "OPS-55", "OPS-56")
 async def test_what_failed_can_be_tried_again_or_left_out(wizard: Wizard, call: Call) -> None:
     await wizard.enter_person()
     await wizard.enter_url()
@@ -223,7 +210,7 @@ async def test_what_failed_can_be_tried_again_or_left_out(wizard: Wizard, call: 
     assert (await (await wizard.browser.get("/api/v1/settings")).json())["server_url"] == "https://patch.example.com"
 
 
-@pytest.mark.proves("OPS-56", "OPS-56")
+@pytest.mark.proves("OPS-56")
 async def test_who_leaves_the_failed_url_out_gets_to_the_dashboard(wizard: Wizard, call: Call) -> None:
     await wizard.enter_person()
     await wizard.enter_url()
