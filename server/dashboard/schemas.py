@@ -65,41 +65,10 @@ def columns(chosen: Columns) -> Json:
 
 
 def stats(found: Stats) -> Json:
-    """Return every number.
-
-    What is called after packages counts each package once; ``pendingUpdates`` adds up what waits on each host.
-    """
-    fleet = found.fleet
+    """Return every number."""
     return {
-        "cards": {
-            **navigation(found)["cards"],
-            "upToDateHosts": fleet.up_to_date,
-            "hostsWithSecurityUpdates": fleet.need_security_updates,
-            "hostsNeedingReboot": fleet.need_reboot,
-            "hostsAwaitingData": fleet.never_reported,
-            "activeHosts": fleet.active,
-            "staleHosts": fleet.stale,
-            "securityUpdates": found.kinds.security,
-            "pendingUpdates": fleet.updates,
-            "pendingSecurityUpdates": fleet.security_updates,
-            **({} if found.people is None else {"totalUsers": found.people}),
-        },
-        "charts": {
-            "osDistribution": [
-                {"name": one.name, "count": one.hosts, "os_type": one.kind, "os_version": one.version}
-                for one in found.systems
-            ],
-            "updateStatusDistribution": [
-                {"name": "Up to date", "count": fleet.up_to_date},
-                {"name": "Needs updates", "count": fleet.need_updates - fleet.need_security_updates},
-                {"name": "Needs security updates", "count": fleet.need_security_updates},
-                {"name": "Never reported", "count": fleet.never_reported},
-            ],
-            "packageUpdateDistribution": [
-                {"name": "Security", "count": found.kinds.security},
-                {"name": "Regular", "count": found.kinds.outdated - found.kinds.security},
-            ],
-        },
+        "cards": cards(found),
+        "charts": charts(found),
         "trends": {
             "updateTrends": [
                 {
@@ -112,6 +81,48 @@ def stats(found: Stats) -> Json:
             ]
         },
         "lastUpdated": found.at,
+    }
+
+
+def cards(found: Stats) -> Json:
+    """Return the numbers of the cards.
+
+    What is called after packages counts each package once; ``pendingUpdates`` adds up what waits on each host.
+    """
+    fleet = found.fleet
+    return {
+        **navigation(found)["cards"],
+        "upToDateHosts": fleet.up_to_date,
+        "hostsWithSecurityUpdates": fleet.need_security_updates,
+        "hostsNeedingReboot": fleet.need_reboot,
+        "hostsAwaitingData": fleet.never_reported,
+        "activeHosts": fleet.active,
+        "staleHosts": fleet.stale,
+        "securityUpdates": found.kinds.security,
+        "pendingUpdates": fleet.updates,
+        "pendingSecurityUpdates": fleet.security_updates,
+        **({} if found.people is None else {"totalUsers": found.people}),
+    }
+
+
+def charts(found: Stats) -> Json:
+    """Return the parts of each chart."""
+    fleet = found.fleet
+    return {
+        "osDistribution": [
+            {"name": one.name, "count": one.hosts, "os_type": one.kind, "os_version": one.version}
+            for one in found.systems
+        ],
+        "updateStatusDistribution": [
+            {"name": "Up to date", "count": fleet.up_to_date},
+            {"name": "Needs updates", "count": fleet.need_updates - fleet.need_security_updates},
+            {"name": "Needs security updates", "count": fleet.need_security_updates},
+            {"name": "Never reported", "count": fleet.never_reported},
+        ],
+        "packageUpdateDistribution": [
+            {"name": "Security", "count": found.kinds.security},
+            {"name": "Regular", "count": found.kinds.outdated - found.kinds.security},
+        ],
     }
 
 

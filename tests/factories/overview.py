@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 
+from server.core import clock
 from server.core.call import Call
 from tests.conftest import Browser
 from tests.factories.people import HTML
@@ -38,8 +40,9 @@ async def add_host(
     if hours_silent is not None:
         await call.db.execute(
             "insert into host_inventory (host_id, packages, updates, security_updates, updated_at)"
-            " values (%(host)s, %(packages)s, %(updates)s, %(security)s, now())",
+            " values (%(host)s, %(packages)s, %(updates)s, %(security)s, %(at)s)",
             host=host["id"],
+            at=clock.now() - timedelta(hours=hours_silent),
             packages=len(packages),
             updates=sum(1 for _, needs in packages if needs),
             security=sum(1 for _, needs in packages if needs == "security"),

@@ -134,19 +134,18 @@ async def list_stale(db: Database, groups: Groups, stale_before: datetime, limit
 
 
 async def list_recent_reports(db: Database, groups: Groups, limit: int) -> list[ReportLine]:
-    """Return the hosts that were heard of last."""
+    """Return the hosts that brought news last, by the small table that every report with news writes."""
     return await db.all(
         f"""
-        select r.uuid as id, r.friendly_name as name, r.hostname, r.last_update as at,
-               coalesce(i.packages, 0) as packages, coalesce(i.updates, 0) as updates,
-               coalesce(i.security_updates, 0) as security_updates
-          from (select h.id, h.uuid, h.friendly_name, h.hostname, h.last_update
-                  from hosts h
-                 where h.last_update is not null and {in_scope("h.id")}
-                 order by h.last_update desc, h.id
-                 limit %(limit)s) r
-          left join host_inventory i on i.host_id = r.id
-         order by r.last_update desc, r.id
+        select h.uuid as id, h.friendly_name as name, h.hostname, i.updated_at as at, i.packages, i.updates,
+               i.security_updates
+          from (select r.host_id, r.packages, r.updates, r.security_updates, r.updated_at
+                  from host_inventory r
+                 where {in_scope("r.host_id")}
+                 order by r.updated_at desc, r.host_id
+                 limit %(limit)s) i
+          join hosts h on h.id = i.host_id
+         order by i.updated_at desc, i.host_id
         """,  # noqa: S608 (only constants are put together)
         ReportLine,
         groups=groups,
