@@ -62,7 +62,7 @@ async def show_views(request: web.Request) -> web.Response:
 @gated()
 async def save_form(request: web.Request) -> web.Response:
     """Show the form that keeps the view in ``address``."""
-    address = request.query.get("address", "")[: schemas.ADDRESS_MOST]
+    address = request.query.get("address", "/hosts")[: schemas.ADDRESS_MOST]
     await demand_list(request, schemas.split(address)[0])
     return render(request, SavePage(list(_FIELDS), (), address))
 

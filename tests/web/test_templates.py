@@ -35,6 +35,7 @@ VALUES = {
 #: Pages that come only after something was sent or went wrong; the tests of their rooms see them.
 ELSEWHERE = {
     "error.html",
+    "hosts/bulk.html",
     "identity/finishing.html",
     "identity/leaving.html",
     "identity/second_step.html",

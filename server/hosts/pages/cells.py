@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -12,6 +11,7 @@ from server.hosts import fleet, service, tags
 from server.hosts.bulk import ids_of
 from server.hosts.errors import HostMissing
 from server.hosts.listed import HostRow, Listed
+from server.hosts.pages.fleet import came_from
 from server.web import flash
 from server.web.forms import form_values
 from server.web.render import Page, render
@@ -95,8 +95,8 @@ async def _show(request: web.Request, kind: str, complaint: str = "", typed: str
         for one in (await service.list_groups(asked) if kind == "groups" else [])
     ]
     known = typed or ", ".join(f"{key}={value}" if value else key for key, value in host.tags)
-    came = urlsplit(request.headers.get("Referer", ""))
-    back = f"{came.path}?{came.query}" if came.path.startswith("/hosts") else "/hosts"
+    path, query = came_from(request)
+    back = f"{path}?{query}" if path.startswith("/hosts") else "/hosts"
     page = CellPage(kind, host, groups, known, back.removesuffix("?"), complaint)
     # A form in a cell is exchanged whatever came of it.
     status = 400 if complaint and not is_fragment(request) else 200

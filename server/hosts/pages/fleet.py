@@ -76,8 +76,16 @@ def _listing(wanted: Wanted, total: int, asked: Call, views: list[tuple[str, str
 
 def _begins(request: web.Request) -> bool:
     """Tell whether somebody comes to the list from elsewhere, rather than clearing its filters."""
-    came_from = urlsplit(request.headers.get("Referer", "")).path
-    return not request.query_string and not is_fragment(request) and came_from != "/hosts"
+    return not request.query_string and not is_fragment(request) and came_from(request)[0] != "/hosts"
+
+
+def came_from(request: web.Request) -> tuple[str, str]:
+    """Return the path and the query of the page that led here, as far as the browser says so."""
+    try:
+        parts = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return "", ""
+    return parts.path, parts.query
 
 
 @routes.get("/hosts/live", name="hosts.stream")
