@@ -31,6 +31,8 @@ _COUNT_SECONDS: Final = 5.0
 #: However much happens, a browser is told at most this often.
 _REST_SECONDS: Final = 1.0
 _MOST_ROWS: Final = 200
+#: Then the browser comes back by itself, and through the gate: who may see what may have changed.
+_STREAM_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,9 @@ async def follow(request: web.Request) -> web.StreamResponse:
 
 
 async def _news(asked: Call, keys: frozenset[int]) -> AsyncIterator[Happening | None]:
-    told, counted_at = None, -_COUNT_SECONDS
+    told, counted_at, until = None, -_COUNT_SECONDS, time.monotonic() + _STREAM_SECONDS
     async with asked.world.bus.following(*_WATCHED) as bell:
-        while True:
+        while time.monotonic() < until:
             if time.monotonic() - counted_at >= _COUNT_SECONDS:
                 counts, counted_at = await fleet.counts(asked), time.monotonic()
                 if counts != told:
