@@ -63,7 +63,7 @@ async def show_list(request: web.Request) -> web.Response:
         listing=_listing(wanted, found.total, asked, await lists.links(asked, "/hosts")),
         rows=found.items,
         counts=await fleet.counts(asked),
-        note=table.note(wanted),
+        note=table.note(wanted) if found.total else "",
         can_manage=asked.actor.may("can_manage_hosts"),
     )
     return render(request, shown, status=400 if wanted.complaints else 200, headers=headers)
