@@ -1,7 +1,7 @@
 """Adding hosts, knowing them by their credentials, remembering what they say; groups; what their pages show."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from server.audit import service as audit
@@ -260,6 +260,11 @@ async def await_reports(tx: Tx, host_ids: Sequence[int]) -> None:
     await agents.mark_awaiting_report(tx, host_ids)
 
 
+async def await_reports_after(tx: Tx, ended: Sequence[tuple[int, str, datetime]]) -> None:
+    """Remember (host, patch run, when it ended); the next full report clears it. One that came since counts."""
+    await agents.mark_awaiting_run(tx, ended)
+
+
 async def forget_seals(tx: Tx, host_id: int) -> None:
     """Make a host's next report be looked at in full, after its stored rows were changed by something else."""
     await agents.forget_seals(tx, host_id)
@@ -288,6 +293,7 @@ __all__ = [
     "ask_for_packages",
     "authenticate",
     "await_reports",
+    "await_reports_after",
     "confirm_switches",
     "create",
     "create_group",

@@ -1,6 +1,7 @@
 """Moves runs by what their hosts say: states, output, what was changed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -9,6 +10,7 @@ from server.core.bus import announce
 from server.core.call import Call
 from server.core.db import Tx
 from server.core.log import get_log
+from server.hosts import service as hosts
 from server.patching import rules
 from server.patching.events import (
     PatchRebootRequired,
@@ -62,7 +64,8 @@ async def catch_up(call: Call, ids: Sequence[str]) -> int:
         hands = [run.job_host for run in runs if run.job_host is not None]
         words = await progress.list_words(tx, hands)
         outcomes, missing = await _outcomes(tx, runs)
-        rows, ended = [], []
+        rows = []
+        ended: list[tuple[int, str, datetime]] = []
         for run in runs:
             word = words.get(run.job_host or "")
             if word is None or (run.id in missing and _may_arrive(call, word)):
@@ -70,10 +73,11 @@ async def catch_up(call: Call, ids: Sequence[str]) -> int:
             row = await _moved(tx, run, word, outcomes.get(run.id, Outcome()))
             if row is not None:
                 rows.append(row)
-                ended += [run] if row["status"] == Status.COMPLETED else []
+                if row["status"] == Status.COMPLETED and word.finished_at is not None:
+                    ended.append((run.host_id, run.id, word.finished_at))
         if rows:
             await progress.update_moved(tx, rows, call.now)
-            await progress.mark_awaiting(tx, ended, words)
+            await hosts.await_reports_after(tx, ended)
             tx.after_commit(announce(PatchRunsChanged()))
     return len(rows)
 

@@ -64,7 +64,6 @@ ALLOWED: Final = {
     "patching/queries/progress.py:list_words": _BY_SYSTEM,
     "patching/queries/progress.py:list_results": _BY_SYSTEM,
     "patching/queries/progress.py:store_output": _BY_SYSTEM,
-    "patching/queries/progress.py:mark_awaiting": _BY_SYSTEM,
     "patching/queries/runs.py:lock_runs": _BY_SYSTEM,
     "patching/queries/runs.py:lock_due": _BY_SYSTEM,
     "patching/queries/runs.py:update_released": _BY_SYSTEM,

@@ -18,7 +18,8 @@ _SEEN: Final = """node => {
 class Hand(Protocol):
     """What a person does with a page, by whatever means."""
 
-    page: Page
+    @property
+    def page(self) -> Page: ...
 
     async def press(self, what: Locator) -> None: ...
 

@@ -1,9 +1,15 @@
 """Fleets whose packages are known, as agents report them."""
 
+from typing import Any
+
 from server.core.call import Call
 from tests.factories.hosts import Agent, Browser, enrolled, full_report, package, repository
 
-SECURE = {"url": "https://security.debian.org/debian-security", "isSecure": True, "distribution": "bookworm-security"}
+SECURE: dict[str, Any] = {
+    "url": "https://security.debian.org/debian-security",
+    "isSecure": True,
+    "distribution": "bookworm-security",
+}
 
 
 async def three_hosts(call: Call, client: Browser) -> list[Agent]:

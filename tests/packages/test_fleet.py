@@ -263,7 +263,7 @@ async def test_limited_people_see_the_packages_of_their_hosts_only(
     assert names(told) == ["bash", "curl"]
     assert told["totalInstalls"] == 2
     assert told["stats"]["outdatedHosts"] == 1
-    keys = dict(await call.db.all("select name, id from packages", lambda name, id: (name, id)))  # noqa: A006 (columns)
+    keys = {row["name"]: row["id"] for row in await call.db.all("select name, id from packages")}
     assert (await client.get(f"/api/v1/packages/{keys['openssl']}", headers=mine)).status == 404
     told = await (await client.get(f"/api/v1/packages/{keys['bash']}/hosts", headers=mine)).json()
     assert [one["friendlyName"] for one in told["hosts"]] == ["web-03"]

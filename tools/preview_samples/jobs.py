@@ -201,6 +201,7 @@ def _job_page(tab: str, events: list[Thing], **changes: Any) -> Context:
         "console": _console(),
         "result_tables": [],
         "last_position": 42,
+        "forgotten": False,
         "stream_url": f"{shown.url}/stream?host={uuid(2)}",
         "tab": tab,
     }

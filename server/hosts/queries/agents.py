@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from server.core.db import Database, Tx
+from server.core.db import Database, Tx, as_json
 from server.hosts.models import Activity, AgentHost, CheckIn
 from server.hosts.queries.texts import hostile_json
 
@@ -205,6 +205,19 @@ async def mark_awaiting_report(tx: Tx, host_ids: Sequence[int]) -> None:
     await tx.execute(
         "update hosts set awaiting_report = true where id = any(%(ids)s)",
         ids=list(host_ids) or [0],
+    )
+
+
+async def mark_awaiting_run(tx: Tx, ended: Sequence[tuple[int, str, datetime]]) -> None:
+    """Let hosts wait for the report after a patch run, unless one came after its end already."""
+    await tx.execute(
+        """
+        update hosts h
+           set awaiting_post_patch_report_run_id = r.run
+          from jsonb_to_recordset(%(rows)s::jsonb) as r(host_id int, run uuid, ended_at timestamptz)
+         where h.id = r.host_id and coalesce(h.last_full_report_at, '-infinity') < r.ended_at
+        """,
+        rows=as_json([{"host_id": host, "run": run, "ended_at": at} for host, run, at in ended]),
     )
 
 

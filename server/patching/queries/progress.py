@@ -185,22 +185,3 @@ async def update_moved(tx: Tx, rows: Sequence[dict[str, Any]], now: datetime) ->
         rows=as_json(list(rows)),
         now=now,
     )
-
-
-async def mark_awaiting(tx: Tx, runs: Sequence[Run], words: dict[str, Word]) -> None:
-    """Let hosts wait for the report after a real run, unless one came after its end already."""
-    await tx.execute(
-        """
-        update hosts h
-           set awaiting_post_patch_report_run_id = r.run
-          from jsonb_to_recordset(%(rows)s::jsonb) as r(host_id int, run uuid, ended_at timestamptz)
-         where h.id = r.host_id and coalesce(h.last_full_report_at, '-infinity') < r.ended_at
-        """,
-        rows=as_json(
-            [
-                {"host_id": run.host_id, "run": run.id, "ended_at": words[run.job_host].finished_at}
-                for run in runs
-                if run.job_host is not None
-            ]
-        ),
-    )
