@@ -9,57 +9,9 @@ from multidict import MultiDict
 from server.core import clock
 from server.dashboard.styleguide import styleguide
 from server.web.fields import Field
-from tools.preview_samples.frame import PALETTE, Context, Sample, shell, uuid
+from tools.preview_samples.frame import PALETTE, Sample, shell, uuid
 
 PAGES: Final[list[Sample]] = []
-fields = [
-    Field(
-        "patch_scope",
-        "Scope",
-        "choice",
-        "security",
-        (("all", "all"), ("security", "security"), ("packages", "packages")),
-        "Which updates are installed.",
-        required=True,
-    ),
-    Field(
-        "patch_packages",
-        "Packages",
-        "list",
-        "libssl3\nopen ssl",
-        help="One name a line; only for the scope packages.",
-        required=False,
-        complaint="“open ssl” is not a package name.",
-    ),
-    Field("patch_refresh_cache", "Refresh the package cache first", "boolean", True, required=False),
-    Field(
-        "patch_lock_timeout_seconds",
-        "Wait for the package manager's lock",
-        "number",
-        600,
-        help="Seconds.",
-        required=False,
-    ),
-    Field("extra", "Extra", "json", '{\n  "region": "eu"\n}', required=False),
-]
-launch: Context = {
-    "shell": shell("Run Patch", "/playbooks", (("Playbooks", "/playbooks"), ("Run", ""))),
-    "playbook": Thing(
-        name="patch",
-        title="Patch",
-        description="Brings packages up to date: all, security only, or named ones.",
-        url="/playbooks/patch",
-    ),
-    "fields": fields,
-    "hosts": [(uuid(n), f"web-{n:02d}", n % 3 != 0) for n in range(1, 10)],
-    "groups": [(uuid(50), "web", 9), (uuid(51), "database", 1)],
-    "chosen_hosts": [uuid(1), uuid(3)],
-    "chosen_groups": [],
-    "check": True,
-    "sentence": "Dry run of Patch on 2 hosts. Nothing on them is changed.",
-    "complaints": [("patch_packages", "Packages: “open ssl” is not a package name.")],
-}
-PAGES.append(("launch", "automation/launch.html", launch))
 PAGES.append(
     (
         "host-new",
