@@ -79,6 +79,7 @@ async def test_what_the_server_may_not_change(agent: Agent, server: AgentServer)
     agent.configure(server.url, automation="any", integrations={"ssh-proxy-enabled": True})
     await agent.serve()
     link = await server.link()
+    server.integrations["docker"] = True
     pushed = {"docker": True, "ssh-proxy-enabled": False, "rdp-proxy-enabled": True, "automation": "off"}
     await link.say({"type": "apply_config", "config": {**pushed, "compliance": {"enabled": "on-demand"}}})
     await server.until(lambda: agent.config["integrations"]["docker"] is True)
