@@ -334,7 +334,7 @@ async def test_the_browser_colours_exactly_as_the_server(text: str, stage: Stage
 
 async def test_the_theme_changes_at_once_and_is_remembered(stage: Stage, page: Page) -> None:
     await page.goto(stage.url)
-    await page.locator('summary[aria-label="Theme"]').click()
+    await page.locator('summary[aria-label="Theme and density"]').click()
     await page.get_by_role("button", name="Dark").click()
     await expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
     kept = {cookie["name"]: cookie["value"] for cookie in await page.context.cookies()}
