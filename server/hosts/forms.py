@@ -43,7 +43,7 @@ class EditBody(TextBody):
     @field_validator("host_down_alerts_enabled", mode="before")
     @classmethod
     def _inherit(cls, value: object) -> object:
-        return None if value in {"", "inherit", None} else value
+        return None if isinstance(value, str) and value in {"", "inherit"} else value
 
     @property
     def given(self) -> dict[str, object]:

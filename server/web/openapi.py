@@ -198,7 +198,8 @@ def _responses(method: str, gate: Gate, taken: Taken, *, has_names: bool) -> Jso
     # An open door may ask for credentials of its own.
     statuses = {400, 401, 403, 500, 503, 504}
     statuses |= {429} if gate.limits else set()
-    statuses |= {404} if has_names or gate.kind == "agent" else set()
+    # A query may name a thing as well as a path does.
+    statuses |= {404} if has_names or taken.query or gate.kind == "agent" else set()
     statuses |= {413} if taken.body_kind else set()
     statuses |= {404, 409} if method != "get" else set()
     refused = {status: _refusal(status) for status in statuses}

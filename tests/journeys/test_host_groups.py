@@ -46,7 +46,7 @@ async def test_limiting_a_person_to_a_host_group(server: TestServer, call: Call,
     await expect(page.get_by_role("link", name="Hosts of Readonly: 0 groups")).to_be_visible()
     hers = await signed_in(chromium, url, ann.username)
     await hers.goto(f"{url}/hosts")
-    await expect(hers.get_by_role("link", name="inside")).to_be_visible()
+    await expect(hers.get_by_role("link", name="inside", exact=True)).to_be_visible()
     await expect(hers.get_by_text("outside")).to_have_count(0)
     await hers.goto(f"{url}/hosts/{there.outside}")
     await expect(hers.get_by_text("Host not found")).to_be_visible()

@@ -137,10 +137,10 @@ async def test_bodies_beyond_their_limit_are_refused(start: Start, call: Call) -
 @pytest.mark.proves("ENV-46")
 async def test_a_pool_without_a_free_connection_names_the_variable(start: Start, call: Call) -> None:
     server = await start(DB_CONNECTION_LIMIT="2", DB_POOL_TIMEOUT="1", PATCHMON_WORKER_INSIDE="false")
+    headers = await bearer(call)
     async with call.transaction() as tx:
         await tx.execute("lock table users")
-        body = {"username": "nobody", "password": "x"}
-        asked = [asyncio.create_task(ask(server, LOGIN, "POST", json=body)) for _ in range(6)]
+        asked = [asyncio.create_task(ask(server, "/api/v1/auth/profile", headers=headers)) for _ in range(6)]
         await asyncio.sleep(3)
     answers = [status for status, _, _ in await asyncio.gather(*asked)]
     assert 503 in answers
