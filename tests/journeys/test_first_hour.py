@@ -3,6 +3,7 @@
 Every page is kept as a picture, must fit a phone, and is held against axe.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ async def many_hosts(page: Page, server: ServerProcess, house: House) -> None:
     assert not [stop for stop in stops if stop.startswith("UNSEEN")], stops
     await page.get_by_role("checkbox", name="Select all on this page").check()
     await picture(page, "hosts-chosen")
-    await page.get_by_role("button", name="Run a playbook on them").click()
+    await page.get_by_role("button", name="Run a playbook", exact=True).click()
     await page.get_by_role("link", name="Run Check that a playbook can run on the host").click()
     await expect(page.locator("[data-sentence]")).to_contain_text("on 30 hosts")
     await page.locator("[data-launch-submit]").click()
@@ -154,8 +155,9 @@ async def set_up(page: Page, server: ServerProcess) -> None:
 async def add_host(page: Page, server: ServerProcess, house: House, pyz: Path) -> Program:
     await page.goto(f"{server.url}/hosts/new")
     await picture(page, "host-new")
+    await page.get_by_role("link", name=re.compile(r"^Linux")).click()
     await page.fill("[name=friendly_name]", "web-01")
-    await page.locator("form:has([name=friendly_name]) button[type=submit]").click()
+    await page.get_by_role("button", name="Next").click()
     await expect(page.locator("#install-command")).to_contain_text("/api/v1/hosts/install")
     await picture(page, "host-created")
     key = (await page.locator("#api-key").text_content() or "").strip()
@@ -164,7 +166,8 @@ async def add_host(page: Page, server: ServerProcess, house: House, pyz: Path) -
     prepared = await house.agent("spare", server.port, pyz=pyz, automation="builtin")
     private(prepared.folder / "credentials.yml", {"api_id": identifier, "api_key": key})
     await prepared.start()
-    await page.get_by_text("Reported").wait_for(timeout=60_000)
+    # Once everything is there, the page goes on to the host by itself.
+    await page.wait_for_url(re.compile(r"/hosts/[0-9a-f-]{36}$"), timeout=60_000)
     assert yaml.safe_load((prepared.folder / "config.yml").read_text())["automation"] == "builtin"
     return prepared.program
 
