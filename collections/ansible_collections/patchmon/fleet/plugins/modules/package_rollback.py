@@ -115,16 +115,9 @@ notes:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.patchmon.fleet.plugins.module_utils._live import LiveLines
-from ansible_collections.patchmon.fleet.plugins.module_utils._result import write_result
+from ansible_collections.patchmon.fleet.plugins.module_utils._course import MANAGERS, carry_out
 from ansible_collections.patchmon.fleet.plugins.module_utils._rollback import Request, Rollback
-from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import (
-    PackageManagerError,
-    UnsupportedManager,
-)
 
-MANAGERS = ["auto", "apt", "dnf", "yum", "zypper", "pacman", "apk", "pkg"]
 ARGUMENTS = {
     "packages": {"type": "list", "elements": "str", "required": True},
     "partial": {"type": "bool", "default": False},
@@ -135,23 +128,7 @@ ARGUMENTS = {
 
 def main():
     """Read the options, let Rollback work, answer."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    live = LiveLines()
-    rollback = Rollback(Request(check=module.check_mode, **module.params), live)
-    try:
-        result = rollback.run()
-    except PackageManagerError as problem:
-        text = problem.text
-        if isinstance(problem, UnsupportedManager):
-            text = f"Going back to earlier versions is possible with apt only: {text}. Nothing was changed."
-        live(f"Failed: {text}")
-        result = rollback.result()
-        write_result("package_rollback", {**result, "error": text})
-        module.fail_json(msg=text, changed=bool(result["changes"]) and not module.check_mode, **result)
-    finally:
-        live.close()
-    write_result("package_rollback", result)
-    module.exit_json(changed=bool(result["changes"]), diff=rollback.diff(), **result)
+    carry_out("package_rollback", ARGUMENTS, lambda live, **options: Rollback(Request(**options), live))
 
 
 if __name__ == "__main__":

@@ -186,13 +186,9 @@ notes:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.patchmon.fleet.plugins.module_utils._live import LiveLines
-from ansible_collections.patchmon.fleet.plugins.module_utils._result import write_result
+from ansible_collections.patchmon.fleet.plugins.module_utils._course import MANAGERS, carry_out
 from ansible_collections.patchmon.fleet.plugins.module_utils._update import PackageUpdate, Request
-from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import PackageManagerError
 
-MANAGERS = ["auto", "apt", "dnf", "yum", "zypper", "pacman", "apk", "pkg"]
 ARGUMENTS = {
     "scope": {"type": "str", "default": "all", "choices": ["all", "security", "packages"]},
     "packages": {"type": "list", "elements": "str", "default": []},
@@ -208,20 +204,7 @@ ARGUMENTS = {
 
 def main():
     """Read the options, let PackageUpdate work, answer."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    live = LiveLines()
-    update = PackageUpdate(Request(check=module.check_mode, **module.params), live)
-    try:
-        result = update.run()
-    except PackageManagerError as problem:
-        live(f"Failed: {problem.text}")
-        result = update.result()
-        write_result("package_update", {**result, "error": problem.text})
-        module.fail_json(msg=problem.text, changed=bool(result["changes"]) and not module.check_mode, **result)
-    finally:
-        live.close()
-    write_result("package_update", result)
-    module.exit_json(changed=bool(result["changes"]), diff=update.diff(), **result)
+    carry_out("package_update", ARGUMENTS, lambda live, **options: PackageUpdate(Request(**options), live))
 
 
 if __name__ == "__main__":
