@@ -7,83 +7,76 @@ from server.core.bus import Event
 
 
 @dataclass(frozen=True, slots=True)
-class UserSignedIn(Event):
+class UserEvent(Event):
+    """Something happened to somebody's account; ``ip`` is where it was done from."""
+
+    user_id: str
+    username: str = ""
+    ip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EntranceEvent(UserEvent):
+    """Something happened at the door; ``method`` is local, passkey, oidc or discord."""
+
+    user_agent: str = ""
+    method: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class DeedEvent(UserEvent):
+    """Somebody did something to an account; ``actor`` is the name of who did."""
+
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UserSignedIn(EntranceEvent):
     """Somebody signed in."""
 
     name: ClassVar[str] = "user_login"
-    user_id: str
-    username: str = ""
-    ip: str = ""
-    user_agent: str = ""
-    method: str = "local"
 
 
 @dataclass(frozen=True, slots=True)
-class UserSignInFailed(Event):
+class UserSignInFailed(EntranceEvent):
     """Somebody tried to sign in as an account and could not."""
 
     name: ClassVar[str] = "user_login_failed"
-    user_id: str
-    username: str = ""
-    ip: str = ""
-    user_agent: str = ""
-    method: str = "local"
 
 
 @dataclass(frozen=True, slots=True)
-class AccountLocked(Event):
+class AccountLocked(EntranceEvent):
     """An account was locked; announced once per lock."""
 
     name: ClassVar[str] = "account_locked"
-    user_id: str
-    username: str = ""
-    ip: str = ""
-    user_agent: str = ""
-    method: str = "local"
 
 
 @dataclass(frozen=True, slots=True)
-class UserCreated(Event):
+class UserCreated(DeedEvent):
     """There is a new account."""
 
     name: ClassVar[str] = "user_created"
-    user_id: str
-    username: str = ""
-    ip: str = ""
-    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class TwoFactorDisabled(Event):
+class TwoFactorDisabled(DeedEvent):
     """A person is no longer asked for a code."""
 
     name: ClassVar[str] = "user_tfa_disabled"
-    user_id: str
-    username: str = ""
-    ip: str = ""
-    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class UserRoleChanged(Event):
+class UserRoleChanged(DeedEvent):
     """Somebody has another role."""
 
     name: ClassVar[str] = "user_role_changed"
-    user_id: str
-    username: str = ""
-    ip: str = ""
-    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class UserLimitsChanged(Event):
+class UserLimitsChanged(DeedEvent):
     """Somebody sees and changes the hosts of other groups."""
 
     name: ClassVar[str] = "user_limits_changed"
-    user_id: str
-    username: str = ""
-    ip: str = ""
-    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ async def insert_admin(tx: Tx, call: Call, person: NewPerson, password_hash: str
     await queries.mark_signed_in(tx, user.id, call.now)
     opened = await sessions.open_session(tx, call, user, browser, decided)
     await audit.record(tx, call, "identity.first_admin_created", Subject("user", user.id, user.username))
-    tx.after_commit(announce(UserCreated(user.id)))
+    tx.after_commit(announce(UserCreated(user.id, user.username, browser.address, user.username)))
     return opened
 
 

@@ -142,7 +142,7 @@ async def _make(tx: Tx, call: Call, arrival: Arrival, welcome: Welcome) -> str:
         await queries.delete_setup_links(tx)
     detail = {"role": role, "method": arrival.service}
     await audit.record(tx, call, "identity.user_created", Subject("user", user_id, username), detail)
-    tx.after_commit(announce(UserCreated(user_id)))
+    tx.after_commit(announce(UserCreated(user_id, username, call.actor.address, arrival.service)))
     return user_id
 
 
@@ -157,7 +157,7 @@ async def _sync_role(tx: Tx, call: Call, before: User, role: str) -> None:
     await queries.delete_sessions(tx, before.id)
     detail = {"role": {"before": before.role, "after": role}, "method": "oidc"}
     await audit.record(tx, call, "identity.user_changed", Subject("user", before.id, before.username), detail)
-    tx.after_commit(announce(UserRoleChanged(before.id)))
+    tx.after_commit(announce(UserRoleChanged(before.id, before.username, call.actor.address, "oidc")))
 
 
 async def _is_last(tx: Tx, before: User, role: str) -> bool:
