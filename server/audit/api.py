@@ -30,7 +30,7 @@ async def entries(request: web.Request) -> web.Response:
     return json_answer(
         {
             "entries": [schemas.as_json(entry) for entry in page.items],
-            "pagination": {"page": window.page, "limit": window.size, "total": page.total, "pages": page.pages},
+            "pagination": page.place,
         }
     )
 

@@ -31,3 +31,8 @@ class Page(Generic[Item]):
     def pages(self) -> int:
         """How many pages the list has; at least one, an empty list is a page too."""
         return max(1, -(-self.total // self.window.size))
+
+    @property
+    def place(self) -> dict[str, int]:
+        """Where in the whole list this part is, as programs are told."""
+        return {"page": self.window.page, "limit": self.window.size, "total": self.total, "pages": self.pages}

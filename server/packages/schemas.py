@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from pydantic import AliasChoices, Field, field_validator
 
-from server.core.paging import Window
 from server.packages.views import (
     Asked,
     Edit,
@@ -197,8 +196,3 @@ def repository_host(one: RepositoryHost) -> dict[str, object]:
         "last_checked": one.seen_at,
         "hosts": {"id": one.id, "friendly_name": one.name, "hostname": one.hostname, "ip": one.ip, "os": one.os},
     }
-
-
-def pagination(window: Window, total: int) -> dict[str, int]:
-    """Return where in a list its answer is, for programs."""
-    return {"page": window.page, "limit": window.size, "total": total, "pages": max(1, -(-total // window.size))}

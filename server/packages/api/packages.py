@@ -56,7 +56,7 @@ async def list_packages(request: web.Request) -> web.Response:
         {
             "packages": [schemas.line(one) for one in page.items],
             "totalInstalls": counts.installs,
-            "pagination": schemas.pagination(window, page.total),
+            "pagination": page.place,
             "stats": {
                 "packages": counts.packages,
                 "outdatedPackages": counts.outdated,
@@ -114,7 +114,7 @@ async def list_hosts(request: web.Request) -> web.Response:
     words = text(request.query.get("search", ""))
     page = await fleet.hosts_of(asked, found, words, ("name", "asc"), window, pending=pending)
     hosts_found = [schemas.host(one) for one in page.items]
-    return json_answer({"hosts": hosts_found, "pagination": schemas.pagination(window, page.total)})
+    return json_answer({"hosts": hosts_found, "pagination": page.place})
 
 
 @routes.get("/api/v1/packages/{package}/activity")
