@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -24,6 +24,8 @@ from server.core.env import Env
 from server.core.loop import Keeper
 from server.core.migrate import migrate
 from server.core.secretbox import Secret
+from tests.factories import house as houses
+from tests.factories.house import House, ServerProcess, Start
 
 ROOT = Path(__file__).resolve().parent.parent
 Browser = TestClient[web.Request, web.Application]
@@ -171,6 +173,25 @@ async def world(env: Env, keeper: Keeper) -> AsyncIterator[World]:
 def call(world: World) -> Call:
     """A call of the system, for use cases tested without HTTP."""
     return Call(world, system("test"))
+
+
+@pytest.fixture
+async def house(env: Env, call: Call, tmp_path: Path) -> AsyncIterator[House]:
+    """Real processes over this test's database; what still runs at the end is ended."""
+    async with houses.house(env, call, tmp_path) as built:
+        yield built
+
+
+@pytest.fixture
+def start(house: House, unused_tcp_port_factory: Callable[[], int]) -> Start:
+    """Start a server process with these variables, or one more over the same database."""
+
+    async def started(**said: str) -> ServerProcess:
+        running = house.server(unused_tcp_port_factory(), **said)
+        await running.start()
+        return running
+
+    return started
 
 
 @pytest.fixture

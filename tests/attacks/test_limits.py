@@ -17,7 +17,6 @@ from server.core.embedded.programs import find_programs
 from server.core.env import Env
 from server.core.secretbox import Secret
 from tests.conftest import Browser
-from tests.factories import house as houses
 from tests.factories.house import House
 from tests.factories.people import HTML, PASSWORD, bearer, person
 
@@ -29,12 +28,6 @@ def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
-
-
-@pytest.fixture
-async def house(env: Env, call: Call, tmp_path: Path) -> AsyncIterator[House]:
-    async with houses.house(env, call, tmp_path) as built:
-        yield built
 
 
 @pytest.mark.real

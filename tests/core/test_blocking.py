@@ -1,6 +1,7 @@
 """What blocks the loop is named, and nothing that many people can ask for at once blocks it."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 
@@ -17,11 +18,15 @@ from tests.factories.people import PASSWORD, bearer, person
 @pytest.fixture
 async def blockings() -> AsyncIterator[list[Blocked]]:
     """Everything that stood in the loop's way during the test."""
+    # What thousands of other tests left behind takes long to collect, which is no fault of the server.
+    gc.collect()
+    gc.freeze()
     found: list[Blocked] = []
     watch = BlockingWatch(found.append)
     watch.start()
     yield found
     watch.stop()
+    gc.unfreeze()
 
 
 def stand_still(seconds: float) -> None:

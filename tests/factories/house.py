@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -233,6 +233,10 @@ class House:
 def private(path: Path, content: object) -> None:
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(content))
+
+
+#: Starts a server with these variables.
+Start = Callable[..., Awaitable[ServerProcess]]
 
 
 @contextlib.asynccontextmanager

@@ -1,23 +1,14 @@
 """A house per test, and a program that asks its API."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
 
 from server.core.call import Call
-from server.core.env import Env
-from tests.factories import house as houses
 from tests.factories.automation import Api
 from tests.factories.house import House, ServerProcess
 from tests.factories.people import bearer
-
-
-@pytest.fixture
-async def house(env: Env, call: Call, tmp_path: Path) -> AsyncIterator[House]:
-    async with houses.house(env, call, tmp_path) as built:
-        yield built
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -11,33 +10,12 @@ import pyotp
 import pytest
 
 from server.core.call import Call
-from server.core.env import Env
-from tests.factories import house as houses
-from tests.factories.house import House, ServerProcess
+from tests.factories.house import ServerProcess, Start
 from tests.factories.people import PASSWORD, person, role_with
 
 pytestmark = pytest.mark.real
 LOGIN, VERIFY = "/api/v1/auth/login", "/api/v1/auth/verify-tfa"
 ADA = {"firstName": "Ada", "lastName": "Lovelace", "username": "ada", "email": "ada@example.com", "password": PASSWORD}
-Start = Callable[..., Awaitable[ServerProcess]]
-
-
-@pytest.fixture
-async def house(env: Env, call: Call, tmp_path: Path) -> AsyncIterator[House]:
-    async with houses.house(env, call, tmp_path) as built:
-        yield built
-
-
-@pytest.fixture
-def start(house: House, unused_tcp_port_factory: Callable[[], int]) -> Start:
-    """Start a server process, or one more over the same database."""
-
-    async def started(**more: str) -> ServerProcess:
-        running = house.server(unused_tcp_port_factory(), **more)
-        await running.start()
-        return running
-
-    return started
 
 
 class Program:

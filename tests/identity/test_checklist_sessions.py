@@ -1,17 +1,14 @@
 """The acceptance list of sign-in, sessions, locks and users, against running server processes over plain HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import aiohttp
 import pytest
 
 from server.core.call import Call
-from server.core.env import Env
-from tests.factories import house as houses
-from tests.factories.house import House, ServerProcess
+from tests.factories.house import House, ServerProcess, Start
 from tests.factories.people import PASSWORD, person
 
 pytestmark = pytest.mark.real
@@ -19,25 +16,6 @@ pytestmark = pytest.mark.real
 LOGIN: Final = "/api/v1/auth/login"
 PROFILE: Final = "/api/v1/auth/profile"
 USERS: Final = "/api/v1/auth/admin/users"
-Start = Callable[..., Awaitable[ServerProcess]]
-
-
-@pytest.fixture
-async def house(env: Env, call: Call, tmp_path: Path) -> AsyncIterator[House]:
-    async with houses.house(env, call, tmp_path) as built:
-        yield built
-
-
-@pytest.fixture
-def start(house: House, unused_tcp_port_factory: Callable[[], int]) -> Start:
-    """Start a server process, or one more over the same database."""
-
-    async def started(**more: str) -> ServerProcess:
-        running = house.server(unused_tcp_port_factory(), **more)
-        await running.start()
-        return running
-
-    return started
 
 
 @pytest.fixture

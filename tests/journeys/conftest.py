@@ -11,21 +11,12 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
-from server.core.call import Call
-from server.core.env import Env
-from tests.factories import house as houses
 from tests.factories.house import ROOT, House, ServerProcess
 
 PICTURES = ROOT / "build" / "screenshots"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-
-
-@pytest.fixture
-async def house(env: Env, call: Call, tmp_path: Path) -> AsyncIterator[House]:
-    async with houses.house(env, call, tmp_path) as built:
-        yield built
 
 
 @pytest.fixture
@@ -66,13 +57,27 @@ async def picture(page: Page, name: str) -> None:
     ):
         await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         await page.set_viewport_size({"width": width, "height": 860})
-        await page.wait_for_timeout(150)
+        await settled(page, scheme)
         await page.screenshot(path=PICTURES / f"{name}-{look}.png", full_page=True)
         overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{name} scrolls sideways at {width} px"
         assert await barriers(page) == [], f"{name}, {look}"
     await page.emulate_media(color_scheme="light")
     await page.set_viewport_size(wide)
+
+
+async def settled(page: Page, scheme: str) -> None:
+    """Wait until the page has taken the theme and nothing on it fades any more: colours half way fail any contrast."""
+    await page.wait_for_function(
+        """scheme => {
+          const root = document.documentElement;
+          if (root.dataset.themeChoice === "auto" && root.dataset.bsTheme !== scheme) return false;
+          return document.getAnimations().every(one => one.effect.getTiming().iterations === Infinity
+            || one.playState !== "running");
+        }""",
+        arg=scheme,
+    )
+    await page.wait_for_timeout(150)
 
 
 async def barriers(page: Page) -> list[str]:

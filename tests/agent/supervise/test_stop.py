@@ -129,6 +129,7 @@ def test_a_second_stop_may_hurry_but_not_a_package_manager(
     program.write_bytes(Path("/bin/sleep").read_bytes())
     program.chmod(0o755)
     job = sleeping(jobs, f"trap '' INT; touch {{mark}}; {program} 600", tmp_path / "mark")
+    wait_for(lambda: any(one.name == name for one in living(job)), 5)
     asked = time.monotonic()
     supervise.stop(job.folder, 4)
     time.sleep(0.5)
