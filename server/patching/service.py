@@ -44,33 +44,38 @@ _MOST_HOSTS: Final = 50_000
 
 async def trigger(call: Call, wanted: Wanted) -> list[Started]:
     """Make one run per host, and begin those that are due; raises ``BadRun`` or ``TargetMissing``."""
+    async with call.transaction() as tx:
+        return await trigger_in(tx, call, wanted, by=_name(call))
+
+
+async def trigger_in(
+    tx: Tx, call: Call, wanted: Wanted, *, by: str | None, approved_by: str | None = None
+) -> list[Started]:
+    """Do the same within another room's transaction, in the name of whoever asked that room (``by``)."""
     if wrong := rules.complaints_of(wanted):
         raise BadRun.of(wrong)
     await _demand_holds(call, wanted)
-    async with call.transaction() as tx:
-        targets = await _targets(tx, call, wanted)
-        policies = await _policies(tx, call, targets)
-        batch, by = new_uuid(), _name(call)
-        rows, made = [], []
-        for target in targets:
-            policy = policies.get(target.id, DEFAULT)
-            begins = rules.beginning(
-                wanted.work, policy, call.now, submit=wanted.submit, immediately=wanted.immediately
+    targets = await _targets(tx, call, wanted)
+    policies = await _policies(tx, call, targets)
+    batch = new_uuid()
+    rows, made = [], []
+    for target in targets:
+        policy = policies.get(target.id, DEFAULT)
+        begins = rules.beginning(wanted.work, policy, call.now, submit=wanted.submit, immediately=wanted.immediately)
+        made.append((Started(new_uuid(), target.uuid, target.name, begins.status, begins.scheduled_at), begins.now))
+        rows.append(
+            run_rows.row_of(
+                target, wanted.work, policy,
+                id=made[-1][0].id, status=begins.status, scheduled_at=begins.scheduled_at, batch_id=batch,
+                validate_only=wanted.validate_only, initiated_by=by, approved_by=approved_by,
+                schedule_override="immediate" if wanted.immediately else None,
             )
-            made.append((Started(new_uuid(), target.uuid, target.name, begins.status, begins.scheduled_at), begins.now))
-            rows.append(
-                run_rows.row_of(
-                    target, wanted.work, policy,
-                    id=made[-1][0].id, status=begins.status, scheduled_at=begins.scheduled_at, batch_id=batch,
-                    validate_only=wanted.validate_only, initiated_by=by,
-                    schedule_override="immediate" if wanted.immediately else None,
-                )
-            )  # fmt: skip
-        await run_rows.insert_runs(tx, rows, call.now)
-        if due := [started.id for started, now in made if now]:
-            await schedule.release_in(tx, call, await run_rows.lock_runs(tx, due))
-        await _record_trigger(tx, call, wanted, targets, batch)
-        tx.after_commit(announce(PatchRunsChanged()))
+        )  # fmt: skip
+    await run_rows.insert_runs(tx, rows, call.now)
+    if due := [started.id for started, now in made if now]:
+        await schedule.release_in(tx, call, await run_rows.lock_runs(tx, due))
+    await _record_trigger(tx, call, wanted, targets, batch)
+    tx.after_commit(announce(PatchRunsChanged()))
     return [started for started, _ in made]
 
 
@@ -172,6 +177,19 @@ async def retry(call: Call, run: str) -> Run:
         await _record(tx, call, "patching.validation_retried", before, {})
         log.info("patching: validation retried", task=f"patch-run-{run}-retry")
     return before
+
+
+async def withdraw_in(tx: Tx, call: Call, runs: Sequence[str], reason: str) -> frozenset[str]:
+    """Take back runs that wait for their hosts, within another room's transaction; return those that never begin.
+
+    What is on its host already, or on its way there, goes on and is not in the answer. Whoever calls has asked whether
+    the actor may. The runs stay for the record and are moved to cancelled with the reason.
+    """
+    locked = {run.job_host: run.id for run in await run_rows.lock_runs(tx, runs) if run.job_host is not None}
+    idle = await automation.stop_in(tx, call, list(locked), reason, only_waiting=True)
+    words = await progress.list_words(tx, list(idle))
+    tx.after_commit(announce(PatchRunsChanged()))
+    return frozenset(locked[hand] for hand in idle if not _began(words, hand))
 
 
 async def stop(call: Call, run: str) -> Run:
