@@ -1,12 +1,14 @@
 """Bar 16: what the gate costs a request, and what a crowd that signs in costs the agents."""
 
 import asyncio
+import sys
 import time
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 
+from benchmarks.crowd import named
 from benchmarks.equipment import Bench, Host, Stage, free_port
 from benchmarks.outcome import Outcome, most, ranged
 from benchmarks.reports import Arms, check_in, inventory, report
@@ -18,7 +20,7 @@ from tests.factories.people import PASSWORD, person
 
 _REQUESTS: Final = 1500
 _CROWD: Final = 200
-_PINGS: Final = 300
+_PINGS: Final = 1000
 _PAUSE_SECONDS: Final = 0.01
 
 gated_routes: Final = Routes()
@@ -46,10 +48,10 @@ async def measure(bench: Bench) -> list[Outcome]:
         host = (await stage.enrol(1))[0]
         arms = Arms(web_session, stage.url, "")
         await arms.product_takes(host, report(inventory(200)))
-        names = await _people(stage)
+        await _people(stage)
         for _ in range(bench.rounds):
-            idle = await _pings(arms, host, asyncio.Event())
-            busy, rate = await _while_signing_in(stage, arms, host, names)
+            idle = await _pings(arms, host)
+            busy, rate = await _while_signing_in(stage, arms, host)
             crowd.ratio(percentile(busy, 0.99) * 1000, percentile(idle, 0.99) * 1000, faster=True)
             rates.append(rate)
     gate.note = f"{_REQUESTS} requests one after the other to one process, in turns; p95 of each arm"
@@ -114,43 +116,37 @@ async def _turns(
     return behind, plain
 
 
-async def _people(stage: Stage) -> list[str]:
-    names = [f"crowd{number:03d}" for number in range(_CROWD)]
+async def _people(stage: Stage) -> None:
     await stage.world.db.execute(
         """
         insert into users (username, email, password_hash)
         select name, name || '@example.com', %(hash)s from unnest(%(names)s::text[]) as name
         """,
         hash=await passwords.hashed(PASSWORD),
-        names=names,
+        names=[named(number) for number in range(_CROWD)],
     )
-    return names
 
 
-async def _pings(arms: Arms, host: Host, enough: asyncio.Event) -> list[float]:
-    """Return how long each check-in took; a fixed number, or as many as fit before ``enough``."""
+async def _pings(arms: Arms, host: Host, enough: asyncio.Event | None = None) -> list[float]:
+    """Return how long each check-in took: as many as fit before ``enough``, or a fixed number."""
     took: list[float] = []
-    while len(took) < _PINGS and not enough.is_set():
+    while not enough.is_set() if enough is not None else len(took) < _PINGS:
         took.append(await arms.product_takes(host, check_in(), "ping"))
         await asyncio.sleep(_PAUSE_SECONDS)
     return took
 
 
-async def _while_signing_in(stage: Stage, arms: Arms, host: Host, names: list[str]) -> tuple[list[float], float]:
+async def _while_signing_in(stage: Stage, arms: Arms, host: Host) -> tuple[list[float], float]:
+    crowd = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.crowd", stage.url, str(_CROWD),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    if crowd.stdout is None or await crowd.stdout.readline() != b"ready\n":
+        raise RuntimeError("the crowd did not come")
     enough = asyncio.Event()
-
-    async def sign_in(client: aiohttp.ClientSession, name: str) -> bool:
-        body = {"username": name, "password": PASSWORD}
-        async with client.post(f"{stage.url}/api/v1/auth/login", json=body) as answer:
-            if answer.status not in {200, 504}:
-                raise RuntimeError(await answer.text())
-            return answer.status == 200
-
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
-        pinging = asyncio.get_running_loop().create_task(_pings(arms, host, enough))
-        began = time.perf_counter()
-        done = await asyncio.gather(*(sign_in(client, name) for name in names))
-        rate = sum(done) / (time.perf_counter() - began)
-        enough.set()
-        took = await pinging
-    return took, rate
+    pinging = asyncio.get_running_loop().create_task(_pings(arms, host, enough))
+    began = time.perf_counter()
+    said, _ = await crowd.communicate(b"\n")
+    rate = int(said) / (time.perf_counter() - began)
+    enough.set()
+    return await pinging, rate
