@@ -1,6 +1,7 @@
 """Runs, policies, and what is asked of them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal
@@ -9,6 +10,7 @@ from server.core.ids import HostId
 
 PatchType = Literal["patch_all", "patch_package"]
 DelayType = Literal["immediate", "delayed", "fixed_time"]
+Reboot = Literal["never", "if_required", "always"]
 
 
 class Status(StrEnum):
@@ -34,8 +36,54 @@ ACTIVE: Final = (Status.QUEUED, Status.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How far a run goes and what surrounds it; ``None`` is not said, so that somebody else may say it.
+
+    Attributes:
+        security_only: of everything, only what fixes a weakness.
+        hold_patterns: names of packages that are left alone.
+        allow_patterns: when there are any, only packages whose names fit are updated.
+        full_upgrade: updates too that remove other packages.
+        reboot: whether the host is restarted afterwards.
+        snapshot: keep /etc and the package database first.
+        pre_playbook: run before anything changes; empty is none.
+        post_playbook: run at the end, after the restart if there is one; empty is none.
+    """
+
+    security_only: bool | None = None
+    hold_patterns: tuple[str, ...] | None = None
+    allow_patterns: tuple[str, ...] | None = None
+    full_upgrade: bool | None = None
+    reboot: Reboot | None = None
+    snapshot: bool | None = None
+    pre_playbook: str | None = None
+    post_playbook: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return every option by its name, as JSON takes it."""
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+    def over(self, other: "RunOptions") -> "RunOptions":
+        """Return these options, and what is not said here as the other says it."""
+        return RunOptions(
+            *(
+                getattr(other, one.name) if getattr(self, one.name) is None else getattr(self, one.name)
+                for one in fields(self)
+            )
+        )
+
+
+#: What holds where nobody says anything.
+PLAIN: Final = RunOptions(
+    security_only=False, hold_patterns=(), allow_patterns=(), full_upgrade=False, reboot="never", snapshot=False,
+    pre_playbook="", post_playbook="",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """When runs begin; ``id`` is empty for the implicit Default."""
+    """When runs begin and how they run unless somebody says otherwise; ``id`` is empty for the implicit Default."""
 
     id: str
     name: str
@@ -44,6 +92,7 @@ class Policy:
     fixed_time_utc: str | None = None
     timezone: str | None = None
     description: str = ""
+    options: RunOptions = RunOptions()
 
     def snapshot(self) -> dict[str, object]:
         """Return what a run keeps of the policy for ever."""
@@ -55,6 +104,7 @@ class Policy:
             "delay_minutes": self.delay_minutes,
             "fixed_time_utc": self.fixed_time_utc,
             "timezone": self.timezone,
+            **self.options.told(),
         }
 
 
@@ -71,27 +121,28 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A host a run is for."""
+    """A host a run is for, and what holds there whatever runs.
+
+    Attributes:
+        reboot_exempt: no run restarts it.
+        hold_patterns: names of packages that no run touches.
+    """
 
     id: HostId
     uuid: str
     name: str
+    reboot_exempt: bool = False
+    hold_patterns: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a run does to its host.
-
-    Attributes:
-        security_only: of everything, only what fixes a weakness.
-        hold_patterns: names of packages that are left alone.
-    """
+    """What a run does to its host; ``options`` of a run that was made are all said."""
 
     patch_type: PatchType
     package_names: tuple[str, ...] = ()
     dry_run: bool = False
-    security_only: bool = False
-    hold_patterns: tuple[str, ...] = ()
+    options: RunOptions = RunOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +150,13 @@ class Wanted:
     """What somebody triggers.
 
     Attributes:
+        work: what it does not say, the policy of each host says.
         hosts: UUIDs.
         groups: UUIDs; each stands for its members at this moment.
         validate_only: the dry run shall not become a real run.
         submit: wait for somebody's approval.
         immediately: whatever the policy says.
+        at_once: hosts for which the same is true, by UUID.
     """
 
     work: Work
@@ -112,6 +165,7 @@ class Wanted:
     validate_only: bool = False
     submit: bool = False
     immediately: bool = False
+    at_once: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +192,15 @@ class Run:
     package_names: list[str]
     security_only: bool
     hold_patterns: list[str]
+    allow_patterns: list[str]
+    full_upgrade: bool
+    reboot: Reboot
+    snapshot: bool
+    pre_playbook: str
+    post_playbook: str
+    notes: list[str]
+    reboot_exempt: bool
+    host_hold_patterns: list[str]
     dry_run: bool
     validate_only: bool
     status: Status
@@ -151,10 +214,17 @@ class Run:
 
     @property
     def work(self) -> Work:
-        """What it does to its host."""
-        return Work(
-            self.patch_type, tuple(self.package_names), self.dry_run, self.security_only, tuple(self.hold_patterns)
-        )
+        """What it does to its host, as it was decided when the run was made."""
+        options = RunOptions(
+            self.security_only, tuple(self.hold_patterns), tuple(self.allow_patterns), self.full_upgrade, self.reboot,
+            self.snapshot, self.pre_playbook, self.post_playbook,
+        )  # fmt: skip
+        return Work(self.patch_type, tuple(self.package_names), self.dry_run, options)
+
+    @property
+    def target(self) -> Target:
+        """The host it is for, as it is today."""
+        return Target(self.host_id, self.host_uuid, self.host_name, self.reboot_exempt, self.host_hold_patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +242,18 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would happen to a host if it were patched now."""
+    """What would happen to a host if it were patched now.
+
+    Attributes:
+        options: all said.
+        notes: what is different from what was asked for, in sentences.
+    """
 
     target: Target
     policy: Policy
     run_at: datetime
+    options: RunOptions = PLAIN
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,10 @@ from server.core.call import Call
 from server.core.db import Tx
 from server.core.ids import is_uuid, new_uuid
 from server.core.log import get_log
-from server.identity import service as identity
-from server.patching import projection, rules, schedule
+from server.patching import approving, planning, projection, rules, schedule
 from server.patching.errors import (
     AgentAway,
     BadRun,
-    NotApprovable,
     NotDeletable,
     NotRetryable,
     NotStoppable,
@@ -27,15 +25,13 @@ from server.patching.errors import (
     RunStarting,
     TargetMissing,
 )
-from server.patching.events import PatchRunApproved, PatchRunCancelled, PatchRunChanged, PatchRunEvent, PatchRunsChanged
-from server.patching.models import DEFAULT, Listed, Policy, Preview, Run, Started, Status, Target, Wanted, Word, Work
-from server.patching.queries import policies as policy_rows
+from server.patching.events import PatchRunCancelled, PatchRunChanged, PatchRunEvent, PatchRunsChanged
+from server.patching.models import DEFAULT, Listed, Preview, Run, Started, Status, Target, Wanted, Word, Work
 from server.patching.queries import progress
 from server.patching.queries import runs as run_rows
 
 log = get_log(__name__)
 
-POLICIES_MODULE: Final = "patching_policies"
 _MOST_HOSTS: Final = 50_000
 
 
@@ -45,7 +41,7 @@ _MOST_HOSTS: Final = 50_000
 async def trigger(call: Call, wanted: Wanted) -> list[Started]:
     """Make one run per host, and begin those that are due; raises ``BadRun`` or ``TargetMissing``."""
     async with call.transaction() as tx:
-        return await trigger_in(tx, call, wanted, by=_name(call))
+        return await trigger_in(tx, call, wanted, by=approving.name_of(call))
 
 
 async def trigger_in(
@@ -56,19 +52,20 @@ async def trigger_in(
         raise BadRun.of(wrong)
     await _demand_holds(call, wanted)
     targets = await _targets(tx, call, wanted)
-    policies = await _policies(tx, call, targets)
+    policies = await planning.policies(tx, call, [target.id for target in targets])
     batch = new_uuid()
     rows, made = [], []
     for target in targets:
         policy = policies.get(target.id, DEFAULT)
-        begins = rules.beginning(wanted.work, policy, call.now, submit=wanted.submit, immediately=wanted.immediately)
+        soon = wanted.immediately or target.uuid in wanted.at_once
+        begins = rules.beginning(wanted.work, policy, call.now, submit=wanted.submit, immediately=soon)
         made.append((Started(new_uuid(), target.uuid, target.name, begins.status, begins.scheduled_at), begins.now))
         rows.append(
             run_rows.row_of(
                 target, wanted.work, policy,
                 id=made[-1][0].id, status=begins.status, scheduled_at=begins.scheduled_at, batch_id=batch,
                 validate_only=wanted.validate_only, initiated_by=by, approved_by=approved_by,
-                schedule_override="immediate" if wanted.immediately else None,
+                schedule_override="immediate" if soon else None,
             )
         )  # fmt: skip
     await run_rows.insert_runs(tx, rows, call.now)
@@ -119,18 +116,11 @@ async def _targets(tx: Tx, call: Call, wanted: Wanted) -> list[Target]:
     return found
 
 
-async def _policies(tx: Tx, call: Call, targets: Sequence[Target]) -> dict[Any, Policy]:
-    if POLICIES_MODULE not in await identity.modules(call):
-        return {}
-    return await policy_rows.list_effective(tx, [target.id for target in targets])
-
-
 async def preview(call: Call, host: str) -> Preview:
     """Return which policy holds for a host, and when a run triggered now would begin."""
     async with call.transaction() as tx:
-        (target,) = await _targets(tx, call, Wanted(Work("patch_all"), (host,)))
-        policy = (await _policies(tx, call, [target])).get(target.id, DEFAULT)
-    return Preview(target, policy, rules.run_at(policy, call.now) or call.now)
+        targets = await _targets(tx, call, Wanted(Work("patch_all"), (host,)))
+    return (await planning.previews(call, targets))[0]
 
 
 # ---------------------------------------------------------------- deciding
@@ -138,31 +128,10 @@ async def preview(call: Call, host: str) -> Preview:
 
 async def approve(call: Call, run: str, *, immediately: bool = False) -> Started:
     """Sign a run off: it stays for the record, and a real run is made under the policy that holds now."""
-    async with call.transaction() as tx:
-        before = await _locked(tx, call, run)
-        if before.status not in rules.APPROVABLE:
-            raise NotApprovable
-        target = Target(before.host_id, before.host_uuid, before.host_name)
-        policy = (await _policies(tx, call, [target])).get(target.id, DEFAULT)
-        work = replace(before.work, dry_run=False)
-        begins = rules.beginning(work, policy, call.now, immediately=immediately)
-        if before.job_host is not None:
-            # Skipped: the dry run that has not begun never does, and one that has no longer counts.
-            await automation.stop_in(tx, call, [before.job_host], "skipped: the run was approved without it")
-        made = Started(new_uuid(), target.uuid, target.name, begins.status, begins.scheduled_at, before.id)
-        row = run_rows.row_of(
-            target, work, policy,
-            id=made.id, status=begins.status, scheduled_at=begins.scheduled_at, batch_id=new_uuid(),
-            validate_only=False, initiated_by=before.initiated_by, approved_by=_name(call),
-            validation_run_id=before.id, schedule_override="immediate" if immediately else None,
-        )  # fmt: skip
-        await run_rows.update_status(tx, [before.id], Status.APPROVED, call.now, approved_by=_name(call))
-        await run_rows.insert_runs(tx, [row], call.now)
-        if begins.now:
-            await schedule.release_in(tx, call, await run_rows.lock_runs(tx, [made.id]))
-        await _record(tx, call, "patching.run_approved", before, {"run": made.id, "immediately": immediately})
-        _announce(tx, before, PatchRunApproved)
-    return made
+    made, refused = await approving.approve(call, [run], immediately=immediately)
+    if refused:
+        raise refused[0].why
+    return made[0]
 
 
 async def retry(call: Call, run: str) -> Run:
@@ -203,7 +172,7 @@ async def stop(call: Call, run: str) -> Run:
             raise NotStoppable
         if before.host_id not in await channel.online(call, [before.host_id]):
             raise AgentAway
-        await run_rows.update_stopped_by(tx, before.id, _name(call) or "an operator", call.now)
+        await run_rows.update_stopped_by(tx, before.id, approving.name_of(call) or "an operator", call.now)
         await automation.stop_in(tx, call, [before.job_host], "stopped")
         await _record(tx, call, "patching.run_stopped", before, {})
     return before
@@ -248,11 +217,6 @@ async def _record(tx: Tx, call: Call, action: str, run: Run, detail: dict[str, o
 
 def _announce(tx: Tx, run: Run, kind: type[PatchRunEvent]) -> None:
     tx.after_commit(announce(projection.told(kind, run)))
-
-
-def _name(call: Call) -> str | None:
-    # Blank when nobody asked: automation did.
-    return call.actor.name if call.actor.kind in {"person", "token"} else None
 
 
 # ---------------------------------------------------------------- reading

@@ -11,7 +11,8 @@ from server.patching.models import ACTIVE, Listed, Policy, Run, Status, Target, 
 
 _ROW: Final = """
     select r.id, h.uuid as host_id, h.friendly_name, h.hostname, r.patch_type, r.package_names, r.security_only,
-           r.hold_patterns, r.packages_affected, r.extra_deps, r.dry_run, r.validate_only, r.status,
+           r.hold_patterns, r.allow_patterns, r.full_upgrade, r.reboot, r.snapshot, r.pre_playbook, r.post_playbook,
+           r.notes, r.packages_affected, r.extra_deps, r.dry_run, r.validate_only, r.status,
            (select v.id from patch_runs v where v.id = r.validation_run_id) as validation_run_id, r.batch_id,
            r.policy_id, r.policy_snapshot ->> 'name' as policy_name, r.policy_snapshot, r.schedule_override,
            r.initiated_by, r.approved_by, r.error_message, r.executor, r.plan,
@@ -24,8 +25,10 @@ _ROW: Final = """
 
 _LOCKED: Final = """
     select r.id, r.host_id, h.uuid as host_uuid, h.friendly_name as host_name, r.patch_type, r.package_names,
-           r.security_only, r.hold_patterns, r.dry_run, r.validate_only, r.status, r.policy_snapshot, r.initiated_by,
-           r.approved_by, r.stopped_by, r.job_host, r.scheduled_at, r.started_at
+           r.security_only, r.hold_patterns, r.allow_patterns, r.full_upgrade, r.reboot, r.snapshot, r.pre_playbook,
+           r.post_playbook, r.notes, h.reboot_exempt, h.patch_hold_patterns as host_hold_patterns, r.dry_run,
+           r.validate_only, r.status, r.policy_snapshot, r.initiated_by, r.approved_by, r.stopped_by, r.job_host,
+           r.scheduled_at, r.started_at
       from patch_runs r
       join hosts h on h.id = r.host_id
 """
@@ -105,7 +108,7 @@ async def list_targets(db: Queries, groups: Groups, hosts: Sequence[str], host_g
     """Return the hosts with these UUIDs and the members of these groups, each once, by name."""
     return await db.all(
         f"""
-        select h.id, h.uuid, h.friendly_name as name
+        select h.id, h.uuid, h.friendly_name as name, h.reboot_exempt, h.patch_hold_patterns as hold_patterns
           from hosts h
          where {in_scope("h.id")}
            and (h.uuid = any(%(hosts)s::uuid[])
@@ -138,15 +141,19 @@ async def insert_runs(tx: Tx, rows: Sequence[dict[str, Any]], now: datetime) -> 
     """Write new runs; each row names its columns."""
     await tx.execute(
         """
-        insert into patch_runs (id, host_id, patch_type, package_names, security_only, hold_patterns, dry_run,
+        insert into patch_runs (id, host_id, patch_type, package_names, security_only, hold_patterns, allow_patterns,
+                                full_upgrade, reboot, snapshot, pre_playbook, post_playbook, notes, dry_run,
                                 validate_only, status, validation_run_id, batch_id, policy_id, policy_snapshot,
                                 schedule_override, initiated_by, approved_by, created_at, scheduled_at, updated_at)
-        select r.id, r.host_id, r.patch_type, r.package_names, r.security_only, r.hold_patterns, r.dry_run,
+        select r.id, r.host_id, r.patch_type, r.package_names, r.security_only, r.hold_patterns, r.allow_patterns,
+               r.full_upgrade, r.reboot, r.snapshot, r.pre_playbook, r.post_playbook, r.notes, r.dry_run,
                r.validate_only, r.status, r.validation_run_id, r.batch_id, r.policy_id, r.policy_snapshot,
                r.schedule_override, r.initiated_by, r.approved_by, %(now)s, r.scheduled_at, %(now)s
           from jsonb_to_recordset(%(rows)s::jsonb)
                as r(id uuid, host_id int, patch_type text, package_names text[], security_only boolean,
-                    hold_patterns text[], dry_run boolean, validate_only boolean, status text,
+                    hold_patterns text[], allow_patterns text[], full_upgrade boolean, reboot text, snapshot boolean,
+                    pre_playbook text, post_playbook text, notes text[], dry_run boolean, validate_only boolean,
+                    status text,
                     validation_run_id uuid, batch_id uuid, policy_id uuid, policy_snapshot jsonb,
                     schedule_override text, initiated_by text, approved_by text, scheduled_at timestamptz)
         """,
@@ -156,13 +163,12 @@ async def insert_runs(tx: Tx, rows: Sequence[dict[str, Any]], now: datetime) -> 
 
 
 def row_of(target: Target, work: Work, policy: Policy, **more: Any) -> dict[str, Any]:
-    """Return a row for ``insert_runs``."""
+    """Return a row for ``insert_runs``; every option of the work is said."""
     return {
         "host_id": target.id,
         "patch_type": work.patch_type,
         "package_names": list(work.package_names),
-        "security_only": work.security_only,
-        "hold_patterns": list(work.hold_patterns),
+        **work.options.told(),
         "dry_run": work.dry_run,
         "policy_id": policy.id or None,
         "policy_snapshot": policy.snapshot(),
@@ -185,6 +191,16 @@ async def lock_runs(tx: Tx, ids: Sequence[str]) -> list[Run]:
     return await tx.all(
         _LOCKED + " where r.id = any(%(ids)s::uuid[]) order by r.id for no key update of r skip locked",
         Run,
+        ids=list(ids),
+    )
+
+
+async def lock_chosen(tx: Tx, groups: Groups, ids: Sequence[str]) -> list[Run]:
+    """Lock those of these runs that the asker sees, always in the same order."""
+    return await tx.all(
+        f"{_LOCKED} where {in_scope('r.host_id')} and r.id = any(%(ids)s::uuid[]) order by r.id for no key update of r",
+        Run,
+        groups=groups,
         ids=list(ids),
     )
 
@@ -237,6 +253,19 @@ async def update_status(
         status=str(status),
         error=error,
         approved_by=approved_by,
+        now=now,
+    )
+
+
+async def store_exempt(tx: Tx, ids: Sequence[str], note: str, now: datetime) -> None:
+    """Note that runs will not restart their hosts after all."""
+    await tx.execute(
+        """
+        update patch_runs set reboot = 'never', notes = array_append(notes, %(note)s), updated_at = %(now)s
+         where id = any(%(ids)s::uuid[])
+        """,
+        ids=list(ids),
+        note=note,
         now=now,
     )
 
