@@ -17,14 +17,14 @@ PASSWORD_BYTES: Final = 72
 _COST: Final = 10
 #: The hash of a password nobody knows; checked when there is none, so that the answer takes as long.
 _NOBODY: Final = "$2b$10$wFAOEUO2di1hcJkDjbztrOPlZXydy.xuQ9qIm45cneCeHid2Z0k3S"
-_NICENESS: Final = 10
+#: The last of all: beside a crowd that signs in, agents and pages are served as if it were not there.
+_NICENESS: Final = 19
 #: Half of the processors: the loop and the database need the others.
 THREADS: Final = max(1, (os.cpu_count() or 1) // 2)
 _KINDS: Final = ("$2a$", "$2b$", "$2y$")
 
 
 def _step_back() -> None:
-    # A crowd that signs in takes what the processors have left: agents and pages do not wait behind it.
     with suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
