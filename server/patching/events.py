@@ -99,3 +99,62 @@ class PatchRunsChanged(Event):
 def run_topic(run: str) -> str:
     """Return the topic of a run's followers."""
     return f"patch_run:{run}"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPatchEvent(Event):
+    """How freshly a host is patched has changed; each change is announced once.
+
+    Attributes:
+        last_success_at: when it was patched last, in ISO form; empty for never.
+        updates, security: what waits on it, where that was looked at.
+        failures: failed runs since.
+        cause: why, in few words; ``error`` is what the last run said, at most 300 characters.
+    """
+
+    name: ClassVar[str] = "host_patch"
+    severity: ClassVar[str] = "informational"
+    host: str
+    host_name: str
+    last_success_at: str = ""
+    updates: int = 0
+    security: int = 0
+    failures: int = 0
+    cause: str = ""
+    error: str = ""
+    reference_type: str = "host"
+
+    @property
+    def link(self) -> str:
+        """Where a person reads more."""
+        return f"/hosts/{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPatchStale(HostPatchEvent):
+    """A host was not patched for longer than it should be, or never."""
+
+    name: ClassVar[str] = "host_patch_stale"
+    severity: ClassVar[str] = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPatchFresh(HostPatchEvent):
+    """A host that was announced as stale is fresh again."""
+
+    name: ClassVar[str] = "host_patch_fresh"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPatchFailing(HostPatchEvent):
+    """Patching began to fail on a host, or fails for another cause than before."""
+
+    name: ClassVar[str] = "host_patch_failing"
+    severity: ClassVar[str] = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPatchRecovered(HostPatchEvent):
+    """A host on which patching failed was patched."""
+
+    name: ClassVar[str] = "host_patch_recovered"

@@ -9,9 +9,10 @@ import orjson
 from server.core.bus import announce
 from server.core.call import Call
 from server.core.db import Tx
+from server.core.ids import HostId
 from server.core.log import get_log
 from server.hosts import service as hosts
-from server.patching import rules
+from server.patching import freshness, rules
 from server.patching.events import (
     PatchRebootRequired,
     PatchRunCancelled,
@@ -78,8 +79,19 @@ async def catch_up(call: Call, ids: Sequence[str]) -> int:
         if rows:
             await progress.update_moved(tx, rows, call.now)
             await hosts.await_reports_after(tx, ended)
+            await freshness.note(tx, _counted(runs, rows))
             tx.after_commit(announce(PatchRunsChanged()))
     return len(rows)
+
+
+def _counted(runs: Sequence[Run], rows: Sequence[dict[str, Any]]) -> list[HostId]:
+    """Return the hosts whose real runs ended, or go on after they were given up."""
+    moved = {row["id"]: row["status"] for row in rows}
+    return [
+        run.host_id
+        for run in runs
+        if not run.dry_run and run.id in moved and (moved[run.id] != Status.RUNNING or run.status in rules.FAILED_KINDS)
+    ]
 
 
 def _may_arrive(call: Call, word: Word) -> bool:

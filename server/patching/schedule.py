@@ -1,6 +1,7 @@
 """Releasing runs: binding them to jobs under their own locks, so that none begins twice and no deleted one at all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -11,7 +12,7 @@ from server.core.call import Actor, Call
 from server.core.db import Tx
 from server.core.errors import Problem
 from server.core.log import get_log
-from server.patching import rules
+from server.patching import freshness, rules
 from server.patching.events import PatchRunChanged, PatchRunsChanged
 from server.patching.models import Run, Status
 from server.patching.queries import runs as run_rows
@@ -28,7 +29,7 @@ async def release_in(tx: Tx, call: Call, runs: Sequence[Run]) -> None:
 
     Runs that do the same on different hosts become one job. A run whose job is refused fails with the reason.
     """
-    for together in rules.jobs_of(runs):
+    for together in rules.jobs_of(await _with_exemptions(tx, call, runs)):
         first = together[0]
         order = Order(
             PLAYBOOK,
@@ -43,6 +44,7 @@ async def release_in(tx: Tx, call: Call, runs: Sequence[Run]) -> None:
         except Problem as refused:
             text = "; ".join((str(refused), *getattr(refused, "complaints", {}).values()))
             await run_rows.update_status(tx, [run.id for run in together], Status.FAILED, call.now, error=text)
+            await freshness.note(tx, [run.host_id for run in together if not run.dry_run])
             log.warning("patching: release refused", runs=[_task(run) for run in together], reason=text)
             continue
         await run_rows.update_released(tx, job, [(run.id, run.host_id) for run in together], call.now)
@@ -52,6 +54,18 @@ async def release_in(tx: Tx, call: Call, runs: Sequence[Run]) -> None:
         tx.after_commit(announce(PatchRunsChanged()))
     if len(runs) == 1:
         tx.after_commit(announce(PatchRunChanged(runs[0].id)))
+
+
+async def _with_exemptions(tx: Tx, call: Call, runs: Sequence[Run]) -> list[Run]:
+    # A host may have been exempted, and packages of it held, after the run was made.
+    late = [run.id for run in runs if run.reboot_exempt and run.reboot != "never"]
+    if late:
+        await run_rows.store_exempt(tx, late, rules.EXEMPT, call.now)
+    held = [dict.fromkeys((*run.hold_patterns, *run.host_hold_patterns)) for run in runs]
+    return [
+        replace(run, hold_patterns=list(patterns), reboot="never" if run.reboot_exempt else run.reboot)
+        for run, patterns in zip(runs, held, strict=True)
+    ]
 
 
 async def release_due(call: Call) -> int:

@@ -5,7 +5,7 @@ from typing import Final
 from server.core.call import Call
 from server.core.log import get_log
 from server.core.queue import Task
-from server.patching import projection, schedule
+from server.patching import freshness, projection, schedule
 
 log = get_log(__name__)
 
@@ -19,6 +19,13 @@ async def release(call: Call) -> None:
 async def sweep(call: Call) -> None:
     """Find what a lost bell left behind."""
     await projection.sweep(call)
+
+
+async def look_at_freshness(call: Call) -> None:
+    """Announce hosts that have not been patched for too long."""
+    stale, fresh = await freshness.look(call)
+    if stale or fresh:
+        log.info("patching: freshness announced", stale=stale, fresh=fresh)
 
 
 TASKS: Final = (
@@ -35,5 +42,12 @@ TASKS: Final = (
         every_seconds=15,
         title="Follow patch runs",
         about="Moves patch runs whose hosts said something that a lost message did not bring.",
+    ),
+    Task(
+        "patching.freshness",
+        look_at_freshness,
+        every_seconds=3600,
+        title="Look how freshly hosts are patched",
+        about="Announces, once, hosts that were not patched for longer than PATCH_STALE_DAYS, and those fresh again.",
     ),
 )

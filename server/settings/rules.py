@@ -291,6 +291,7 @@ CATALOGUE: Final = (
     Setting("audit_retention_days", 365, take_number(0, 36_500), "AUDIT_RETENTION_DAYS"),
     Setting("job_event_retention_days", 90, take_number(0, 36_500), "JOB_EVENT_RETENTION_DAYS"),
     Setting("job_retention_days", 400, take_number(0, 36_500), "JOB_RETENTION_DAYS"),
+    Setting("patch_stale_days", 30, take_number(1, 3650), "PATCH_STALE_DAYS"),
     Setting("enable_logging", default=False, take=take_truth, variable="ENABLE_LOGGING"),
     Setting("log_level", "info", log_level, "LOG_LEVEL"),
     Setting("brand_name", "PatchMon", text),
