@@ -1,6 +1,8 @@
 """Whether the server is well, and what monitoring reads of it."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Final
 
 from server.core.call import Call
@@ -9,7 +11,8 @@ from server.core.log import get_log
 from server.core.redis import RedisError
 from server.dashboard.models import Health
 from server.dashboard.queries import fleet as fleets
-from server.dashboard.queries import jobs
+from server.dashboard.queries import jobs, metrics
+from server.settings import service as settings
 
 log = get_log(__name__)
 
@@ -22,8 +25,6 @@ async def readings(call: Call) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            fleet = await fleets.count_fleet(call.db, None, call.now)
-            found["hosts"], found["agents_connected"] = {"": fleet.hosts}, {"": fleet.connected}
             found["unfinished_job_hosts"] = await jobs.count_unfinished(call.db)
     except (DatabaseError, OSError, TimeoutError) as error:
         log.warning("database_not_read", reason=str(error).strip() or type(error).__name__)
@@ -33,6 +34,25 @@ async def readings(call: Call) -> dict[str, dict[str, int]]:
     except (*RedisError, TimeoutError) as error:
         log.warning("queue_not_read", reason=str(error).strip() or type(error).__name__)
     return found
+
+
+async def hosts_read(call: Call) -> AsyncIterator[bytes]:
+    """Yield what monitoring reads of the fleet and of each host, in its text format; nothing when it cannot be read."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            days = (await settings.effective(call)).patch_stale_days
+            found = await metrics.fetch_metrics(call.db, call.now, call.now - timedelta(days=days))
+    except (DatabaseError, OSError, TimeoutError) as error:
+        log.warning("fleet_not_read", reason=str(error).strip() or type(error).__name__)
+        return
+    for name, about, _ in metrics.TOTALS:
+        yield f"{_head(name, about)}patchmon_{name} {float(found[name])}\n".encode()
+    for name, about in metrics.FAMILIES:
+        yield (_head(name, about) + (found[name] or "")).encode()
+
+
+def _head(name: str, about: str) -> str:
+    return f"# HELP patchmon_{name} {about}\n# TYPE patchmon_{name} gauge\n"
 
 
 async def health(call: Call) -> Health:

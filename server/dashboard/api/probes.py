@@ -54,17 +54,23 @@ async def openapi(request: web.Request) -> web.Response:
 
 @routes.get("/metrics")
 @open_to_all("monitoring has a token of its own and no account")
-async def metrics(request: web.Request) -> web.Response:
-    """Answer what monitoring reads."""
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """Send what monitoring reads: of this process, of the installation, of the fleet and of each host."""
     known = knows_the_token(request)
     if known is None:
         raise Missing
     if not known:
         headers = {"WWW-Authenticate": "Bearer"}
         return json_answer({"error": "Unauthorized"}, status=401, headers=headers)
-    body = request.config_dict[METERS].text(await service.readings(call(request)))
     headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store"}
-    return web.Response(body=body, headers=headers)
+    answer = web.StreamResponse(headers=headers)
+    begin = request.config_dict[METERS].text(await service.readings(call(request)))
+    await answer.prepare(request)
+    await answer.write(begin)
+    async for some in service.hosts_read(call(request)):
+        await answer.write(some)
+    await answer.write_eof()
+    return answer
 
 
 @routes.get("/robots.txt")
