@@ -11,6 +11,9 @@ from server.web.forms import TextBody
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 HostName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255, pattern=r"^[A-Za-z0-9._:-]*$")]
 Notes = Annotated[str, StringConstraints(max_length=20_000)]
+Pattern = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=255, pattern=r"^[A-Za-z0-9*?\[][A-Za-z0-9+._:@~*?\[\]-]*$")
+]
 
 
 class EditBody(TextBody):
@@ -26,6 +29,10 @@ class EditBody(TextBody):
     )
     host_down_alerts_enabled: bool | None = Field(
         None, validation_alias=AliasChoices("host_down_alerts_enabled", "hostDownAlertsEnabled")
+    )
+    reboot_exempt: bool = Field(default=False, validation_alias=AliasChoices("reboot_exempt", "rebootExempt"))
+    patch_hold_patterns: Annotated[list[Pattern], Field(max_length=100)] = Field(
+        [], validation_alias=AliasChoices("patch_hold_patterns", "patchHoldPatterns")
     )
 
     @field_validator("ip")

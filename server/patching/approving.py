@@ -15,7 +15,7 @@ from server.core.ids import is_uuid, new_uuid
 from server.patching import planning, projection, rules, schedule
 from server.patching.errors import NotApprovable, RunMissing
 from server.patching.events import PatchRunApproved, PatchRunChanged, PatchRunsChanged
-from server.patching.models import DEFAULT, Run, Started, Status, Target
+from server.patching.models import DEFAULT, Run, Started, Status
 from server.patching.queries import runs as run_rows
 
 
@@ -56,16 +56,16 @@ async def _approve_in(tx: Tx, call: Call, chosen: Sequence[Run], soon: Collectio
     batch, by = new_uuid(), name_of(call)
     rows, made, due = [], [], []
     for before in chosen:
-        target = Target(before.host_id, before.host_uuid, before.host_name)
+        target = before.target
         policy = policies.get(target.id, DEFAULT)
-        work = replace(before.work, dry_run=False)
+        work, notes = rules.work_for(replace(before.work, dry_run=False), policy, target)
         begins = rules.beginning(work, policy, call.now, immediately=before.id in soon)
         one = Started(new_uuid(), target.uuid, target.name, begins.status, begins.scheduled_at, before.id)
         made.append(one)
         due += [one.id] if begins.now else []
         rows.append(
             run_rows.row_of(
-                target, work, policy,
+                target, work, policy, notes=list(dict.fromkeys((*before.notes, *notes))),
                 id=one.id, status=begins.status, scheduled_at=begins.scheduled_at, batch_id=batch,
                 validate_only=False, initiated_by=before.initiated_by, approved_by=by,
                 validation_run_id=before.id, schedule_override="immediate" if before.id in soon else None,

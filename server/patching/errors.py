@@ -92,6 +92,13 @@ class AgentAway(Conflict):
     text = "Agent is not currently connected"
 
 
+class HookRefused(Refused):
+    """Around a run people may only have run what they may launch."""
+
+    code = "may_not_launch"
+    text = "Running {playbook} before or after a patch run needs the permission can_manage_automation"
+
+
 class BadPolicy(BadRun):
     """What was sent is no policy."""
 

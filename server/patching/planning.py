@@ -8,7 +8,7 @@ from server.core.db import Queries
 from server.core.ids import HostId
 from server.identity import service as identity
 from server.patching import rules
-from server.patching.models import DEFAULT, Policy, Preview, Target
+from server.patching.models import DEFAULT, Policy, Preview, Target, Work
 from server.patching.queries import policies as policy_rows
 
 _MODULE: Final = "patching_policies"
@@ -24,5 +24,9 @@ async def policies(db: Queries, call: Call, hosts: Sequence[HostId]) -> dict[Hos
 async def previews(call: Call, targets: Sequence[Target]) -> list[Preview]:
     """Return for each host which policy holds, and when a run that is triggered or approved now would begin."""
     found = await policies(call.db, call, [target.id for target in targets])
-    chosen = [(target, found.get(target.id, DEFAULT)) for target in targets]
-    return [Preview(target, policy, rules.run_at(policy, call.now) or call.now) for target, policy in chosen]
+    return [_preview(call, target, found.get(target.id, DEFAULT)) for target in targets]
+
+
+def _preview(call: Call, target: Target, policy: Policy) -> Preview:
+    work, notes = rules.work_for(Work("patch_all"), policy, target)
+    return Preview(target, policy, rules.run_at(policy, call.now) or call.now, work.options, notes)

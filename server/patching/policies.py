@@ -8,7 +8,7 @@ from server.audit import service as audit
 from server.audit.models import Subject
 from server.core.call import Call
 from server.core.ids import is_uuid
-from server.patching import rules
+from server.patching import hooks, rules
 from server.patching.errors import (
     AlreadyAssigned,
     AssignmentMissing,
@@ -41,7 +41,7 @@ async def fetch(call: Call, policy: str) -> dict[str, Any]:
 
 async def create(call: Call, policy: Policy) -> dict[str, Any]:
     """Make a policy; it holds for nobody yet. Raises ``BadPolicy``."""
-    checked = _checked(call, policy)
+    checked = await _checked(call, policy)
     async with call.transaction() as tx:
         made = await rows.insert_policy(tx, checked, call.now)
         await audit.record(
@@ -53,7 +53,7 @@ async def create(call: Call, policy: Policy) -> dict[str, Any]:
 async def change(call: Call, policy: Policy) -> dict[str, Any]:
     """Change a policy for future runs; what is scheduled stays where it is."""
     before = await fetch(call, policy.id)
-    checked = _checked(call, policy)
+    checked = await _checked(call, policy)
     async with call.transaction() as tx:
         if not await rows.update_policy(tx, checked, call.now):
             raise PolicyMissing
@@ -125,11 +125,12 @@ async def include(call: Call, policy: str, host: str) -> None:
         await audit.record(tx, call, "patching.host_included", subject, {"host_id": host})
 
 
-def _checked(call: Call, policy: Policy) -> Policy:
+async def _checked(call: Call, policy: Policy) -> Policy:
     if call.actor.scope is not None:
         raise WholeFleetPolicies
     if wrong := rules.complaints_of_policy(policy, available_timezones()):
         raise BadPolicy.of(wrong)
+    await hooks.demand(call, policy.options)
     kind = policy.patch_delay_type
     return replace(
         policy,

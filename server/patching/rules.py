@@ -2,12 +2,25 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from server.patching.models import DEFAULT, Assignment, Outcome, Policy, Run, Status, Wanted, Word, Work
+from server.patching.models import (
+    DEFAULT,
+    PLAIN,
+    Assignment,
+    Outcome,
+    Policy,
+    Run,
+    RunOptions,
+    Status,
+    Target,
+    Wanted,
+    Word,
+    Work,
+)
 
 S = Status
 
@@ -87,6 +100,11 @@ _MOST_PACKAGES: Final = 1000
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9{][A-Za-z0-9+._:@~/{}-]{0,254}")
 _PATTERN: Final = re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9+._:@~*?\[\]-]{0,254}")
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_PLAYBOOK: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+#: These change the host by themselves; before or after a run they would do what the run is there for.
+_NO_HOOKS: Final = frozenset({"patch", "reboot", "rollback"})
+_MOST_PATTERNS: Final = 100
+EXEMPT: Final = "The host is exempt from restarts: it will not be restarted."
 
 
 def after(status: Status, happening: Happening) -> Status | None:
@@ -138,7 +156,7 @@ def complaints_of_policy(policy: Policy, zones: Collection[str]) -> dict[str, st
         wrong["fixed_time_utc"] = "fixed_time_utc must be HH:MM"
     if policy.timezone and policy.timezone not in zones:
         wrong["timezone"] = "timezone must be an IANA name"
-    return wrong
+    return wrong | complaints_of_options(policy.options)
 
 
 # ---------------------------------------------------------------- triggering
@@ -157,9 +175,30 @@ def complaints_of(wanted: Wanted) -> dict[str, str]:
         wrong["submit_for_approval"] = "A dry run needs no approval"
     if wanted.validate_only and not work.dry_run:
         wrong["validate_only"] = "validate_only is for dry runs"
-    if bad := [one for one in work.hold_patterns if not _PATTERN.fullmatch(one)]:
-        wrong["hold_patterns"] = f"Invalid pattern: {bad[0][:60]}"
+    return wrong | complaints_of_options(work.options)
+
+
+def complaints_of_options(options: RunOptions) -> dict[str, str]:
+    """Return what is wrong with a run's or a policy's options, field by field."""
+    wrong: dict[str, str] = {}
+    for name in ("hold_patterns", "allow_patterns"):
+        patterns = getattr(options, name) or ()
+        if len(patterns) > _MOST_PATTERNS:
+            wrong[name] = f"More than {_MOST_PATTERNS} patterns"
+        elif bad := [one for one in patterns if not is_pattern(one)]:
+            wrong[name] = f"Invalid pattern: {bad[0][:60]}"
+    if options.security_only and options.full_upgrade:
+        wrong["full_upgrade"] = "full_upgrade and security_only exclude each other"
+    for name in ("pre_playbook", "post_playbook"):
+        playbook = getattr(options, name)
+        if playbook and (playbook in _NO_HOOKS or not _PLAYBOOK.fullmatch(playbook)):
+            wrong[name] = f"{name} cannot be {playbook[:60]}"
     return wrong
+
+
+def is_pattern(text: str) -> bool:
+    """Tell whether a text is a pattern for names of packages."""
+    return _PATTERN.fullmatch(text) is not None
 
 
 def _complaints_of_packages(work: Work) -> dict[str, str]:
@@ -168,8 +207,9 @@ def _complaints_of_packages(work: Work) -> dict[str, str]:
         return {"package_names": "package_name or package_names is required for patch_package"}
     if work.patch_type == "patch_all" and names:
         return {"package_names": "patch_all takes no package names"}
-    if work.patch_type == "patch_package" and work.security_only:
-        return {"security_only": "security_only is for patch_all"}
+    for field in ("security_only", "full_upgrade"):
+        if work.patch_type == "patch_package" and getattr(work.options, field):
+            return {field: f"{field} is for patch_all"}
     if len(names) > _MOST_PACKAGES:
         return {"package_names": f"More than {_MOST_PACKAGES} packages"}
     if bad := [name for name in names if not _PACKAGE.fullmatch(name)]:
@@ -198,15 +238,38 @@ def beginning(
     return Beginning(S.QUEUED, now=True) if due_at is None else Beginning(S.SCHEDULED, due_at)
 
 
+def work_for(work: Work, policy: Policy, target: Target) -> tuple[Work, tuple[str, ...]]:
+    """Return what a run does to this host, every option said, and in sentences where that is not what was asked for.
+
+    What the call says wins over the policy; what holds for the host holds in any case.
+    """
+    asked, notes = work.options, []
+    found = asked.over(policy.options).over(PLAIN)
+    if work.patch_type == "patch_package":
+        found = replace(found, security_only=False, full_upgrade=False)
+    elif found.security_only and found.full_upgrade:
+        if asked.full_upgrade:
+            notes.append(f"No full upgrade: the policy {policy.name} is for security updates only.")
+        found = replace(found, full_upgrade=False)
+    if target.reboot_exempt and found.reboot != "never":
+        notes.append(EXEMPT)
+        found = replace(found, reboot="never")
+    held = dict.fromkeys((*(found.hold_patterns or ()), *target.hold_patterns))
+    return replace(work, options=replace(found, hold_patterns=tuple(held))), tuple(notes)
+
+
 def variables(work: Work) -> dict[str, Any]:
     """Return the variables of the playbook."""
-    scope = "packages" if work.patch_type == "patch_package" else "security" if work.security_only else "all"
-    found: dict[str, Any] = {"patch_scope": scope}
-    if work.package_names:
-        found["patch_packages"] = list(work.package_names)
-    if work.hold_patterns:
-        found["patch_hold_patterns"] = list(work.hold_patterns)
-    return found
+    options = work.options
+    scope = "packages" if work.patch_type == "patch_package" else "security" if options.security_only else "all"
+    found: dict[str, Any] = {
+        "patch_packages": list(work.package_names),
+        "patch_hold_patterns": list(options.hold_patterns or ()),
+        "patch_allow_patterns": list(options.allow_patterns or ()),
+        "patch_full_upgrade": options.full_upgrade or None,
+        "patch_reboot": None if options.reboot == "never" else options.reboot,
+    }
+    return {"patch_scope": scope, **{name: value for name, value in found.items() if value}}
 
 
 def title(work: Work) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from pydantic import AliasChoices, Field, field_validator
 
-from server.patching.models import DelayType, Policy, Preview, Started, Status, Wanted, Work
+from server.patching.models import DelayType, Policy, Preview, Reboot, RunOptions, Started, Status, Wanted, Work
 from server.patching.rules import FAILED_KINDS
 from server.web.forms import TextBody
 
@@ -14,7 +14,35 @@ def _also(*names: str) -> Any:
     return AliasChoices(*names)
 
 
-class TriggerBody(TextBody):
+class OptionsBody(TextBody):
+    """How far a run goes and what surrounds it; null, like what is left out, is not said."""
+
+    security_only: bool | None = Field(None, validation_alias=_also("security_only", "securityOnly"))
+    hold_patterns: list[str] | None = Field(None, validation_alias=_also("hold_patterns", "holdPatterns"))
+    allow_patterns: list[str] | None = Field(None, validation_alias=_also("allow_patterns", "allowPatterns"))
+    full_upgrade: bool | None = Field(None, validation_alias=_also("full_upgrade", "fullUpgrade"))
+    reboot: Reboot | None = None
+    snapshot: bool | None = None
+    pre_playbook: str | None = Field(None, validation_alias=_also("pre_playbook", "prePlaybook"))
+    post_playbook: str | None = Field(None, validation_alias=_also("post_playbook", "postPlaybook"))
+
+    def options(self) -> RunOptions:
+        """Return what is said of the options."""
+        return RunOptions(
+            self.security_only, _texts(self.hold_patterns), _texts(self.allow_patterns), self.full_upgrade, self.reboot,
+            self.snapshot, _text(self.pre_playbook), _text(self.post_playbook),
+        )  # fmt: skip
+
+
+def _texts(values: list[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(dict.fromkeys(one.strip() for one in values if one.strip()))
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else value.strip()
+
+
+class TriggerBody(OptionsBody):
     """What to run where; singular and plural names are both taken."""
 
     host_id: str | None = Field(None, validation_alias=_also("host_id", "hostId"))
@@ -30,8 +58,6 @@ class TriggerBody(TextBody):
         default=False,
         validation_alias=_also("submit_for_approval", "pending_approval", "submitForApproval", "pendingApproval"),
     )
-    security_only: bool = Field(default=False, validation_alias=_also("security_only", "securityOnly"))
-    hold_patterns: list[str] = Field([], validation_alias=_also("hold_patterns", "holdPatterns"))
     schedule_override: Literal["immediate", ""] | None = Field(
         None, validation_alias=_also("schedule_override", "scheduleOverride")
     )
@@ -39,7 +65,7 @@ class TriggerBody(TextBody):
     def wanted(self) -> Wanted:
         """Return what is asked for."""
         names = dict.fromkeys([*([self.package_name] if self.package_name else []), *self.package_names])
-        work = Work(self.patch_type, tuple(names), self.dry_run, self.security_only, tuple(self.hold_patterns))
+        work = Work(self.patch_type, tuple(names), self.dry_run, self.options())
         return Wanted(
             work,
             (*([self.host_id] if self.host_id else []), *self.host_ids),
@@ -58,7 +84,7 @@ class ApproveBody(TextBody):
     )
 
 
-class PolicyBody(TextBody):
+class PolicyBody(OptionsBody):
     """A policy."""
 
     name: str = ""
@@ -78,7 +104,7 @@ class PolicyBody(TextBody):
         """Return the policy it describes."""
         return Policy(
             policy_id, self.name, self.patch_delay_type, self.delay_minutes, self.fixed_time_utc, self.timezone,
-            self.description or "",
+            self.description or "", self.options(),
         )  # fmt: skip
 
 
@@ -169,6 +195,8 @@ def preview_view(found: Preview) -> dict[str, Any]:
         "delay_minutes": policy.delay_minutes,
         "fixed_time_utc": policy.fixed_time_utc,
         "timezone": policy.timezone,
+        "options": found.options.told(),
+        "notes": list(found.notes),
     }
 
 

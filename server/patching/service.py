@@ -13,7 +13,7 @@ from server.core.call import Call
 from server.core.db import Tx
 from server.core.ids import is_uuid, new_uuid
 from server.core.log import get_log
-from server.patching import approving, planning, projection, rules, schedule
+from server.patching import approving, hooks, planning, projection, rules, schedule
 from server.patching.errors import (
     AgentAway,
     BadRun,
@@ -50,7 +50,7 @@ async def trigger_in(
     """Do the same within another room's transaction, in the name of whoever asked that room (``by``)."""
     if wrong := rules.complaints_of(wanted):
         raise BadRun.of(wrong)
-    await _demand_holds(call, wanted)
+    await hooks.demand(call, wanted.work.options)
     targets = await _targets(tx, call, wanted)
     policies = await planning.policies(tx, call, [target.id for target in targets])
     batch = new_uuid()
@@ -58,11 +58,12 @@ async def trigger_in(
     for target in targets:
         policy = policies.get(target.id, DEFAULT)
         soon = wanted.immediately or target.uuid in wanted.at_once
-        begins = rules.beginning(wanted.work, policy, call.now, submit=wanted.submit, immediately=soon)
+        work, notes = rules.work_for(wanted.work, policy, target)
+        begins = rules.beginning(work, policy, call.now, submit=wanted.submit, immediately=soon)
         made.append((Started(new_uuid(), target.uuid, target.name, begins.status, begins.scheduled_at), begins.now))
         rows.append(
             run_rows.row_of(
-                target, wanted.work, policy,
+                target, work, policy, notes=list(notes),
                 id=made[-1][0].id, status=begins.status, scheduled_at=begins.scheduled_at, batch_id=batch,
                 validate_only=wanted.validate_only, initiated_by=by, approved_by=approved_by,
                 schedule_override="immediate" if soon else None,
@@ -81,7 +82,7 @@ async def _record_trigger(tx: Tx, call: Call, wanted: Wanted, targets: Sequence[
         "patch_type": wanted.work.patch_type,
         "packages": list(wanted.work.package_names),
         "dry_run": wanted.work.dry_run,
-        "security_only": wanted.work.security_only,
+        "options": {name: value for name, value in wanted.work.options.told().items() if value is not None},
         "for_approval": wanted.submit,
         "immediately": wanted.immediately,
         "hosts": [target.name for target in targets[:20]],
@@ -89,14 +90,6 @@ async def _record_trigger(tx: Tx, call: Call, wanted: Wanted, targets: Sequence[
     }
     subject = Subject("patch_batch", batch, rules.title(wanted.work))
     await audit.record(tx, call, "patching.run_triggered", subject, detail)
-
-
-async def _demand_holds(call: Call, wanted: Wanted) -> None:
-    if not wanted.work.hold_patterns:
-        return
-    known = await automation.playbook(call, schedule.PLAYBOOK)
-    if "patch_hold_patterns" not in {one.name for one in known.fields}:
-        raise BadRun.of({"hold_patterns": "The patch playbook cannot hold packages back by pattern"})
 
 
 async def _targets(tx: Tx, call: Call, wanted: Wanted) -> list[Target]:

@@ -13,8 +13,8 @@ async def lock_for_change(tx: Tx, groups: Groups, uuid: str) -> dict[str, Any] |
     return await tx.one(
         f"""
         select h.id, h.friendly_name, h.notes, h.hostname, h.ip, h.primary_interface, h.network_interfaces,
-               h.auto_update, h.host_down_alerts_enabled, h.docker_enabled, h.compliance_mode,
-               h.compliance_openscap_enabled, h.compliance_docker_bench_enabled, h.compliance_default_profile_id,
+               h.auto_update, h.host_down_alerts_enabled, h.reboot_exempt, h.patch_hold_patterns,
+               h.docker_enabled, h.compliance_mode, h.compliance_openscap_enabled, h.compliance_docker_bench_enabled, h.compliance_default_profile_id,
                h.pending_config, h.pending_sent_at
           from hosts h
          where h.uuid = %(uuid)s and {in_scope("h.id")}
@@ -36,6 +36,7 @@ async def store_changes(tx: Tx, host_id: int, changes: Mapping[str, object], now
            set friendly_name = n.friendly_name, notes = n.notes, hostname = n.hostname, ip = n.ip,
                primary_interface = n.primary_interface, auto_update = n.auto_update,
                host_down_alerts_enabled = n.host_down_alerts_enabled,
+               reboot_exempt = n.reboot_exempt, patch_hold_patterns = n.patch_hold_patterns,
                compliance_default_profile_id = n.compliance_default_profile_id,
                interfaces_hash = case when h.primary_interface is distinct from n.primary_interface then '' else
                h.interfaces_hash end,

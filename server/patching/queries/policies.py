@@ -7,11 +7,12 @@ from typing import Any, Final, cast
 from server.core.db import Queries, Tx
 from server.core.ids import HostId
 from server.core.scope import Groups, among, in_scope
-from server.patching.models import Policy
+from server.patching.models import Policy, RunOptions
 
 _POLICY: Final = """
     select p.id, p.name, p.description, p.patch_delay_type, p.delay_minutes, p.fixed_time_utc, p.timezone,
-           p.created_at, p.updated_at,
+           p.security_only, p.hold_patterns, p.allow_patterns, p.full_upgrade, p.reboot, p.snapshot, p.pre_playbook,
+           p.post_playbook, p.created_at, p.updated_at,
            (select count(*) from patch_policy_assignments a where a.policy_id = p.id)::int as assignments_count,
            (select count(*) from patch_policy_exclusions e where e.policy_id = p.id)::int as exclusions_count
       from patch_policies p
@@ -26,7 +27,8 @@ async def list_effective(db: Queries, host_ids: Sequence[HostId]) -> dict[HostId
     rows = await db.all(
         """
         select h.id as host_id, p.id, p.name, p.patch_delay_type, p.delay_minutes, p.fixed_time_utc, p.timezone,
-               p.description
+               p.description, p.security_only, p.hold_patterns, p.allow_patterns, p.full_upgrade, p.reboot, p.snapshot,
+               p.pre_playbook, p.post_playbook
           from unnest(%(host_ids)s::int[]) as h(id)
          cross join lateral (
                select f.policy_id
@@ -46,7 +48,14 @@ async def list_effective(db: Queries, host_ids: Sequence[HostId]) -> dict[HostId
         """,
         host_ids=list(host_ids),
     )
-    return {row.pop("host_id"): Policy(**row) for row in rows}
+    return {row.pop("host_id"): _policy(row) for row in rows}
+
+
+def _policy(row: dict[str, Any]) -> Policy:
+    said: dict[str, Any] = {name: row.pop(name) for name in RunOptions().told()}
+    for name in ("hold_patterns", "allow_patterns"):
+        said[name] = None if said[name] is None else tuple(said[name])
+    return Policy(**row, options=RunOptions(**said))
 
 
 async def list_policies(db: Queries) -> list[dict[str, Any]]:
@@ -66,8 +75,11 @@ async def insert_policy(tx: Tx, policy: Policy, now: datetime) -> str:
         await tx.value(
             """
             insert into patch_policies (name, description, patch_delay_type, delay_minutes, fixed_time_utc, timezone,
-                                        created_at, updated_at)
-            values (%(name)s, %(description)s, %(kind)s, %(minutes)s, %(time)s, %(zone)s, %(now)s, %(now)s)
+                                        security_only, hold_patterns, allow_patterns, full_upgrade, reboot, snapshot,
+                                        pre_playbook, post_playbook, created_at, updated_at)
+            values (%(name)s, %(description)s, %(kind)s, %(minutes)s, %(time)s, %(zone)s,
+                    %(security_only)s, %(hold_patterns)s::text[], %(allow_patterns)s::text[], %(full_upgrade)s,
+                    %(reboot)s, %(snapshot)s, %(pre_playbook)s, %(post_playbook)s, %(now)s, %(now)s)
             returning id
             """,
             name=policy.name,
@@ -77,6 +89,7 @@ async def insert_policy(tx: Tx, policy: Policy, now: datetime) -> str:
             time=policy.fixed_time_utc,
             zone=policy.timezone,
             now=now,
+            **policy.options.told(),
         ),
     )
 
@@ -88,7 +101,11 @@ async def update_policy(tx: Tx, policy: Policy, now: datetime) -> bool:
             """
             update patch_policies
                set name = %(name)s, description = %(description)s, patch_delay_type = %(kind)s,
-                   delay_minutes = %(minutes)s, fixed_time_utc = %(time)s, timezone = %(zone)s, updated_at = %(now)s
+                   delay_minutes = %(minutes)s, fixed_time_utc = %(time)s, timezone = %(zone)s,
+                   security_only = %(security_only)s, hold_patterns = %(hold_patterns)s::text[],
+                   allow_patterns = %(allow_patterns)s::text[], full_upgrade = %(full_upgrade)s, reboot = %(reboot)s,
+                   snapshot = %(snapshot)s, pre_playbook = %(pre_playbook)s, post_playbook = %(post_playbook)s,
+                   updated_at = %(now)s
              where id = %(id)s
             """,
             id=policy.id,
@@ -99,6 +116,7 @@ async def update_policy(tx: Tx, policy: Policy, now: datetime) -> bool:
             time=policy.fixed_time_utc,
             zone=policy.timezone,
             now=now,
+            **policy.options.told(),
         )
     )
 
