@@ -61,7 +61,10 @@ _METRICS = (
     "loadAverage",
     "needsReboot",
     "rebootReason",
+    "unfinishedPackages",
 )
+#: Said also when there is nothing to say: only that takes an earlier word back.
+_PLAIN_NO = ("needsReboot", "unfinishedPackages")
 
 
 class CannotReport(Exception):
@@ -83,7 +86,11 @@ class Report:
 
     def ping(self) -> Fields:
         """Return the body of a check-in: hashes and what changes all the time."""
-        metrics = {key: self.fields[key] for key in _METRICS if self.fields.get(key) or key == "needsReboot"}
+        metrics = {
+            key: self.fields[key]
+            for key in _METRICS
+            if self.fields.get(key) or (key in _PLAIN_NO and key in self.fields)
+        }
         return {
             "hashes": self.fields["hashes"],
             "metrics": metrics,

@@ -183,6 +183,7 @@ class Facts:
     load_average: tuple[float, ...] | None = None
     needs_reboot: bool | None = None
     reboot_reason: str | None = None
+    unfinished_packages: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from server.packages.models import ReportedPackage, ReportedRepository
 Value = TypeVar("Value")
 _NOTHING: Final = msgspec.Raw(b"")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_NAME_MOST: Final = 200
+_NAMES_MOST: Final = 50
 _INT32: Final = 2**31 - 1
 
 
@@ -119,6 +121,7 @@ class Metrics(msgspec.Struct, frozen=True, rename="camel"):
     load_average: list[float] | None = None
     needs_reboot: bool | None = None
     reboot_reason: str = ""
+    unfinished_packages: list[str] | None = None
 
 
 class Beat(msgspec.Struct, frozen=True, rename="camel"):
@@ -164,6 +167,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     execution_time: float | str = 0.0
     needs_reboot: bool = False
     reboot_reason: str = ""
+    unfinished_packages: list[str] | None = None
     package_manager: str = ""
     agent_execution_ms: int = 0
 
@@ -231,6 +235,7 @@ def facts_of_beat(told: Beat) -> Facts:
         load_average=tuple(metrics.load_average) if metrics.load_average else None,
         needs_reboot=metrics.needs_reboot,
         reboot_reason=metrics.reboot_reason or None,
+        unfinished_packages=_names(metrics.unfinished_packages),
     )
 
 
@@ -260,6 +265,7 @@ def parcel(told: Report) -> Parcel:
         load_average=tuple(told.load_average) if told.load_average else None,
         needs_reboot=told.needs_reboot,
         reboot_reason=told.reboot_reason or None,
+        unfinished_packages=_names(told.unfinished_packages),
     )
     return Parcel(
         sections=None if told.sections is None else tuple(told.sections),
@@ -286,6 +292,11 @@ def _interfaces(raw: bytes) -> list[ReportedInterface]:
 
 def _disks(told: list[DiskBody] | None) -> tuple[Disk, ...] | None:
     return tuple(one.disk() for one in told) if told else None
+
+
+def _names(told: list[str] | None) -> tuple[str, ...] | None:
+    """Return names that fit; an empty list says that there are none, an absent one says nothing."""
+    return None if told is None else tuple(one[:_NAME_MOST] for one in told[:_NAMES_MOST])
 
 
 def _patiently(decode: Callable[[bytes], Value], body: bytes) -> Value:

@@ -113,6 +113,18 @@ async def test_a_reboot_without_a_reason_keeps_the_reason(client: Browser, call:
     assert await call.db.value("select needs_reboot from hosts") is True
 
 
+async def test_what_was_left_half_done_stays_known_until_the_host_takes_it_back(client: Browser, call: Call) -> None:
+    agent = await enrolled(call, client)
+    known = "select unfinished_packages from hosts"
+    await agent.ping({"metrics": {"unfinishedPackages": ["nginx", "x" * 999]}})
+    assert await call.db.value(known) == ["nginx", "x" * 200]
+    # Existing agents never say anything about it.
+    await agent.ping({"metrics": {"needsReboot": False}})
+    assert len(await call.db.value(known)) == 2
+    await agent.ping({"metrics": {"unfinishedPackages": []}})
+    assert await call.db.value(known) == []
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -136,6 +136,10 @@ class Apt(PackageManager):
         names = sorted(name for name, entry in self._know().entries.items() if entry.unfinished)
         return tuple(names) or (("the journal of dpkg",) if interrupted else ())
 
+    def busy(self) -> str:
+        """Whoever holds one of dpkg's locks."""
+        return self._tools.busy()
+
     def simulate(self, scope: str, packages: Sequence[str], line: Line = unheard, limits: Limits = UNLIMITED) -> Plan:
         """Let apt itself plan; nothing is locked, written or fetched."""
         return self._plan(self._ask_update(scope, packages, limits), line)

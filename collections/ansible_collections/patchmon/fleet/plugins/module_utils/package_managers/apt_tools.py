@@ -13,7 +13,7 @@ from typing import Iterator, Optional, Sequence
 from .apt_faults import explained, unreachable
 from .base import Line, PackageManagerError
 from .dpkg_shield import shielded_dpkg
-from .locks import wait_until_free
+from .locks import holder, wait_until_free
 from .processes import environment, failure, look, stream
 
 _ENVIRONMENT = {
@@ -183,6 +183,11 @@ class AptTools:
 
     def _pinned(self) -> list[str]:
         return [f"Dir::Etc::preferences={self._pins}"] if self._pins else []
+
+    def busy(self) -> str:
+        """Whoever holds the package database, as far as we can see; empty for nobody."""
+        found = holder(self._paths(_DATABASE_LOCKS))
+        return str(found) if found else ""
 
     def _paths(self, locks: Sequence[str]) -> list[str]:
         return [str(self.path(lock)) for lock in locks]

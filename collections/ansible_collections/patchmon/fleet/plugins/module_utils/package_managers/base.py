@@ -173,6 +173,10 @@ class PackageManager:
         """Packages that an interrupted run left half done; a changing run finishes them before anything else."""
         return ()
 
+    def busy(self) -> str:
+        """Who is at work on the package database now, for people; empty for nobody."""
+        return ""
+
     def simulate(self, scope: str, packages: Sequence[str], line: Line = unheard, limits: Limits = UNLIMITED) -> Plan:
         """What upgrade() would do now. `packages` counts only in the scope of that name."""
         raise NotImplementedError
