@@ -20,23 +20,23 @@ _NOBODY: Final = -1
 
 async def search(call: Call, asked: Listed, window: Window) -> Page[HostRow]:
     """Return one page of the list."""
-    times = await _times(call)
-    found = await rows.list_fleet(call.db, call.actor.scope, asked, times, window.size, window.offset)
+    limits = await times(call)
+    found = await rows.list_fleet(call.db, call.actor.scope, asked, limits, window.size, window.offset)
     if found:
         total = found[0]["total"]
         return Page(_rows(found, asked), total, window)
-    total = await rows.count_fleet(call.db, call.actor.scope, asked, times) if window.page > 1 else 0
+    total = await rows.count_fleet(call.db, call.actor.scope, asked, limits) if window.page > 1 else 0
     return Page([], total, window)
 
 
 async def part(call: Call, asked: Listed, limit: int, offset: int) -> tuple[list[HostRow], int]:
     """Return some lines of the list for programs, and how many there are."""
-    times = await _times(call)
-    found = await rows.list_fleet(call.db, call.actor.scope, asked, times, limit, offset)
+    limits = await times(call)
+    found = await rows.list_fleet(call.db, call.actor.scope, asked, limits, limit, offset)
     if found:
         total = found[0]["total"]
         return _rows(found, asked), total
-    return [], await rows.count_fleet(call.db, call.actor.scope, asked, times)
+    return [], await rows.count_fleet(call.db, call.actor.scope, asked, limits)
 
 
 async def export(call: Call, asked: Listed) -> AsyncIterator[list[HostRow]]:
@@ -53,12 +53,12 @@ async def export(call: Call, asked: Listed) -> AsyncIterator[list[HostRow]]:
 
 async def ids(call: Call, asked: Listed) -> list[str]:
     """Return the UUIDs of all hosts that match."""
-    return await rows.list_ids(call.db, call.actor.scope, asked, await _times(call))
+    return await rows.list_ids(call.db, call.actor.scope, asked, await times(call))
 
 
 async def counts(call: Call) -> Counts:
     """Return how many hosts there are, in which state, and how many need something."""
-    return await rows.count_states(call.db, call.actor.scope, (await _times(call))[0])
+    return await rows.count_states(call.db, call.actor.scope, (await times(call))[0])
 
 
 async def systems(call: Call) -> list[OsCount]:
@@ -83,7 +83,8 @@ async def keys_of(call: Call, uuids: Sequence[str]) -> frozenset[int]:
     return frozenset(await rows.keys_of(call.db, call.actor.scope, uuids))
 
 
-async def _times(call: Call) -> tuple[datetime, datetime]:
+async def times(call: Call) -> tuple[datetime, datetime]:
+    """Return the times before which a host's last word makes it inactive, and before which it should have joined."""
     minutes = (await settings.effective(call)).update_interval
     return call.now - rules.silence(minutes), call.now - NEVER_JOINED
 

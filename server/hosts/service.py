@@ -39,7 +39,6 @@ from server.hosts.queries import agents, groups, keepers, links
 from server.hosts.rules import enabled_sections, reported_ip, stale_sections
 from server.hosts.showing import (
     actions,
-    all_as_json,
     details,
     head,
     history,
@@ -288,7 +287,6 @@ __all__ = [
     "actions",
     "add",
     "agent_of",
-    "all_as_json",
     "api_ids",
     "ask_for_packages",
     "authenticate",

@@ -10,7 +10,7 @@ from server.core.words import counted
 from server.hosts import rules
 from server.hosts.errors import HostMissing
 from server.hosts.models import Action, Group, HostHead, LinkState, Tab
-from server.hosts.queries import heads, lists, plain
+from server.hosts.queries import heads, lists
 from server.hosts.views import Happening
 from server.settings import service as settings
 
@@ -193,11 +193,6 @@ def _size(gib: float | None) -> str:
 async def link_states(call: Call, api_ids: Sequence[str]) -> dict[str, LinkState]:
     """Return the connections of hosts; unknown ids are left out."""
     return {state.api_id: state for state in await lists.link_states(call.db, call.actor.scope, api_ids)}
-
-
-async def all_as_json(call: Call) -> list[str]:
-    """Return every host as JSON objects with commas between them, handful by handful."""
-    return await plain.handfuls_as_json(call.db, call.actor.scope, await _inactive_before(call))
 
 
 async def page_as_json(call: Call, size: int, offset: int) -> str:

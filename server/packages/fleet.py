@@ -38,6 +38,13 @@ async def page_of(call: Call, asked: Asked) -> tuple[Page[PackageLine], FleetCou
     return Page(lines, numbers.packages, asked.window), numbers
 
 
+async def lines_of(call: Call, asked: Asked) -> Page[PackageLine]:
+    """Return a page of packages without the numbers above the list: hosts that are behind cost most to count."""
+    measure = await counters.measure(call, one_host=asked.host_id is not None)
+    rows = await fleet.list_packages(call.db, call.actor.scope, asked, live=measure.live)
+    return Page(await _lines(call, asked, rows, live=measure.live), rows[0]["total"], asked.window)
+
+
 async def _lines(call: Call, asked: Asked, rows: Sequence[dict[str, Any]], *, live: bool) -> list[PackageLine]:
     shown = [row for row in rows if row["id"] is not None]
     keys = [row["id"] for row in shown]
@@ -112,7 +119,9 @@ async def hosts_of(
 ) -> Page[PackageHost]:
     """Return a page of the hosts that have a package; order: name, state, installed, since or seen, and direction."""
     scope = call.actor.scope
-    rows = await package.list_hosts(call.db, scope, of.key, search, order, window, pending=pending)
+    # Those that are behind come first: a page that they fill needs nobody else to be sorted.
+    filled = not search and order == ("state", "desc") and window.offset + window.size <= of.outdated
+    rows = await package.list_hosts(call.db, scope, of.key, search, order, window, pending=pending or filled)
     total = of.outdated if pending else of.installs
     if search:
         total = await package.count_hosts(call.db, scope, of.key, search, pending=pending)

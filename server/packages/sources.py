@@ -80,8 +80,7 @@ _HOST_COLUMNS: Final = ("id", "name", "hostname", "ip", "enabled", "priority", "
 
 async def packages_of(call: Call, key: int, asked: Asked) -> Page[PackageLine]:
     """Return a page of the packages that come from a repository."""
-    page, _ = await fleet.page_of(call, replace(asked, repository_id=key))
-    return page
+    return await fleet.lines_of(call, replace(asked, repository_id=key))
 
 
 async def edit(call: Call, uuid: str, wanted: Edit) -> Repository:

@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from server.hosts import fleet, schemas, service
+from server.hosts import fleet, schemas, service, whole
 from server.hosts.errors import NameNeeded
 from server.hosts.models import Credentials
 from server.web.compression import packed
@@ -24,8 +24,7 @@ def json_text(text: str, status: int = 200) -> web.Response:
 @gated("can_view_hosts")
 async def plain_list(request: web.Request) -> web.Response:
     """Answer every host with what tells it apart and what it needs; one host's own address has all of it."""
-    handfuls = await service.all_as_json(call(request))
-    return await packed(request, ("[" + ",".join(handfuls) + "]\n").encode(), "application/json")
+    return await packed(request, await whole.everything(call(request)), "application/json")
 
 
 @routes.get("/api/v1/hosts/options")

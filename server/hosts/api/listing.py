@@ -9,9 +9,10 @@ from aiohttp import web
 from server.core.call import Call
 from server.core.errors import Refused
 from server.core.ids import is_uuid
-from server.hosts import fleet, table
+from server.hosts import fleet, table, whole
 from server.hosts.bulk import ids_of
 from server.hosts.listed import HostRow, Listed
+from server.web.compression import packed
 from server.web.exports import Row, send_csv, send_json
 from server.web.forms import BadBody, query_number
 from server.web.handler_code import documented
@@ -119,11 +120,14 @@ async def hosts(request: web.Request) -> web.Response:
     """Answer the hosts that match; with ``limit`` a part of them and how many there are."""
     limit = query_number(request, "limit", _MOST, most=_MOST)
     offset = query_number(request, "offset", 0, least=0, most=1_000_000)
-    found, total = await fleet.part(call(request), await _asked(request), limit, offset)
+    asked = await _asked(request)
+    if "limit" not in request.query and not offset:
+        return await packed(request, await whole.matching(call(request), asked), "application/json")
+    found, total = await fleet.part(call(request), asked, limit, offset)
     items = [as_json(row) for row in found]
-    if "limit" not in request.query:
-        return json_answer(items)
-    return json_answer({"items": items, "total": total, "limit": limit, "offset": offset})
+    return json_answer(
+        items if "limit" not in request.query else {"items": items, "total": total, "limit": limit, "offset": offset}
+    )
 
 
 @routes.get("/api/v1/dashboard/host-counts")

@@ -16,7 +16,7 @@ _LINK_ORDER: Final = f"{ONLINE} {{way}}, h.link_secure {{way}}"
 _NAME: Final = "lower(h.friendly_name), h.id"
 
 #: What a person may sort by: clauses over the list's columns, with the direction left open.
-_ORDERS: Final = {
+ORDERS: Final = {
     "name": "lower(h.friendly_name) {way}, h.id",
     "hostname": f"lower(h.hostname) {{way}}, {_NAME}",
     "ip": f"h.ip {{way}}, {_NAME}",
@@ -57,7 +57,8 @@ _DUPLICATES: Final = f"""
 
 _STALE: Final = "(h.status <> 'pending' and h.last_update < %(inactive_before)s)"
 
-_WHERE: Final = f"""
+#: What narrows the list, as far as the statement's parameters say.
+NEEDED: Final = f"""
          where {in_scope("h.id")}
            and (%(search)s = '' or h.friendly_name ilike %(like)s or h.hostname ilike %(like)s or h.ip ilike %(like)s
                 or h.os_type ilike %(like)s)
@@ -91,17 +92,25 @@ _WHERE: Final = f"""
            and (%(selected)s::uuid[] is null or h.uuid = any(%(selected)s::uuid[]))
 """  # noqa: S608 (only constants are put together)
 
+# What matches is counted apart from the part that is shown: no window over the fleet, and an order that an index has
+# stops after a page.
 _ROWS: Final = f"""
-    with found as (
-        select h.id, {{section}} as section, count(*) over () as total,
-               count(*) over (partition by {{section}}) as section_hosts,
-               row_number() over (order by {{order}}) as place
+    with sizes as materialized (
+        select {{section}} as section, count(*) as section_hosts
           from hosts h
           left join host_inventory i on i.host_id = h.id
           {{beside}}
-         {_WHERE}
-         order by place
-         limit %(size)s offset %(offset)s
+         {NEEDED}
+         group by 1
+    ), found as materialized (
+        select part.id, part.section, row_number() over () as place
+          from (select h.id, {{section}} as section
+                  from hosts h
+                  left join host_inventory i on i.host_id = h.id
+                  {{beside}}
+                 {NEEDED}
+                 order by {{order}}
+                 limit %(size)s offset %(offset)s) part
     )
     select h.uuid as id, h.friendly_name as name, h.hostname, h.ip, h.api_id, h.os_type as os, h.os_version,
            h.agent_version, h.auto_update, {ONLINE} as online, h.link_secure as secure, {STATUS} as status,
@@ -114,19 +123,20 @@ _ROWS: Final = f"""
              where m.host_id = h.id and {among("g.uuid")}) as groups,
            (select coalesce(jsonb_agg(jsonb_build_array(t.key, t.value) order by t.key), '[]')
               from host_tags t where t.host_id = h.id) as tags,
-           found.section, found.section_hosts, found.total
+           found.section, sizes.section_hosts, (select sum(section_hosts)::int from sizes) as total
       from found
+      join sizes on sizes.section = found.section
       join hosts h on h.id = found.id
       left join host_inventory i on i.host_id = h.id
      order by found.place
 """  # noqa: S608 (only constants are put together)
 
 _COUNT: Final = f"""
-    select count(*) from hosts h left join host_inventory i on i.host_id = h.id {{beside}} {_WHERE}
+    select count(*) from hosts h left join host_inventory i on i.host_id = h.id {{beside}} {NEEDED}
 """  # noqa: S608 (only constants are put together)
 
 _IDS: Final = f"""
-    select h.uuid from hosts h left join host_inventory i on i.host_id = h.id {_WHERE}
+    select h.uuid from hosts h left join host_inventory i on i.host_id = h.id {NEEDED}
      order by lower(h.friendly_name), h.id
 """  # noqa: S608 (only constants are put together)
 
@@ -140,25 +150,26 @@ async def list_fleet(
     """
     section, beside = _SECTIONS.get(asked.grouping, _SECTIONS[""])
     way = "desc" if asked.direction == "desc" else "asc"
-    order = _ORDERS.get(asked.sort, _ORDERS["name"]).replace("{way}", way)
+    order = ORDERS.get(asked.sort, ORDERS["name"]).replace("{way}", way)
     if asked.grouping:
         order = f"{section} = '', lower({section}), {order}"
     text = _ROWS.replace("{section}", section).replace("{beside}", beside).replace("{order}", order)
-    return await db.all(text, groups=groups, size=size, offset=offset, **_parameters(asked, times))
+    return await db.all(text, groups=groups, size=size, offset=offset, **parameters(asked, times))
 
 
 async def count_fleet(db: Database, groups: Groups, asked: Listed, times: tuple[datetime, datetime]) -> int:
     """Return how many lines the whole list has."""
     _, beside = _SECTIONS.get(asked.grouping, _SECTIONS[""])
-    return int(await db.value(_COUNT.replace("{beside}", beside), groups=groups, **_parameters(asked, times)))
+    return int(await db.value(_COUNT.replace("{beside}", beside), groups=groups, **parameters(asked, times)))
 
 
 async def list_ids(db: Database, groups: Groups, asked: Listed, times: tuple[datetime, datetime]) -> list[str]:
     """Return the UUID of every host that matches, by name."""
-    return await db.column(_IDS, groups=groups, **_parameters(asked, times))
+    return await db.column(_IDS, groups=groups, **parameters(asked, times))
 
 
-def _parameters(asked: Listed, times: tuple[datetime, datetime]) -> dict[str, Any]:
+def parameters(asked: Listed, times: tuple[datetime, datetime]) -> dict[str, Any]:
+    """Return what ``NEEDED`` is told of what somebody asks for."""
     escaped = asked.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     key, equals, value = asked.tag.partition("=")
     return {
