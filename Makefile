@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PORT ?= 3000
+# Tests wait more than they compute: as many run at once as there are processors.
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -57,7 +59,7 @@ run: $(VENV)/.run $(VENDOR_STAMP) agent
 test: setup
 	@$(BIN)/python tools/test_needs.py
 	@mkdir -p build
-	@$(BIN)/python -m pytest --junitxml=build/junit.xml $(if $(QUICK),-m "not real") $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --junitxml=build/junit.xml $(if $(QUICK),-m "not real") $(ARGS)
 
 check: setup
 	@$(BIN)/python tools/check.py

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -30,7 +30,9 @@ from tests.factories.house import House, ServerProcess, Start
 ROOT = Path(__file__).resolve().parent.parent
 Browser = TestClient[web.Request, web.Application]
 TEMPLATE = "patchmon_template"
-BLOCKED: list[tuple[str, Blocked]] = []
+#: What the test at hand blocked the loop with, and what all of them did: seconds, the test, the place.
+BLOCKED: list[tuple[float, str, str]] = []
+ALL_BLOCKED: list[tuple[float, str, str]] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,12 +44,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300 if item.get_closest_marker("real") else 30))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,  # noqa: ARG001 (pytest looks at the name)
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the report of a test carry what it blocked the loop with, from whichever process it ran in."""
+    report = yield
+    if call.when == "teardown":
+        vars(report)["blocked"] = [list(one) for one in BLOCKED]
+        BLOCKED.clear()
+    return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Take what a report carries."""
+    ALL_BLOCKED.extend((seconds, test, place) for seconds, test, place in getattr(report, "blocked", ()))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what blocked the loop, what was skipped and why, and what of it CI does not accept."""
-    if BLOCKED:
+    if ALL_BLOCKED:
         terminalreporter.section("stood in the loop's way")
-        for test, blocked in sorted(BLOCKED, key=lambda one: -one[1].seconds)[:20]:
-            terminalreporter.line(f"{blocked.seconds:.2f} s  {test}: {where(blocked)}")
+        for seconds, test, place in sorted(ALL_BLOCKED, reverse=True)[:20]:
+            terminalreporter.line(f"{seconds:.2f} s  {test}: {place}")
     skipped = {report.nodeid: reason_of(report) for report in terminalreporter.stats.get("skipped", [])}
     if not skipped:
         return
@@ -66,8 +86,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def note_blocked(blocked: Blocked) -> None:
     """Keep what the server itself did; tests may take their time."""
-    if where(blocked):
-        BLOCKED.append((os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0], blocked))
+    if place := where(blocked):
+        BLOCKED.append((blocked.seconds, os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0], place))
 
 
 def where(blocked: Blocked) -> str:

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -88,7 +89,8 @@ def build(target: Path) -> int:
     if len(content) > MAX_BYTES:
         raise BuildError(f"{len(content)} bytes are more than {MAX_BYTES}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_suffix(".new")
+    # Whoever builds at the same moment builds the same.
+    beside = target.with_suffix(f".{os.getpid()}")
     beside.write_bytes(content)
     beside.chmod(0o755)
     beside.replace(target)

@@ -9,7 +9,7 @@ import pytest
 from tests.ansible.conftest import PACKAGE, PlayStarter, Watcher, needs_apt, needs_root
 from tests.factories.apt_repository import AptRepository
 
-pytestmark = [pytest.mark.real, needs_apt, needs_root]
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("machine"), needs_apt, needs_root]
 
 ONLY_TINY = f"patch_scope: packages\npatch_packages: [{PACKAGE}]\npatch_refresh_cache: false\n"
 

@@ -16,7 +16,7 @@ from tests.factories.house import House, Program, ServerProcess, private
 from tests.factories.people import person
 from tests.journeys.conftest import picture, setup_link, tab_stops
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("machine")]
 PASSWORD = "Correct-Horse-7"
 
 

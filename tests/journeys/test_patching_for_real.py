@@ -18,6 +18,7 @@ from tests.factories.people import bearer, person
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.xdist_group("machine"),
     pytest.mark.skipif(os.geteuid() != 0, reason="installing a package on this machine needs root"),
     pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt"),
 ]
