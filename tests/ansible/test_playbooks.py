@@ -8,7 +8,7 @@ import yaml
 
 from tests.ansible.conftest import PACKAGE, PlayStarter, Watcher, needs_apt
 
-EVERY = ("ping", "inventory_facts", "patch", "reboot", "rollback", "snapshot")
+EVERY = ("ping", "inventory_facts", "patch", "reboot", "repair", "rollback", "snapshot")
 
 
 def test_ping_answers_and_changes_nothing(play: PlayStarter) -> None:

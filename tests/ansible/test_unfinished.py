@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ansible_collections.patchmon.fleet.plugins.module_utils._update import PackageUpdate, Request
+
 from agent.collect import Host, packages
 from agent.report import Report
-from tests.ansible.conftest import PACKAGE, needs_apt, needs_root
+from tests.ansible.conftest import PACKAGE, Lines, apt, needs_apt, needs_root
 from tests.factories.apt_repository import AptRepository
 
 pytestmark = [needs_apt, needs_root]
@@ -49,6 +51,24 @@ def test_what_is_half_configured_is_reported_and_nothing_while_somebody_is_at_wo
     with held(Path(str(root.root), "var/lib/dpkg/lock-frontend")):
         assert "unfinishedPackages" not in packages.collect(host)
     assert packages.collect(host)["unfinishedPackages"] == [PACKAGE]
+
+
+def test_the_repair_finishes_it_and_updates_nothing(root: AptRepository) -> None:
+    root.add_version("2.0")
+    root.refresh()
+    leave_half_configured(root)
+    dry = PackageUpdate(asked(root, check=True), Lines()).run()
+    assert dry["notes"] == [f"Left half done by an interrupted run: {PACKAGE}; the real run finishes that first"]
+    assert apt(root).unfinished() == (PACKAGE,)
+    done = PackageUpdate(asked(root, check=False), Lines()).run()
+    assert (done["repaired"], done["changes"], root.installed_version()) == ([PACKAGE], [], "1.0")
+    assert apt(root).unfinished() == ()
+    again = PackageUpdate(asked(root, check=False), Lines()).run()
+    assert (again["repaired"], again["changes"]) == ([], [])
+
+
+def asked(root: AptRepository, *, check: bool) -> Request:
+    return Request(check, "repair", (), True, 0, 60, "apt", root=str(root.root))
 
 
 def test_a_check_in_takes_an_earlier_word_back_and_says_nothing_it_does_not_know() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from server.core.bus import Bell
 from server.core.call import Call
-from server.patching import freshness
+from server.patching import freshness, projection
 from server.patching.verdicts import OTHER, cause_of
 from server.settings import service as settings
 from tests.factories.automation import Fleet
@@ -24,15 +24,16 @@ async def kept(call: Call) -> dict[str, Any]:
     return row or {}
 
 
-async def run(api: Patching, fleet: Fleet, name: str, turn: int, error: str = "", **more: Any) -> dict[str, Any]:
+async def run(api: Patching, fleet: Fleet, name: str, error: str = "", **more: Any) -> dict[str, Any]:
     """Patch a host; with an error it fails so."""
     agent = fleet.agents[list(fleet.ids).index(name)]
     made = await api.trigger(fleet.ids[name], **more)
-    held = await agent.job(turn)
+    held = await agent.job()
     if error:
         await finish(api, agent, held, status="failed", error=error)
     else:
         await finish(api, agent, held, change("openssl"))
+    await agent.dropped(held)
     ended = "failed" if error else "validated" if more.get("dry_run") else "completed"
     return dict(await api.becomes(made["patch_run_id"], ended))
 
@@ -41,14 +42,14 @@ async def test_only_real_runs_count_and_failures_add_up_until_one_succeeds(
     api: Patching, fleet: Fleet, call: Call
 ) -> None:
     await fleet.online("web-01")
-    await run(api, fleet, "web-01", 0, dry_run=True)
+    await run(api, fleet, "web-01", dry_run=True)
     assert await kept(call) == {}
-    await run(api, fleet, "web-01", 1, LOCKED)
-    second = await run(api, fleet, "web-01", 2, FULL)
+    await run(api, fleet, "web-01", LOCKED)
+    second = await run(api, fleet, "web-01", FULL)
     row = await kept(call)
     assert (row["last_success_at"], row["last_status"], row["consecutive_failures"]) == (None, "failed", 2)
     assert (row["last_run"], row["last_error"], row["cause"]) == (second["id"], FULL, "Disk full")
-    third = await run(api, fleet, "web-01", 3)
+    third = await run(api, fleet, "web-01")
     row = await kept(call)
     assert (row["last_status"], row["consecutive_failures"], row["last_error"], row["cause"]) == (
         "completed",
@@ -65,11 +66,11 @@ async def test_what_fails_is_announced_once_per_cause_and_once_when_it_is_over(
 ) -> None:
     await fleet.online("web-01")
     async with call.world.bus.following("host_patch_failing", "host_patch_recovered") as bell:
-        await run(api, fleet, "web-01", 0, LOCKED)
-        await run(api, fleet, "web-01", 1, LOCKED)
-        await run(api, fleet, "web-01", 2, FULL)
-        await run(api, fleet, "web-01", 3)
-        await run(api, fleet, "web-01", 4)
+        await run(api, fleet, "web-01", LOCKED)
+        await run(api, fleet, "web-01", LOCKED)
+        await run(api, fleet, "web-01", FULL)
+        await run(api, fleet, "web-01")
+        await run(api, fleet, "web-01")
         told = await all_news(bell)
     assert [(one["event"], one["cause"], one["failures"]) for one in told] == [
         ("host_patch_failing", "Package manager locked", 1),
@@ -92,11 +93,13 @@ async def test_a_run_given_up_too_early_is_counted_as_it_really_ended(api: Patch
     agent = await fleet.online("web-01")
     made = await api.trigger(fleet.ids["web-01"])
     held = await agent.job()
+    await agent.tell(held, {"event": "live", "stdout": "Get:1 openssl\n"}, source="live")
     await api.becomes(made["patch_run_id"], "running")
     await call.db.execute("update job_hosts set status = 'lost', reason = 'the agent is gone', finished_at = now()")
     await api.becomes(made["patch_run_id"], "agent_disconnected")
     assert ((await kept(call))["consecutive_failures"], (await kept(call))["last_status"]) == (1, "agent_disconnected")
     await call.db.execute("update job_hosts set status = 'running', reason = '', finished_at = null")
+    await projection.sweep(call)
     await api.becomes(made["patch_run_id"], "running")
     assert ((await kept(call))["consecutive_failures"], (await kept(call))["last_status"]) == (0, "")
     await finish(api, agent, held, change("openssl"))
@@ -118,7 +121,7 @@ async def test_a_host_is_announced_as_stale_once_and_as_fresh_when_it_was_patche
         assert await freshness.look(call) == (1, 0)
         assert await freshness.look(call) == (0, 0)
         assert (await heard(bell, "host_patch_stale"))["host"] == fleet.ids["web-01"]
-        await run(api, fleet, "web-01", 0)
+        await run(api, fleet, "web-01")
         assert await freshness.look(call) == (0, 1)
         assert (await heard(bell, "host_patch_fresh"))["last_success_at"] != ""
     assert await freshness.look(call) == (0, 0)

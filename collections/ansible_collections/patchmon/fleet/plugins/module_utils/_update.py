@@ -78,6 +78,8 @@ class PackageUpdate(Course):
 
     def _dry(self, manager: PackageManager) -> Plan:
         request = self._request
+        if request.scope == "repair":
+            return Plan((), ())
         if not self._wants_refresh(manager):
             return manager.simulate(request.scope, request.packages, self.say, request.limits)
         with tempfile.TemporaryDirectory(prefix="patchmon-lists-") as folder:
@@ -86,6 +88,8 @@ class PackageUpdate(Course):
 
     def _real(self, manager: PackageManager) -> Plan:
         request = self._request
+        if request.scope == "repair":
+            return manager.repair(self.say, request.lock_timeout_seconds)
         if self._wants_refresh(manager):
             self._refresh(manager)
         return manager.upgrade(request.scope, request.packages, self.say, request.lock_timeout_seconds, request.limits)

@@ -36,9 +36,10 @@ options:
         V(security) updates exactly the packages for which a version from a security source is waiting, to the newest
         version from such a source.
       - V(packages) updates the packages in O(packages).
+      - V(repair) updates nothing and finishes what an interrupted run left half done, as every scope does first.
     type: str
     default: all
-    choices: [all, security, packages]
+    choices: [all, security, packages, repair]
   packages:
     description:
       - Names of installed packages. Only with O(scope=packages).
@@ -190,7 +191,7 @@ from ansible_collections.patchmon.fleet.plugins.module_utils._course import MANA
 from ansible_collections.patchmon.fleet.plugins.module_utils._update import PackageUpdate, Request
 
 ARGUMENTS = {
-    "scope": {"type": "str", "default": "all", "choices": ["all", "security", "packages"]},
+    "scope": {"type": "str", "default": "all", "choices": ["all", "security", "packages", "repair"]},
     "packages": {"type": "list", "elements": "str", "default": []},
     "hold_patterns": {"type": "list", "elements": "str", "default": []},
     "allow_patterns": {"type": "list", "elements": "str", "default": []},

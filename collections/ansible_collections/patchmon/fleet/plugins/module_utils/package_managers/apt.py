@@ -140,6 +140,10 @@ class Apt(PackageManager):
         """Whoever holds one of dpkg's locks."""
         return self._tools.busy()
 
+    def repair(self, line: Line, lock_timeout_seconds: int) -> Plan:
+        """What every changing run begins with, alone."""
+        return self._carry_out(lambda _known: _Asked([], ()), line, lock_timeout_seconds)
+
     def simulate(self, scope: str, packages: Sequence[str], line: Line = unheard, limits: Limits = UNLIMITED) -> Plan:
         """Let apt itself plan; nothing is locked, written or fetched."""
         return self._plan(self._ask_update(scope, packages, limits), line)

@@ -177,6 +177,11 @@ class PackageManager:
         """Who is at work on the package database now, for people; empty for nobody."""
         return ""
 
+    def repair(self, line: Line, lock_timeout_seconds: int) -> Plan:
+        """Finish what an interrupted run left half done, and nothing else."""
+        del line, lock_timeout_seconds
+        return Plan((), ())
+
     def simulate(self, scope: str, packages: Sequence[str], line: Line = unheard, limits: Limits = UNLIMITED) -> Plan:
         """What upgrade() would do now. `packages` counts only in the scope of that name."""
         raise NotImplementedError
