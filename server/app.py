@@ -34,6 +34,7 @@ ROOMS: Final = (
     "packages",
     "automation",
     "patching",
+    "campaigns",
     "intake",
     "dossier",
     "dashboard",

@@ -1,0 +1,1 @@
+"""Room campaigns: roll-outs over many hosts in waves, and the maintenance windows that start them."""

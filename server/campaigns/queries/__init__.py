@@ -1,0 +1,1 @@
+"""Statements of campaigns: windows, campaigns, their waves and hosts."""

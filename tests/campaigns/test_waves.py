@@ -1,0 +1,162 @@
+"""Campaigns from start to end, as programs and hosts see them."""
+
+import asyncio
+
+import pytest
+
+from server.campaigns import advancing
+from server.core.call import Call
+from tests.factories.automation import Fleet
+from tests.factories.campaigns import Campaigns, patched
+
+CANARY = [{"hosts": 1}, {"rest": True}]
+
+
+async def test_waves_follow_each_other_and_the_campaign_completes(api: Campaigns, fleet: Fleet) -> None:
+    agents = {name: await fleet.online(name) for name in ("a", "b", "c")}
+    made = await api.campaign(*fleet.ids.values(), waves=CANARY)
+    assert (made["status"], made["wave"], made["wave_count"]) == ("running", 1, 2)
+    assert await api.states(made) == {"a": "queued", "b": "waiting", "c": "waiting"}
+    await patched(api, agents["a"], await agents["a"].job())
+    for name in ("b", "c"):
+        await patched(api, agents[name], await agents[name].job())
+    done = await api.comes(made, "completed")
+    assert done["counts"] == {"succeeded": 3}
+    assert (done["progress"]["done"], done["progress"]["percent"]) == (3, 100)
+    first, second = done["waves"]
+    assert first["finished_at"] <= second["started_at"]
+    hosts = await api.hosts(made)
+    run = await api.run(hosts["b"]["run_id"])
+    assert run["initiated_by"].startswith("superadmin")
+    assert (hosts["b"]["packages"], hosts["b"]["wave"]) == (1, 2)
+
+
+async def test_too_many_failures_stop_at_once_and_what_did_not_begin_is_taken_back(
+    api: Campaigns, fleet: Fleet
+) -> None:
+    agents = {name: await fleet.online(name) for name in ("a", "b")}
+    for name in ("c", "d"):
+        await fleet.enrol(name)
+    made = await api.campaign(*fleet.ids.values(), waves=[{"hosts": 3}, {}], max_failure_percent=20)
+    await agents["b"].job()
+    await patched(api, agents["a"], await agents["a"].job(), "failed", error="E: Could not get lock /var/lib/dpkg/lock")
+    stopped = await api.comes(made, "stopped")
+    assert stopped["reason"] == "1 of 3 hosts of wave 1 failed, more than 20 %"
+    assert await api.states(made) == {"a": "failed", "b": "queued", "c": "waiting", "d": "waiting"}
+    assert [(f["cause"], f["count"]) for f in stopped["failures"]] == [("Another package manager held the lock", 1)]
+    taken_back = (await api.hosts(made))["c"]["earlier_runs"]
+    assert (await api.becomes(taken_back[0], "cancelled"))["error_message"] == (
+        "The campaign Spring clean was stopped"
+    )  # fmt: skip
+    late = fleet.agents[2]
+    await late.connect()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await late.job()
+
+
+async def test_what_failed_is_launched_again_in_the_same_campaign_with_new_runs(api: Campaigns, fleet: Fleet) -> None:
+    agents = {name: await fleet.online(name) for name in ("a", "b")}
+    made = await api.campaign(*fleet.ids.values(), waves=CANARY)
+    await patched(api, agents["a"], await agents["a"].job(), "failed")
+    await api.comes(made, "stopped")
+    before = (await api.hosts(made))["a"]["run_id"]
+    again = await api.do(made, "relaunch")
+    assert (again["status"], again["wave"]) == ("running", 1)
+    host = (await api.hosts(made))["a"]
+    assert (host["state"], host["earlier_runs"]) == ("queued", [before])
+    await patched(api, agents["a"], await agents["a"].job(1))
+    await patched(api, agents["b"], await agents["b"].job())
+    assert (await api.comes(made, "completed"))["counts"] == {"succeeded": 2}
+    await api.do(made, "relaunch", status=409)
+
+
+async def test_a_pause_holds_what_did_not_begin_and_resuming_gives_it_one_run(
+    api: Campaigns, fleet: Fleet, call: Call
+) -> None:
+    agents = {"a": await fleet.online("a"), "b": await fleet.enrol("b")}
+    made = await api.campaign(*fleet.ids.values())
+    held = await agents["a"].job()
+    await agents["a"].tell(held, {"event": "live", "stdout": "Get:1\n"}, source="live")
+    await api.host_comes(made, "a", "running")
+    paused = await api.do(made, "pause")
+    assert paused["status"] == "paused"
+    assert await api.states(made) == {"a": "running", "b": "waiting"}
+    await agents["b"].connect()
+    await patched(api, agents["a"], held)
+    await api.host_comes(made, "a", "succeeded")
+    await api.do(made, "pause", status=409)
+    assert await call.db.value("select count(*) from job_hosts where status in ('queued', 'dispatched')") == 0
+    await api.do(made, "resume")
+    job = await agents["b"].job()
+    assert job.starts == 1
+    await patched(api, agents["b"], job)
+    await api.comes(made, "completed")
+    assert await call.db.value("select count(*) from patch_runs where status = 'completed'") == 2
+
+
+async def test_abandoning_lets_run_what_runs_and_nothing_else(api: Campaigns, fleet: Fleet) -> None:
+    agent = await fleet.online("a")
+    for name in ("b", "c"):
+        await fleet.enrol(name)
+    made = await api.campaign(*fleet.ids.values(), waves=[{"hosts": 2}, {}])
+    held = await agent.job()
+    await agent.tell(held, {"event": "live", "stdout": "Get:1\n"}, source="live")
+    await api.host_comes(made, "a", "running")
+    assert (await api.do(made, "abandon"))["status"] == "abandoned"
+    assert await api.states(made) == {"a": "running", "b": "withdrawn", "c": "skipped"}
+    await patched(api, agent, held)
+    await api.host_comes(made, "a", "succeeded")
+    await api.do(made, "resume", status=409)
+    await api.do(made, "relaunch", status=409)
+
+
+async def test_the_next_wave_waits_for_soaking_and_for_the_check(api: Campaigns, fleet: Fleet, call: Call) -> None:
+    agents = {name: await fleet.online(name) for name in ("a", "b")}
+    made = await api.campaign(*fleet.ids.values(), waves=CANARY, soak_minutes=30, check_playbook="ping")
+    await patched(api, agents["a"], await agents["a"].job())
+    assert (await api.comes(made, "soaking"))["progress"]["expected_end_at"] is not None
+    await call.db.execute("update campaign_waves set finished_at = finished_at - interval '31 minutes'")
+    await advancing.advance_all(call)
+    checking = await api.comes(made, "checking")
+    assert checking["waves"][0]["check_status"] == "running"
+    assert (await api.states(made))["b"] == "waiting"
+    check = await agents["a"].job(1)
+    await agents["a"].end(check, "failed")
+    stopped = await api.comes(made, "stopped")
+    assert stopped["reason"] == "The check ping failed after wave 1"
+    assert (await api.do(made, "resume"))["waves"][0]["check_status"] == "overruled"
+    await patched(api, agents["b"], await agents["b"].job())
+    await api.comes(made, "completed")
+
+
+async def test_a_dry_campaign_changes_nothing_and_is_repeated_for_real(api: Campaigns, fleet: Fleet) -> None:
+    agent = await fleet.online("a")
+    made = await api.campaign(*fleet.ids.values(), dry_run=True)
+    held = await agent.job()
+    assert held.spec["check"] is True
+    await patched(api, agent, held)
+    dry = await api.comes(made, "completed")
+    assert (dry["dry_run"], dry["counts"]) == (True, {"succeeded": 1})
+    real = await api.do(made, "repeat", status=201)
+    assert (real["dry_run"], real["rehearsal"], real["status"]) == (False, made["id"], "running")
+    assert (await agent.job(1)).spec["check"] is False
+    await api.do(real, "repeat", status=409)
+
+
+async def test_a_draft_waits_an_approval_too_and_both_names_stay(api: Campaigns, fleet: Fleet) -> None:
+    await fleet.enrol("a")
+    draft = await api.campaign(*fleet.ids.values(), draft=True, approve_first=True)
+    assert (draft["status"], draft["wave_count"]) == ("draft", 0)
+    assert (await api.do(draft, "launch"))["status"] == "awaiting_approval"
+    assert await api.hosts(draft) == {}
+    running = await api.do(draft, "approve")
+    assert running["status"] == "running"
+    assert running["approved_by"].startswith("superadmin")
+    run = await api.run((await api.hosts(draft))["a"]["run_id"])
+    assert run["approved_by"] == running["approved_by"]
+    await api.do(draft, "approve", status=409)
+    again = await api.campaign(*fleet.ids.values(), draft=True)
+    await api.ask("DELETE", f"/patching/campaigns/{again['id']}", status=204)
+    await api.shown(again, status=404)
+    await api.ask("DELETE", f"/patching/campaigns/{draft['id']}", status=409)
