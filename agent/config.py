@@ -64,6 +64,7 @@ class Config:
     package_cache_refresh_max_age: int = 60
     automation: str = "builtin"
     max_changing_jobs: int = 1
+    reboot_command: Tuple[str, ...] = ()
     integrations: Integrations = Integrations()
 
     @property
@@ -269,6 +270,7 @@ def _config(file: Path, content: Content) -> Config:
         # YAML reads a bare ``off`` as false; a person who wrote it meant off.
         automation=read.choice("automation", AUTOMATION, "builtin"),
         max_changing_jobs=max(1, read.number("max_changing_jobs", 1)),
+        reboot_command=read.words("reboot_command"),
         integrations=_integrations(file, content.get("integrations")),
     )
 
@@ -385,6 +387,13 @@ class _Reader:
         if not isinstance(value, bool):
             raise ConfigError(f"{self._file}: {key} must be true or false")
         return value
+
+    def words(self, key: str) -> Tuple[str, ...]:
+        value = self._content.get(key)
+        words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+        if (value is not None and not isinstance(value, (str, list))) or not all(isinstance(w, str) for w in words):
+            raise ConfigError(f"{self._file}: {key} must be a command and its arguments")
+        return tuple(words)
 
     def choice(self, key: str, choices: Tuple[str, ...], default: str) -> str:
         value = self._content.get(key)

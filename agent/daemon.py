@@ -17,6 +17,7 @@ from agent.act.jobs import Conversation, Jobs, Outside
 from agent.act.policy import Policy
 from agent.checkin import Server, pushed_integrations, with_offset, with_settings
 from agent.config import (
+    DEFAULT_FILE,
     Config,
     ConfigError,
     Credentials,
@@ -35,6 +36,8 @@ from agent.system import build, files
 from agent.system.lock import AlreadyRunning, Lock
 from agent.system.log import Log
 from agent.system.loop import Keeper, in_thread
+from agent.system.restart import CannotRestart
+from agent.system.restart import restart as restart_host
 from agent.system.run import CommandFailed, run_own
 
 _UNAUTHORIZED = 401
@@ -87,7 +90,7 @@ class Service:
         self._server = Server(Http(config, environment, credentials), log)
         self._keeper = Keeper(log.failed)
         self._reports = Reports(self._run_report, log)
-        outside = Outside(self._policy, self._upload, self._reports.want_full, self._keeper, log)
+        outside = Outside(self._policy, self._upload, self._reports.want_full, self._keeper, log, self._restart)
         self._jobs = Jobs(config.state, outside)
         self._stop = asyncio.Event()
         self._code = 0
@@ -300,6 +303,13 @@ class Service:
             self._log.error("Configuration cannot be read: no jobs are taken", error=str(error))
             automation, most = "off", 0
         return Policy(self._config.file, automation, most, build.builtin_projects(), build.can_play())
+
+    def _restart(self) -> None:
+        try:
+            config = load(self._config.file)
+        except ConfigError as error:
+            raise CannotRestart(str(error)) from error
+        restart_host(config.reboot_command, installed=config.file == DEFAULT_FILE)
 
     def _upload(self, digest: str, content: bytes) -> int:
         try:

@@ -12,6 +12,7 @@ from agent import supervise
 from agent.act import spool
 from agent.act.policy import is_job
 from agent.protocol.messages import Content, JobEnded, JobOffer, JobPosition, Result
+from agent.supervise import restart
 from agent.system import files
 
 _RUN_NAME_LENGTH = 8
@@ -65,6 +66,11 @@ class JobFolder:
         return (self.path / "go").exists()
 
     @property
+    def rebooting(self) -> bool:
+        """The job has asked for a restart of the host, and has not gone on behind it yet."""
+        return not self.ended and restart.pending(self.path)
+
+    @property
     def alive(self) -> bool:
         """The supervisor lives."""
         return supervise.alive(self.path)
@@ -85,6 +91,8 @@ class JobFolder:
             return JobPosition(self.job, "ended", _number(told.get("runner")), _number(told.get("live")))
         counters = spool.count(self.spool)
         state = "running" if self.begun or self.complete else "receiving"
+        if self.rebooting and not self.alive:
+            state = "rebooting"
         return JobPosition(self.job, state, counters["runner"], counters["live"])
 
     def last_word(self) -> JobEnded:
@@ -106,16 +114,16 @@ class JobFolder:
 
     def end(self, status: str, reason: str) -> None:
         """Write the last word in place of a supervisor that cannot any more."""
-        counters = spool.count(self.spool)
-        files.write_object(
-            self.path / "ended.json",
-            {"job": self.job, "status": status, "rc": 0, "reason": reason, **counters, "counters": {}, "results": []},
-        )
+        left = restart.read(self.path)
+        word = {"job": self.job, "status": status, "rc": 0, "reason": reason, **spool.count(self.spool)}
+        files.write_object(self.path / "ended.json", {**word, "counters": left.counters, "results": left.results})
+        (self.path / "spec.json").unlink(missing_ok=True)
         files.remove_tree(self.run)
 
     def end_lost(self) -> None:
         """Write the last word about a play that went away without one."""
-        rebooted = files.read_object(self.path / "started").get("boot_id") != boot_id()
+        began_in = restart.returned_boot(self.path) or files.read_object(self.path / "started").get("boot_id")
+        rebooted = began_in != boot_id()
         self.end("lost", "host rebooted" if rebooted else "the job supervisor died")
 
     def log_tail(self) -> str:
@@ -166,6 +174,10 @@ class Folders:
     def changing(self) -> int:
         """Return how many jobs that change the host are not over."""
         return sum(1 for folder in self.all() if not folder.ended and not folder.offer.check)
+
+    def restarting(self) -> bool:
+        """Say whether a job is about to restart the host."""
+        return any(folder.rebooting for folder in self.all())
 
     def has(self, offer: JobOffer, folder: JobFolder) -> Dict[str, int]:
         """Return how many bytes of each part are here; what an earlier transfer left is taken over."""

@@ -44,6 +44,8 @@ class Surroundings:
     upload: Upload
     over: Callable[[JobFolder], None]
     log: Log
+    #: Brings a job that asked for a restart one step further; says whether the server has heard everything.
+    restart: Callable[[JobFolder, bool], None]
 
 
 class Follower:
@@ -57,6 +59,7 @@ class Follower:
         self._under_way_bytes = 0
         self._room = asyncio.Event()
         self._told_running = False
+        self._told_rebooting = False
 
     def acknowledged(self, runner: int, live: int) -> None:
         """The server has stored up to these counters."""
@@ -78,11 +81,9 @@ class Follower:
         while True:
             over = self._folder.ended
             moved = await self._pass_on()
-            if not self._told_running and self._folder.begun:
+            if not self._told_running and self._folder.begun and not self._folder.rebooting:
                 self._told_running = True
-                counters = self._reader.counters
-                position = JobPosition(self._folder.job, "running", counters["runner"], counters["live"])
-                await self._around.send(self._around.session.already(position))
+                await self._tell("running")
             if moved:
                 continue
             if over:
@@ -91,8 +92,17 @@ class Follower:
             now = asyncio.get_running_loop().time()
             if now >= look_at:
                 look_at = now + _LIFE_SECONDS
-                await in_thread(self._note_death)
+                heard = self._told_rebooting and not self._under_way
+                await in_thread(self._note_death, heard)
+                if self._folder.rebooting and not self._told_rebooting:
+                    self._told_rebooting = True
+                    await self._tell("rebooting")
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def _tell(self, state: str) -> None:
+        counters = self._reader.counters
+        position = JobPosition(self._folder.job, state, counters["runner"], counters["live"])
+        await self._around.send(self._around.session.already(position))
 
     async def _pass_on(self) -> bool:
         before = self._reader.position
@@ -112,19 +122,21 @@ class Follower:
         session = self._around.session
         await self._around.send(session.events(self._folder.job, batch.source, batch.first, batch.items))
 
-    def _note_death(self) -> None:
+    def _note_death(self, heard: bool) -> None:
         try:
-            self._end_the_dead()
+            self._end_the_dead(heard)
         except OSError as error:
             # A full disk: the next look may find room for the last word.
             self._around.log.error("A job's end cannot be written yet", job=self._folder.job, error=str(error))
 
-    def _end_the_dead(self) -> None:
+    def _end_the_dead(self, heard: bool) -> None:
         folder = self._folder
         # Alive is asked before ended: one that wrote its last word and left in between is not dead without one.
         if folder.alive or folder.ended or not folder.path.exists():
             return
-        if folder.begun:
+        if folder.rebooting:
+            self._around.restart(folder, heard)
+        elif folder.begun:
             folder.end_lost()
         elif folder.complete:
             folder.end("failed", f"The job supervisor ended before the play began. {folder.log_tail()}".strip())

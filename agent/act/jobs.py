@@ -14,6 +14,7 @@ from agent import __version__, supervise
 from agent.act.folders import Folders, JobFolder, boot_id
 from agent.act.follow import Follower, Surroundings, Upload
 from agent.act.policy import Policy, is_job, refusal
+from agent.act.restart import Restarts
 from agent.protocol.codec import encode
 from agent.protocol.messages import Hello, JobOffer, JobPosition, Message
 from agent.protocol.session import (
@@ -48,6 +49,7 @@ class Outside:
     changed: Callable[[], None]
     keeper: Keeper
     log: Log
+    restart: Callable[[], None]
 
 
 class Jobs:
@@ -56,6 +58,7 @@ class Jobs:
     def __init__(self, state: Path, outside: Outside) -> None:
         self.folders = Folders(state)
         self.outside = outside
+        self.restarts = Restarts(self.folders, outside.restart, outside.log)
         self.leaving: Set[str] = set()
         self._reported: Set[str] = set()
 
@@ -71,7 +74,9 @@ class Jobs:
     def _adopt(self, folder: JobFolder) -> None:
         if folder.ended or (folder.alive and folder.complete):
             return
-        if folder.begun:
+        if folder.rebooting:
+            self.restarts.adopt(folder)
+        elif folder.begun:
             folder.end_lost()
         else:
             # Not begun means that no play ran: the server offers the job again.
@@ -93,6 +98,7 @@ class Jobs:
             automation=policy.automation,
             executors=("on_host",) if policy.can_play else (),
             changing_jobs=policy.max_changing_jobs,
+            abilities=("stages",),
             jobs=tuple(folder.position() for folder in self.folders.all()),
         )
 
@@ -132,7 +138,9 @@ class Conversation:
         self._followers: Dict[str, Tuple[Follower, "asyncio.Task[None]"]] = {}
         self._arriving: Set[str] = set()
         outside = jobs.outside
-        self._around = Surroundings(self._session, self._carry_out, outside.upload, jobs.over, outside.log)
+        self._around = Surroundings(
+            self._session, self._carry_out, outside.upload, jobs.over, outside.log, jobs.restarts.step
+        )
 
     async def open(self) -> None:
         """Say hello."""
@@ -222,6 +230,8 @@ class Conversation:
         known = is_job(offer.job) and folders.find(offer.job).path.exists()
         # A job whose transfer was cut counts itself; taking it up again needs no second place.
         changing = folders.changing() - (1 if known and not offer.check else 0)
+        if folders.restarting():
+            return "busy", "The host is about to be restarted."
         no = refusal(offer, self._jobs.outside.policy(), changing, folders.free_bytes())
         return None if no is None else (no.code, no.reason)
 

@@ -60,7 +60,8 @@ class Hello:
 
     ``executors`` names what it can carry out: "on_host" needs Python 3.11, "relayed" 3.9.
     ``automation`` is the local file's word: any, builtin or off. ``jobs`` has one entry per job directory on the
-    host, its ``state`` being receiving, running or ended.
+    host, its ``state`` being receiving, running, rebooting or ended. ``abilities``: "stages" are jobs of several
+    playbooks, with a restart of the host among them.
     """
 
     type = "hello"
@@ -76,6 +77,7 @@ class Hello:
     executors: Tuple[str, ...] = ()
     changing_jobs: int = 1
     jobs: Tuple[JobPosition, ...] = ()
+    abilities: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class JobRefused:
 
 @dataclass(frozen=True)
 class JobState:
-    """The job is here: receiving, running or ended. Also the answer to a repeated offer."""
+    """The job is here: receiving, running, rebooting or ended. Also the answer to a repeated offer."""
 
     type = "job_state"
     job: str = ""

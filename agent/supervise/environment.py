@@ -39,6 +39,7 @@ def play_environment(source: Mapping[str, str], job: str, run: Path) -> Dict[str
         **base_environment(source),
         "PATCHMON_JOB": job,
         "PATCHMON_RESULT_DIR": str(run / "results"),
+        "PATCHMON_REBOOT_REQUEST": str(run / "reboot.json"),
         "ANSIBLE_CONFIG": str(run / "ansible.cfg"),
         # Where ansible-runner's callback puts events and its reader looks for them.
         "AWX_ISOLATED_DATA_DIR": str(run / "artifacts" / "1"),

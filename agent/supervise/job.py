@@ -6,11 +6,11 @@ import os
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping
+from typing import Callable, Dict, List, Mapping, Tuple
 
 from agent.protocol import archive
 
-from . import events, layout, process, results, spec
+from . import events, layout, process, restart, results, spec, stages
 from .cleaning import Cleaner, fit
 from .ending import Cause, Ending
 from .environment import agent_environment, live_socket
@@ -42,6 +42,8 @@ class Job:
         self._log = log
         self.terminated = False
         self._outcome = Outcome()
+        self._left = restart.Left()
+        self._sums: Dict[str, int] = {}
         self._runner_counter = 0
         self._spool: Spool | None = None
         self._warm: WarmProcess | None = None
@@ -67,6 +69,8 @@ class Job:
 
     def carry_out(self) -> None:
         """Run the play, unless it was ever begun before, and write the last word."""
+        self._left = restart.read(self._dir)
+        self._sums = dict(self._left.counters)
         if self.stop_wanted():
             self._end(self._wish().status, 0, self._wish().reason)
             return
@@ -107,6 +111,8 @@ class Job:
         project = self._project()
         layout.check_room(self._dir, self._run, len(project))
         layout.lay_out(work, project, self._run)
+        if self._left.is_there:
+            return work if restart.return_once(self._dir) else None
         noted = {"boot_id": process.boot_id(), "at": events.rfc3339(datetime.now(timezone.utc))}
         return work if write_once(self._dir / "started", noted) else None
 
@@ -124,14 +130,59 @@ class Job:
     # ------------------------------------------------------------ playing
 
     def _perform(self, work: spec.Spec) -> None:
-        self._spool = Spool(self._dir / "spool.jsonl", work.max_events, work.max_bytes)
+        left = self._left
+        spool = Spool(self._dir / "spool.jsonl", work.max_events, work.max_bytes, left.runner, left.live)
+        self._spool = spool
         live = self._listen()
-        play = Play(self._run, agent_environment(), layout.arguments(work, self._run), self._on_event)
-        play.start()
-        cause = self._watch(play, self._spool, time.monotonic() + work.timeout_seconds, work.timeout_seconds)
+        if left.is_there:
+            self._on_live(stages.back_again(left), datetime.now(timezone.utc))
+        deadline = time.monotonic() + work.timeout_seconds
+        verdict, goes_down = stages.Verdict("succeeded", 0, ""), False
+        for number, stage in enumerate(work.stages[left.next_stage :], left.next_stage):
+            play, cause = self._play(work, stage, spool, deadline)
+            verdict = self._verdict(stage, play, spool, cause)
+            request = restart.requested(self._run)
+            if verdict.status == "succeeded" and request and not work.check:
+                verdict = stages.may_go_down(work, stage, verdict)
+                goes_down = verdict.status == "succeeded"
+                self._left = restart.Left(number + 1, reason=str(request.get("reason") or ""))
+            if verdict.status != "succeeded" or goes_down:
+                break
         if live:
             live.close()
-        self._conclude(play, self._spool, cause)
+        if goes_down:
+            self._go_down(work, spool)
+            return
+        self._conclude(spool, verdict)
+
+    def _play(self, work: spec.Spec, stage: spec.Stage, spool: Spool, deadline: float) -> Tuple[Play, Cause | None]:
+        """Run one playbook to its end, or until somebody ends it."""
+        self._outcome, self._runner_counter = Outcome(), 0
+        if len(work.stages) > 1:
+            layout.tell_stage(self._run, stage, restarted=self._left.is_there)
+        play = Play(self._run, agent_environment(), layout.arguments(work, stage, self._run), self._on_event)
+        play.start()
+        cause = self._watch(play, spool, deadline, work.timeout_seconds)
+        for name, number in self._outcome.counters.items():
+            self._sums[name] = self._sums.get(name, 0) + number
+        return play, cause
+
+    def _go_down(self, work: spec.Spec, spool: Spool) -> None:
+        """Leave everything that phase two needs; where that is not possible, why is the job's end."""
+        request = restart.requested(self._run)
+        spool.close()
+        counters = spool.counters
+        try:
+            kept = [*self._left.results, *results.collect(self._run / "results", self._dir / "results", self.cleaner)]
+            self.clear()
+            left = restart.Left(
+                self._left.next_stage, reason=self.cleaner.text(self._left.reason), runner=counters["runner"],
+                live=counters["live"], counters=self._sums, results=kept,
+            )  # fmt: skip
+            self._left = left
+            restart.leave(self._dir, work, left, request.get("timeout_seconds"))
+        except OSError as error:
+            self._end("failed", 1, f"the host was not restarted: {error.strerror}")
 
     def _listen(self) -> LiveSocket | None:
         try:
@@ -227,29 +278,34 @@ class Job:
 
     # ------------------------------------------------------------ ending
 
-    def _conclude(self, play: Play, spool: Spool, cause: Cause | None) -> None:
+    def _verdict(self, stage: spec.Stage, play: Play, spool: Spool, cause: Cause | None) -> stages.Verdict:
+        """Say how a playbook ended; a failure names the playbook unless it is what the job is there for."""
         spool.sync()
         if spool.failure and (cause is None or cause.status != "failed"):
             cause = Cause("failed", f"spool full: {spool.failure}", 0)
+        if cause:
+            return stages.Verdict(cause.status, play.rc, self.cleaner.text(cause.reason))
+        if play.rc == 0:
+            return stages.Verdict("succeeded", 0, "")
+        reason = self._outcome.reason(play.rc).replace(f"{self._run}/project/", "")
+        return stages.Verdict("failed", play.rc, stages.named(stage, reason))
+
+    def _conclude(self, spool: Spool, verdict: stages.Verdict) -> None:
         spool.close()
         if spool.dropped:
             self._log(f"past the cap {spool.dropped} events were not recorded")
-        status = "succeeded" if play.rc == 0 else "failed"
-        reason = "" if play.rc == 0 else self._outcome.reason(play.rc).replace(f"{self._run}/project/", "")
-        if cause:
-            status, reason = cause.status, self.cleaner.text(cause.reason)
-        self._end(status, play.rc, reason)
+        self._end(verdict.status, verdict.rc, verdict.reason)
 
     def _end(self, status: str, rc: int, reason: str) -> None:
         (self._dir / "reserve").unlink(missing_ok=True)
-        listed: List[Dict[str, object]] = []
+        listed: List[Dict[str, object]] = list(self._left.results)
         try:
-            listed = results.collect(self._run / "results", self._dir / "results", self.cleaner)
+            listed += results.collect(self._run / "results", self._dir / "results", self.cleaner)
         except OSError as error:
             status = "failed"
             reason = f"results not kept: {error.strerror}; {reason}".rstrip("; ")
         self.clear()
-        counters = self._spool.counters if self._spool else {"runner": 0, "live": 0}
+        counters = self._spool.counters if self._spool else {"runner": self._left.runner, "live": self._left.live}
         write_durably(
             self._dir / "ended.json",
             {
@@ -258,7 +314,7 @@ class Job:
                 "rc": rc,
                 "reason": reason,
                 **counters,
-                "counters": self._outcome.counters,
+                "counters": self._sums,
                 "results": listed,
             },
         )

@@ -13,7 +13,7 @@ from typing import List
 from agent.protocol import archive
 
 from .environment import callback_folder, collections_folder
-from .spec import BadSpec, Spec
+from .spec import BadSpec, Spec, Stage
 
 _PRIVATE = 0o600
 #: Below this the job is not begun: an event is at most 256 KiB, and a play without room for its files only fails later.
@@ -57,8 +57,9 @@ def lay_out(spec: Spec, project: bytes, run: Path) -> None:
         agent.protocol.archive.ArchiveError: the project is not a zip of ours.
     """
     archive.unpack(project, run / "project")
-    if not (run / "project" / spec.playbook).is_file():
-        raise BadSpec(f"playbook {spec.playbook!r} is not in the project")
+    for stage in spec.stages:
+        if not (run / "project" / stage.playbook).is_file():
+            raise BadSpec(f"playbook {stage.playbook!r} is not in the project")
     _write(run / "inventory" / "hosts.yml", spec.inventory)
     _write(run / "inventory" / "local.yml", json.dumps(_local(spec.host)))
     for name, text in (("variables", spec.variables), ("secrets", spec.secrets)):
@@ -66,10 +67,16 @@ def lay_out(spec: Spec, project: bytes, run: Path) -> None:
             _write(run / "env" / f"{name}.yml", text)
 
 
-def arguments(spec: Spec, run: Path) -> List[str]:
+def tell_stage(run: Path, stage: Stage, *, restarted: bool) -> None:
+    """Write what a playbook may know of its place in the job."""
+    told = {"patchmon_stage": stage.name, "patchmon_restarted": restarted, "patchmon_results": str(run / "results")}
+    _write(run / "env" / "stage.yml", json.dumps(told))
+
+
+def arguments(spec: Spec, stage: Stage, run: Path) -> List[str]:
     """Return what ``ansible-playbook`` is called with; values travel in files, never here."""
     words = ["--inventory", str(run / "inventory" / "hosts.yml"), "--inventory", str(run / "inventory" / "local.yml")]
-    for name in ("variables", "secrets"):
+    for name in ("variables", "secrets", "stage"):
         if (run / "env" / f"{name}.yml").exists():
             words += ["--extra-vars", f"@{run / 'env' / name}.yml"]
     words += ["--check"] if spec.check else []
@@ -77,7 +84,7 @@ def arguments(spec: Spec, run: Path) -> List[str]:
     words += [f"--tags={','.join(spec.tags)}"] if spec.tags else []
     words += [f"--skip-tags={','.join(spec.skip_tags)}"] if spec.skip_tags else []
     words += [f"-{'v' * spec.verbosity}"] if spec.verbosity else []
-    return [*words, "--", spec.playbook]
+    return [*words, "--", stage.playbook]
 
 
 def clear(run: Path) -> None:

@@ -10,7 +10,7 @@ import time
 import traceback
 from pathlib import Path
 
-from . import process
+from . import process, restart
 from .job import Job
 from .launch import record_supervisor
 from .layout import clear
@@ -72,7 +72,8 @@ def main() -> int:
     detach()
     try:
         lock = claim(job_dir)
-        if lock is None or (job_dir / "started").exists() or (job_dir / "ended.json").exists():
+        begun = (job_dir / "started").exists() and not restart.pending(job_dir)
+        if lock is None or begun or (job_dir / "ended.json").exists():
             return 0
         found = process.find(os.getpid())
         if found is None:

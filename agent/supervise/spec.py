@@ -13,8 +13,21 @@ TIMEOUT_SECONDS = 3600
 _LOUDEST = 4
 
 
+#: The stage that the job is there for; the others surround it.
+MAIN = "main"
+_MOST_STAGES = 20
+
+
 class BadSpec(ValueError):
     """The description is missing or not what was agreed; the text names the field."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One playbook of the job; a later stage begins only after the earlier ones succeeded."""
+
+    name: str
+    playbook: str
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,13 @@ class Spec:
     max_events: int = MAX_EVENTS
     max_bytes: int = MAX_BYTES
     secret_values: Tuple[str, ...] = field(default=(), repr=False)
+    stages: Tuple[Stage, ...] = ()
+    text: bytes = field(default=b"", repr=False)
+
+    @property
+    def has_secrets(self) -> bool:
+        """Something in it must not stay on the disk."""
+        return bool(self.secrets.strip(" {}\n") or self.secret_values)
 
 
 def take(places: List[Path]) -> Spec:
@@ -69,8 +89,9 @@ def parse(text: bytes) -> Spec:
         raise BadSpec("the job's description is not an object")
     caps = body.get("caps")
     caps = caps if isinstance(caps, dict) else {}
+    playbook = _playbook(_text(body, "playbook"))
     return Spec(
-        playbook=_playbook(_text(body, "playbook")),
+        playbook=playbook,
         host=_text(body, "host"),
         inventory=_text(body, "inventory"),
         variables=_text(body, "variables", ""),
@@ -84,7 +105,20 @@ def parse(text: bytes) -> Spec:
         max_events=_whole(caps, "events", MAX_EVENTS),
         max_bytes=_whole(caps, "bytes", MAX_BYTES),
         secret_values=_texts(body, "secret_values"),
+        stages=_stages(body.get("stages")) or (Stage(MAIN, playbook),),
+        text=text,
     )
+
+
+def _stages(told: object) -> Tuple[Stage, ...]:
+    if told is None:
+        return ()
+    if not isinstance(told, list) or len(told) > _MOST_STAGES or not all(isinstance(one, dict) for one in told):
+        raise BadSpec("stages is not a list of stages")
+    stages = tuple(Stage(_text(one, "name"), _playbook(_text(one, "playbook"))) for one in told)
+    if [one.name for one in stages].count(MAIN) != 1:
+        raise BadSpec("stages has not exactly one main stage")
+    return stages
 
 
 def _playbook(name: str) -> str:

@@ -21,8 +21,8 @@ class Spool:
     A write that fails leaves only whole lines behind, ends all writing and stands in ``failure``.
     """
 
-    def __init__(self, path: Path, max_events: int, max_bytes: int) -> None:
-        self.counters: Dict[str, int] = {"runner": 0, "live": 0}
+    def __init__(self, path: Path, max_events: int, max_bytes: int, runner: int = 0, live: int = 0) -> None:
+        self.counters: Dict[str, int] = {"runner": runner, "live": live}
         self.dropped = 0
         self.failure = ""
         self._max_events = max_events
