@@ -144,8 +144,10 @@ def version_key(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, 
     return (*release, 0, 0, 0)[:4], not pre, words
 
 
-def install_command(server_url: str, system: Platform, api_id: str, api_key: str, *, insecure: bool = False) -> str:
-    """Return the line a person pastes into a shell of the host."""
+def install_command(
+    server_url: str, system: Platform, api_id: str, api_key: str, *, insecure: bool = False, force: bool = False
+) -> str:
+    """Return the line a person pastes into a shell of the host; ``force`` bypasses what is broken on a Unix host."""
     url = f"{server_url}/api/v1/hosts/install"
     if system == "windows":
         headers = f'@{{"X-API-ID"="{api_id}"; "X-API-KEY"="{api_key}"}}'
@@ -154,9 +156,9 @@ def install_command(server_url: str, system: Platform, api_id: str, api_key: str
         return f"{fetched} | Out-File -Encoding utf8 {file}; & {file}"
     flags = "-sk" if insecure else "-s"
     headers = f'-H "X-API-ID: {api_id}" -H "X-API-KEY: {api_key}"'
-    if system == "freebsd":
-        return f'curl {flags} "{url}?os=freebsd" {headers} | sh'
-    return f'curl {flags} "{url}" {headers} | sudo sh'
+    asked = "&".join([*(["os=freebsd"] if system == "freebsd" else []), *(["force=true"] if force else [])])
+    shell = "sh" if system == "freebsd" else "sudo sh"
+    return f'curl {flags} "{url}{"?" if asked else ""}{asked}" {headers} | {shell}{" -s -- --force" if force else ""}'
 
 
 def advised_pool(hosts: int) -> int:

@@ -35,6 +35,13 @@ class RepositoryNotUsed(Missing):
     text = "Host repository not found"
 
 
+class PackageShared(Refused):
+    """What is said of a package is said for hosts that the asker does not see."""
+
+    code = "whole_fleet_only"
+    text = "Only people who see the whole fleet can change what is said about packages"
+
+
 class WholeFleetNeeded(Refused):
     """A repository's record is shared by hosts that the asker does not see."""
 

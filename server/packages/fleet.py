@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from server.audit import service as audit
+from server.audit.models import Subject
 from server.core.call import Call
 from server.core.paging import Page, Window
 from server.packages import counters
-from server.packages.errors import PackageMissing
+from server.packages.errors import PackageMissing, PackageShared
 from server.packages.models import VersionChange
 from server.packages.queries import fleet, package
-from server.packages.views import Asked, FleetCounts, PackageHead, PackageHost, PackageLine, Passed, Source
+from server.packages.views import Asked, FleetCounts, PackageHead, PackageHost, PackageLine, Passed, Source, Words
 
 #: Hosts that are behind are counted one by one while the packages asked for are outdated no more often than this.
 _COUNTED_MOST: Final = 100_000
@@ -107,6 +109,29 @@ async def head(call: Call, package_id: str) -> PackageHead:
     for source in sources:
         del source["package_id"]
     return PackageHead(**row, sources=tuple(Source(**source) for source in sources))
+
+
+async def say(call: Call, package_id: str, words: Words) -> PackageHead:
+    """Change what is said of a package: reports leave it alone, and fill in only what nobody says.
+
+    Raises ``PackageMissing`` or ``PackageShared``: it is said for everybody.
+    """
+    before = await head(call, package_id)
+    if call.actor.scope is not None:
+        raise PackageShared
+    wanted = {"description": words.description, "category": words.category}
+    changed = {
+        name: {"from": getattr(before, name), "to": value}
+        for name, value in wanted.items()
+        if value is not None and value != getattr(before, name)
+    }
+    if changed:
+        async with call.transaction() as tx:
+            await package.update_words(tx, before.key, words)
+            await audit.record(
+                tx, call, "packages.package_changed", Subject("package", package_id, before.name), changed
+            )
+    return await head(call, package_id)
 
 
 async def systems(call: Call, key: int) -> list[tuple[str, str, int]]:

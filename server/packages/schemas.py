@@ -14,6 +14,7 @@ from server.packages.views import (
     Repository,
     RepositoryHost,
     Source,
+    Words,
 )
 from server.web.forms import TextBody
 from server.web.tables import Wanted
@@ -56,6 +57,20 @@ class RepositoryBody(TextBody):
     def edit(self) -> Edit:
         """Return what is to be changed; only what was sent."""
         return Edit(self.name, self.description, self.is_active, self.priority, "priority" in self.model_fields_set)
+
+
+class PackageBody(TextBody):
+    """What may be said of a package."""
+
+    description: str | None = Field(default=None, max_length=4000)
+    category: str | None = Field(default=None, max_length=100)
+
+    def words(self) -> Words:
+        """Return what is to be said."""
+        return Words(
+            None if self.description is None else self.description.strip(),
+            None if self.category is None else self.category.strip(),
+        )
 
 
 class FlagBody(TextBody):

@@ -251,6 +251,14 @@ class RepositoryHost:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What a person says of a package; ``None`` leaves a part as it is, and where nothing is said reports say it."""
+
+    description: str | None = None
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """What a person changes of a repository's record; ``None`` leaves a part as it is.
 

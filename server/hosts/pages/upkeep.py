@@ -50,6 +50,8 @@ class DeployPage(HostPage):
     template: ClassVar[str] = "hosts/deploy.html"
     show: str
     install_command: str
+    force: bool
+    can_force: bool
 
 
 def _back(request: web.Request, place: str, kind: str, text: str) -> web.Response:
@@ -182,7 +184,10 @@ async def deploy(request: web.Request) -> web.Response:
     head, tabs, actions = await framed(request, "")
     insecure = (await settings.effective(call(request))).ignore_ssl_self_signed
     system = rules.system_of("", head.expected_platform, head.os_type)
-    command = rules.install_command(await server_url(request), system, head.api_id, _PLACEHOLDER, insecure=insecure)
+    force = request.query.get("force") == "true" and system != "windows"
+    command = rules.install_command(
+        await server_url(request), system, head.api_id, _PLACEHOLDER, insecure=insecure, force=force
+    )
     show = "credentials" if request.query.get("show") == "credentials" else "install"
-    page = DeployPage(head, tabs, actions, show, command)
+    page = DeployPage(head, tabs, actions, show, command, force, can_force=system != "windows")
     return render(request, page, breadcrumbs=(("Hosts", "/hosts"), (head.name, head.url), ("Deploy agent", "")))

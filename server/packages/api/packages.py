@@ -11,7 +11,7 @@ from server.packages import fleet, schemas, sources
 from server.packages.views import STATES, Asked
 from server.web.exports import Row, send_csv, send_json
 from server.web.filters import text
-from server.web.forms import query_number
+from server.web.forms import query_number, read_json
 from server.web.handler_code import documented
 from server.web.problems import json_answer
 from server.web.routing import Routes, call, gated, path_text
@@ -100,6 +100,17 @@ async def show(request: web.Request) -> web.Response:
     found = await fleet.head(asked, path_text(request, "package"))
     first = await fleet.hosts_of(asked, found, "", ("state", "desc"), Window(1, _HOSTS_MOST), pending=False)
     return json_answer(schemas.head(found, first.items, await fleet.systems(asked, found.key)))
+
+
+@routes.patch("/api/v1/packages/{package}")
+@gated("can_manage_packages")
+async def say(request: web.Request) -> web.Response:
+    """Change what is said of a package: its description, its category."""
+    body = await read_json(request, schemas.PackageBody)
+    after = await fleet.say(call(request), path_text(request, "package"), body.words())
+    return json_answer(
+        {"id": str(after.key), "name": after.name, "description": after.description, "category": after.category}
+    )
 
 
 @routes.get("/api/v1/packages/{package}/hosts")

@@ -6,17 +6,22 @@ from typing import ClassVar, Final
 
 from aiohttp import web
 
+from server.core.errors import Invalid
 from server.core.ids import is_uuid
 from server.core.paging import Page as Part
 from server.core.paging import Window
 from server.hosts.models import Tab
 from server.packages import fleet
+from server.packages.errors import PackageShared
 from server.packages.pages.opening import opened
+from server.packages.schemas import PackageBody
 from server.packages.views import PackageHead, PackageHost, Passed
 from server.web import flash
+from server.web.fields import Field, complained, filled
 from server.web.filters import Filter
 from server.web.formats import link
-from server.web.forms import posted
+from server.web.forms import form_values, posted
+from server.web.forms import parse as parse_body
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 from server.web.tables import Bulk, Column, Listing, Table, Wanted, listing, parse, selection, settled
@@ -85,6 +90,18 @@ class ActivityPage(Page):
     rows: list[Passed]
 
 
+@dataclass(frozen=True, slots=True)
+class EditPage(Page):
+    """templates/packages/edit.html."""
+
+    template: ClassVar[str] = "packages/edit.html"
+    title: ClassVar[str] = "Package"
+    package: PackageHead
+    tabs: list[Tab]
+    fields: list[Field]
+    complaints: Sequence[tuple[str, str] | str]
+
+
 @routes.get("/packages/{package}")
 @gated("can_view_packages")
 async def show(request: web.Request) -> web.Response:
@@ -96,7 +113,7 @@ async def show(request: web.Request) -> web.Response:
     page = await _hosts(request, package, wanted)
     shown = PackagePage(
         package=package,
-        tabs=_tabs(package, "hosts"),
+        tabs=_tabs(request, package, "hosts"),
         listing=listing(wanted, page.total, may=asked.actor.may),
         rows=page.items,
     )
@@ -153,15 +170,71 @@ async def show_activity(request: web.Request) -> web.Response:
     total = await fleet.count_activity(asked, package.key)
     shown = ActivityPage(
         package=package,
-        tabs=_tabs(package, "activity"),
+        tabs=_tabs(request, package, "activity"),
         listing=listing(wanted, total, may=asked.actor.may, capped=total >= fleet.ACTIVITY_MOST),
         rows=await fleet.activity_of(asked, package.key, wanted.window.size, wanted.window.offset),
     )
     return render(request, shown, headers=headers, breadcrumbs=(("Packages", "/packages"), (package.name, "")))
 
 
-def _tabs(package: PackageHead, active: str) -> list[Tab]:
+@routes.get("/packages/{package}/edit")
+@gated("can_manage_packages")
+async def edit_form(request: web.Request) -> web.Response:
+    """Show the form that changes what is said of a package."""
+    package = await fleet.head(call(request), path_text(request, "package"))
+    if call(request).actor.scope is not None:
+        raise PackageShared
+    return _edit_page(request, package, _fields(package), ())
+
+
+@routes.post("/packages/{package}/edit")
+@gated("can_manage_packages")
+async def edit(request: web.Request) -> web.Response:
+    """Change what is said of a package."""
+    asked = call(request)
+    package = await fleet.head(asked, path_text(request, "package"))
+    # An empty field is left out of a form: then nothing is said.
+    values = {"description": "", "category": "", **await form_values(request)}
+    try:
+        changed = await fleet.say(asked, str(package.key), parse_body(PackageBody, values).words())
+    except Invalid as refused:
+        fields = filled(_fields(package), values, refused.complaints)
+        return _edit_page(request, package, fields, complained(fields, refused.complaints), status=400)
+    answer = web.Response(status=303, headers={"Location": changed.url})
+    flash.say(answer, request, "good", f"What is said of {changed.name} was changed.")
+    return answer
+
+
+def _edit_page(
+    request: web.Request,
+    package: PackageHead,
+    fields: list[Field],
+    complaints: Sequence[tuple[str, str] | str],
+    status: int = 200,
+) -> web.Response:
+    page = EditPage(package, _tabs(request, package, "edit"), fields, complaints)
+    return render(request, page, status=status, breadcrumbs=(("Packages", "/packages"), (package.name, "")))
+
+
+def _fields(package: PackageHead) -> list[Field]:
     return [
+        Field(
+            "category",
+            "Category",
+            value=package.category,
+            required=False,
+            help="Reports fill it in where it is empty, and leave it alone otherwise.",
+        ),
+        Field("description", "Description", "area", package.description, required=False),
+    ]
+
+
+def _tabs(request: web.Request, package: PackageHead, active: str) -> list[Tab]:
+    tabs = [
         Tab("hosts", "Hosts", package.url, active == "hosts", package.installs),
         Tab("activity", "Activity", f"{package.url}/activity", active == "activity", None),
     ]
+    actor = call(request).actor
+    if actor.may("can_manage_packages") and actor.scope is None:
+        tabs.append(Tab("edit", "Edit", f"{package.url}/edit", active == "edit", None))
+    return tabs

@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
-from server.core.db import Database
+from server.core.db import Database, Tx
 from server.core.paging import Window
 from server.core.scope import Groups, in_scope
+from server.packages.views import Words
 
 _ORDERS: Final = {
     "name": "lower(h.friendly_name) {direction}, h.id",
@@ -38,6 +39,20 @@ async def find_package(db: Database, groups: Groups, key: int) -> dict[str, Any]
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
         key=key,
+    )
+
+
+async def update_words(tx: Tx, key: int, words: Words) -> None:
+    """Change what is said of a package."""
+    await tx.execute(
+        """
+        update packages
+           set description = coalesce(%(description)s, description), category = coalesce(%(category)s, category)
+         where id = %(key)s
+        """,
+        key=key,
+        description=words.description,
+        category=words.category,
     )
 
 
