@@ -1,15 +1,19 @@
 """Campaigns, maintenance windows and the calendar for programs."""
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Final
 
 from aiohttp import web
 
-from server.campaigns import calendar, recurrence, schemas, service, windows
+from server.campaigns import calendar, recurrence, report, schemas, service, windows
 from server.campaigns.errors import BadCampaign, BadWindow
 from server.campaigns.models import HostState, Listed, Status
+from server.web.exports import Row, send_csv, send_json
 from server.web.forms import query_number, read_json
+from server.web.handler_code import documented
 from server.web.problems import json_answer
+from server.web.render import fragment
 from server.web.routing import Routes, call, gated, path_text
 
 routes: Final = Routes()
@@ -18,6 +22,7 @@ _VIEW: Final = "can_view_hosts"
 _MANAGE: Final = "can_manage_patching"
 _MODULE: Final = "patching"
 _SHOWN_OPENINGS: Final = 10
+_HANDFUL: Final = 500
 
 
 # ---------------------------------------------------------------- campaigns
@@ -135,6 +140,53 @@ async def delete_campaign(request: web.Request) -> web.Response:
     """Remove a campaign that never started."""
     await service.delete(call(request), path_text(request, "campaign"))
     return web.Response(status=204)
+
+
+@routes.get("/api/v1/patching/campaigns/{campaign}/report")
+@documented(answers={200: "application/json"})
+@gated(_VIEW, module=_MODULE)
+async def show_report(request: web.Request) -> web.Response:
+    """Answer the whole report of a campaign: its terms, waves, failures and every host with what changed."""
+    found = await report.report_of(call(request), path_text(request, "campaign"))
+    return json_answer(report.as_json(found))
+
+
+@routes.get("/api/v1/patching/campaigns/{campaign}/report.csv")
+@documented(answers={200: "text/csv"})
+@gated(_VIEW, module=_MODULE)
+async def csv_report(request: web.Request) -> web.StreamResponse:
+    """Send the hosts of a campaign as a table to take away."""
+    found = await report.report_of(call(request), path_text(request, "campaign"))
+    return await send_csv(request, _file(found), report.COLUMNS, _handfuls(found))
+
+
+@routes.get("/api/v1/patching/campaigns/{campaign}/report.json")
+@gated(_VIEW, module=_MODULE)
+async def json_report(request: web.Request) -> web.StreamResponse:
+    """Send the hosts of a campaign as a JSON file to take away."""
+    found = await report.report_of(call(request), path_text(request, "campaign"))
+    return await send_json(request, _file(found), _handfuls(found))
+
+
+@routes.get("/api/v1/patching/campaigns/{campaign}/report.html")
+@documented(answers={200: "text/html"})
+@gated(_VIEW, module=_MODULE)
+async def html_report(request: web.Request) -> web.Response:
+    """Send the report of a campaign as a page of its own, to keep or print."""
+    found = await report.report_of(call(request), path_text(request, "campaign"))
+    text = fragment(request, "campaigns/report.html", report=found)
+    headers = {"Content-Disposition": f'attachment; filename="{_file(found)}.html"', "Cache-Control": "no-store"}
+    return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+def _file(found: report.Report) -> str:
+    began_at = found.campaign["started_at"] or found.campaign["created_at"]
+    return f"campaign-{began_at:%Y-%m-%d}-{found.campaign['id'][:8]}"
+
+
+async def _handfuls(found: report.Report) -> AsyncIterator[Sequence[Row]]:
+    for first in range(0, len(found.rows), _HANDFUL):
+        yield found.rows[first : first + _HANDFUL]
 
 
 # ---------------------------------------------------------------- windows

@@ -205,21 +205,9 @@ def complaints_of(name: str, plan: Plan, targets: Targets, playbooks: Collection
         wrong["soak_minutes"] = "soak_minutes must be between 0 and 10080"
     if not 0 <= plan.max_failure_percent <= 100:  # noqa: PLR2004 (percent)
         wrong["max_failure_percent"] = "max_failure_percent must be between 0 and 100"
-    wrong |= _complaints_of_playbooks(plan, playbooks)
+    if plan.check_playbook and plan.check_playbook not in playbooks:
+        wrong["check_playbook"] = f"There is no playbook {plan.check_playbook[:60]} that you may launch"
     return wrong | _complaints_of_waves(plan.waves)
-
-
-def _complaints_of_playbooks(plan: Plan, playbooks: Collection[str]) -> dict[str, str]:
-    named = {
-        "check_playbook": plan.check_playbook,
-        "pre_playbook": plan.work.options.pre_playbook,
-        "post_playbook": plan.work.options.post_playbook,
-    }
-    return {
-        key: f"There is no playbook {name[:60]} that you may launch"
-        for key, name in named.items()
-        if name and name not in playbooks
-    }
 
 
 def _complaints_of_waves(shares: Sequence[Share]) -> dict[str, str]:

@@ -34,6 +34,7 @@ from server.core.bus import announce
 from server.core.call import Call
 from server.core.db import Queries, Tx
 from server.core.ids import is_uuid
+from server.patching import service as patching
 
 P = rules.Happening
 _VERBS: Final = {
@@ -46,6 +47,8 @@ _VERBS: Final = {
     P.RELAUNCH: "relaunched",
 }
 _MOST_HOSTS: Final = 50_000
+#: Patching refuses work without a host; which ones is looked up here.
+_ANY: Final = "00000000-0000-4000-8000-000000000000"
 
 
 # ---------------------------------------------------------------- making
@@ -98,6 +101,7 @@ async def check(call: Call, name: str, plan: Plan, targets: Targets) -> None:
             wrong["host_group_ids"] = "One of the host groups does not exist"
     if wrong:
         raise BadCampaign.of(wrong)
+    await patching.demand(call, advancing.wanted_of(plan, [_ANY]))
 
 
 def name_of(call: Call) -> str | None:

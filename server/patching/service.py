@@ -48,9 +48,7 @@ async def trigger_in(
     tx: Tx, call: Call, wanted: Wanted, *, by: str | None, approved_by: str | None = None
 ) -> list[Started]:
     """Do the same within another room's transaction, in the name of whoever asked that room (``by``)."""
-    if wrong := rules.complaints_of(wanted):
-        raise BadRun.of(wrong)
-    await hooks.demand(call, wanted.work.options)
+    await demand(call, wanted)
     targets = await _targets(tx, call, wanted)
     policies = await planning.policies(tx, call, [target.id for target in targets])
     batch = new_uuid()
@@ -75,6 +73,13 @@ async def trigger_in(
     await _record_trigger(tx, call, wanted, targets, batch)
     tx.after_commit(announce(PatchRunsChanged()))
     return [started for started, _ in made]
+
+
+async def demand(call: Call, wanted: Wanted) -> None:
+    """Raise what ``trigger`` would, as far as that does not depend on which hosts there are."""
+    if wrong := rules.complaints_of(wanted):
+        raise BadRun.of(wrong)
+    await hooks.demand(call, wanted.work.options)
 
 
 async def _record_trigger(tx: Tx, call: Call, wanted: Wanted, targets: Sequence[Target], batch: str) -> None:
