@@ -35,10 +35,10 @@ def names(answer: dict[str, Any]) -> list[str]:
     return [one["name"] for one in answer["packages"]]
 
 
-def launch(hosts: str, names: str) -> str:
-    """The address of the form that updates these packages on these hosts."""
-    chosen = {"hosts": hosts, "patch_scope": "packages", "patch_packages": names}
-    return f"/playbooks/patch/launch?{urlencode(chosen)}"
+def wizard(hosts: list[str], *names: str) -> str:
+    """The address of the wizard for these packages on these hosts."""
+    chosen = {"type": "patch_package", "package": names, **({"host": hosts} if hosts else {})}
+    return f"/patching/new?{urlencode(chosen, doseq=True)}"
 
 
 async def uuid_of(call: Call, name: str) -> str:
@@ -127,7 +127,7 @@ async def test_the_page_shows_cards_filters_and_columns(as_admin: Browser, clien
     host = await uuid_of(call, "web-03")
     text = await page(as_admin, f"/packages?host={host}")
     assert "Host: web-03" in text, "the chip has its name"
-    assert f'href="/playbooks/patch/launch?hosts={host}"' in text, "all of one host can be patched"
+    assert f'href="/patching/new?type=patch_all&amp;host={host}"' in text, "all of one host can be patched"
     assert ">openssl<" not in text
     text = await page(as_admin, "/packages?filter=regular&columns=name,category")
     assert ">openssl<" not in text
@@ -198,8 +198,8 @@ async def test_activity_tells_what_happened_to_a_package(as_admin: Browser, clie
     assert "3.0.14" in text
 
 
-@pytest.mark.proves("INV-129", "INV-130", "INV-131")
-async def test_chosen_hosts_lead_to_the_form_that_patches_but_not_windows(
+@pytest.mark.proves("INV-129", "INV-130", "INV-131", "PATCH-38", "PATCH-42", "PATCH-85")
+async def test_chosen_hosts_lead_to_the_wizard_but_not_windows(
     as_admin: Browser, client: Browser, call: Call
 ) -> None:
     await three_hosts(call, client)
@@ -211,8 +211,11 @@ async def test_chosen_hosts_lead_to_the_form_that_patches_but_not_windows(
     assert "KB5031234" in text
     assert "Critical" in text
     one, win = await uuid_of(call, "web-02"), await uuid_of(call, "win-01")
+    assert f'href="/patching/new?type=patch_package&amp;package=bash&amp;host={one}"' in text
+    assert f"host={win}" not in text, "each host has its own button, but not Windows"
+    assert 'href="/patching/new?type=patch_package&amp;package=bash"' in text
     answer = await post_form(as_admin, f"/packages/{key}", f"/packages/{key}/patch", {"row": one})
-    assert answer.headers["Location"] == launch(one, names="bash")
+    assert answer.headers["Location"] == wizard([one], "bash")
     text = await page(as_admin, f"/packages?host={win}")
     assert "Patch all" not in text
     assert "Patch selected" not in text
@@ -220,30 +223,31 @@ async def test_chosen_hosts_lead_to_the_form_that_patches_but_not_windows(
     assert answer.headers["Location"] == f"/packages/{key}"
     answer = await post_form(as_admin, f"/packages/{key}", f"/packages/{key}/patch", {"all": "1", "matching": ""})
     two = await uuid_of(call, "web-03")
-    assert answer.headers["Location"] == launch(f"{one},{two}", names="bash")
+    assert answer.headers["Location"] == wizard([one, two], "bash")
 
 
-@pytest.mark.proves("INV-123", "INV-124", "INV-129")
+@pytest.mark.proves("INV-123", "INV-124", "INV-129", "PATCH-37")
 async def test_chosen_packages_of_one_host_are_patched_together(as_admin: Browser, client: Browser, call: Call) -> None:
     await three_hosts(call, client)
     host = await uuid_of(call, "web-02")
     here = f"/packages?host={host}"
-    assert "Patch selected" not in await page(as_admin, "/packages"), "only of one host"
+    assert "Patch selected" in await page(as_admin, "/packages"), "the wizard asks for the hosts"
     assert "Patch selected" in await page(as_admin, here)
     rows = await call.db.all("select name, id::text from packages")
     keys = {row["name"]: row["id"] for row in rows}
     form = {"row": keys["bash"], "matching": f"host={host}"}
     answer = await post_form(as_admin, here, "/packages/patch", form)
-    assert answer.headers["Location"] == launch(host, "bash")
-    text = await page(as_admin, answer.headers["Location"])
-    assert ">bash</textarea>" in text
-    assert '<option value="packages" selected>' in text
+    assert answer.headers["Location"] == wizard([host], "bash")
+    assert "Update bash on web-02" in await page(as_admin, answer.headers["Location"])
     answer = await post_form(as_admin, here, "/packages/patch", {"all": "1", "matching": f"host={host}"})
-    assert answer.headers["Location"] == launch(host, "openssl\nbash")
+    assert answer.headers["Location"] == wizard([host], "openssl", "bash")
     answer = await post_form(as_admin, here, "/packages/patch", {**form, "row": keys["curl"]})
     assert answer.headers["Location"] == here, "it is up to date on this host"
     answer = await post_form(as_admin, here, "/packages/patch", {"row": keys["bash"], "matching": ""})
-    assert answer.status == 404
+    assert answer.headers["Location"] == wizard([], "bash")
+    text = await page(as_admin, answer.headers["Location"])
+    assert "2 hosts need an update of bash." in text
+    assert (await post_form(as_admin, here, "/packages/patch", {"all": "1", "matching": "host=nobody"})).status == 404
 
 
 async def test_limited_people_see_the_packages_of_their_hosts_only(

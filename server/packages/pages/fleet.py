@@ -1,5 +1,6 @@
 """The list of the fleet's packages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
@@ -10,8 +11,8 @@ from server.core.paging import Window
 from server.hosts import service as hosts
 from server.lists import service as lists
 from server.packages import fleet
-from server.packages.pages.opening import NOTHING, can_be_patched, named_host, named_repository, opened
-from server.packages.pages.package import launch_form
+from server.packages.pages.opening import NOTHING, can_be_patched, may_patch, named_host, named_repository, opened
+from server.packages.pages.package import wizard
 from server.packages.schemas import STATE_WORDS, asked_of
 from server.packages.views import Asked, FleetCounts, PackageLine
 from server.web import flash
@@ -51,9 +52,10 @@ TABLE: Final = Table(
     keep_url="/views/keep",
 )
 
-#: Packages are chosen while the list is that of one host: elsewhere each of them means other hosts.
+#: On the list of one host they are patched there, else on the hosts that are chosen among those that need them.
 _PATCH: Final = (Bulk("Patch selected", "/packages/patch", "package", "primary", permission="can_manage_patching"),)
-_MOST_PACKAGES: Final = 500
+#: So many fit into the address of the wizard.
+_MOST_PACKAGES: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ async def show(request: web.Request) -> web.Response:
     table, host_id = await named_host(request, table)
     table, repository_id = await named_repository(request, table)
     patchable = host_id not in {None, NOTHING} and await can_be_patched(request)
-    if patchable:
+    if patchable or host_id is None:
         table = replace(table, bulk=_PATCH)
     wanted = await opened(request, table, query)
     headers = settled(request, wanted)
@@ -96,7 +98,7 @@ async def show(request: web.Request) -> web.Response:
         rows=page.items,
         counts=counts,
         only_host=wanted.value("host") if patchable else "",
-        can_patch=may("can_manage_patching") or may("can_manage_automation"),
+        can_patch=may_patch(request),
     )
     return render(request, shown, status=400 if wanted.complaints else 200, headers=headers)
 
@@ -104,21 +106,38 @@ async def show(request: web.Request) -> web.Response:
 @routes.post("/packages/patch")
 @gated("can_manage_patching")
 async def patch(request: web.Request) -> web.Response:
-    """Lead to the form that updates the chosen packages of the one host the list was narrowed to."""
+    """Lead to the wizard for the chosen packages; on the list of one host it is for that host."""
     asked = call(request)
     await posted(request)
     form = await request.post()
     shown_list = selection(TABLE, MultiDict({"all": "1", "matching": str(form.get("matching", ""))})).matching
-    host = await hosts.head(asked, shown_list.value("host") if shown_list else "")
+    uuid = shown_list.value("host") if shown_list else ""
+    host = await hosts.head(asked, uuid) if uuid else None
+    key = host.key if host is not None else None
     chosen = selection(TABLE, form)  # type: ignore[arg-type]
     window = Window(1, _MOST_PACKAGES)
-    wanted = Asked(host_id=host.key, state="outdated", window=window)
+    wanted = Asked(host_id=key, state="outdated", window=window)
     if chosen.matching is not None:
-        wanted = replace(asked_of(chosen.matching, host.key, None), window=window)
+        wanted = replace(asked_of(chosen.matching, key, None), window=window)
+    elif host is None:
+        return await _patch_anywhere(request, chosen.ids)
     page, _ = await fleet.page_of(asked, wanted)
     names = [one.name for one in page.items if one.outdated and (chosen.matching or one.id in chosen.ids)]
-    answer = web.Response(status=303, headers={"Location": launch_form([host.id], names)})
+    return _to_wizard(request, names, uuid, more=bool(chosen.matching) and page.total > len(page.items))
+
+
+async def _patch_anywhere(request: web.Request, ids: Sequence[str]) -> web.Response:
+    found = [await fleet.head(call(request), one) for one in ids[:_MOST_PACKAGES]]
+    names = [one.name for one in found if one.outdated]
+    return _to_wizard(request, names, "", more=len(ids) > len(found))
+
+
+def _to_wizard(request: web.Request, names: Sequence[str], host: str, *, more: bool) -> web.Response:
+    answer = web.Response(status=303, headers={"Location": wizard([host] if host else [], names)})
     if not names:
-        answer.headers["Location"] = link("/packages", {"host": host.id})
-        flash.say(answer, request, "attention", "None of these packages has an update on this host.")
+        answer.headers["Location"] = link("/packages", {"host": host})
+        where = "on this host" if host else "on any host"
+        flash.say(answer, request, "attention", f"None of these packages has an update {where}.")
+    elif more:
+        flash.say(answer, request, "attention", f"The first {len(names)} of these packages were taken.")
     return answer

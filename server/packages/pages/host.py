@@ -11,6 +11,7 @@ from server.hosts import service as hosts
 from server.hosts.models import Action, HostHead, Tab
 from server.packages import service
 from server.packages.models import PackageRow, RepositoryRow
+from server.packages.pages.opening import may_patch
 from server.web.forms import query_number
 from server.web.navigation import MENU, HostTab, host_tabs
 from server.web.render import Page, render
@@ -42,6 +43,7 @@ class PackagesPage(Page):
     only_choices: list[tuple[str, str, int | None]]
     sort: str
     direction: str
+    can_patch: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,19 @@ async def show_packages(request: web.Request) -> web.Response:
         ("updates", "Updates", head.updates),
         ("security", "Security", head.security),
     ]
-    shown = PackagesPage(head, tabs, actions, page.items, page, search, only, list(choices), sort, direction)
+    shown = PackagesPage(
+        host=head,
+        tabs=tabs,
+        actions=actions,
+        packages=page.items,
+        page=page,
+        search=search,
+        only=only,
+        only_choices=list(choices),
+        sort=sort,
+        direction=direction,
+        can_patch=may_patch(request) and "windows" not in (head.os_type + head.expected_platform).lower(),
+    )
     return render(request, shown, breadcrumbs=(("Hosts", "/hosts"), (head.name, head.url), ("Packages", "")))
 
 

@@ -12,6 +12,7 @@ from server.hosts.errors import HostMissing
 from server.lists import service as lists
 from server.packages import sources
 from server.packages.errors import RepositoryMissing
+from server.settings import service as settings
 from server.web.routing import call, is_fragment
 from server.web.tables import Table, Wanted, parse
 
@@ -38,6 +39,12 @@ async def named_host(request: web.Request, table: Table) -> tuple[Table, int | N
     except HostMissing:
         return table, NOTHING
     return _with_word(table, "host", uuid, head.name), head.key
+
+
+def may_patch(request: web.Request) -> bool:
+    """Tell whether this person starts updates, and patching is switched on."""
+    asked = call(request)
+    return asked.actor.may("can_manage_patching") and "patching" not in settings.modules_off(asked.world)
 
 
 async def can_be_patched(request: web.Request) -> bool:

@@ -13,7 +13,7 @@ from server.core.paging import Window
 from server.hosts.models import Tab
 from server.packages import fleet
 from server.packages.errors import PackageShared
-from server.packages.pages.opening import opened
+from server.packages.pages.opening import may_patch, opened
 from server.packages.schemas import PackageBody
 from server.packages.views import PackageHead, PackageHost, Passed
 from server.web import flash
@@ -22,6 +22,7 @@ from server.web.filters import Filter
 from server.web.formats import link
 from server.web.forms import form_values, posted
 from server.web.forms import parse as parse_body
+from server.web.happened import PACKAGE_DEEDS, Deed
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 from server.web.tables import Bulk, Column, Listing, Table, Wanted, listing, parse, selection, settled
@@ -64,6 +65,7 @@ ACTIVITY: Final = Table(
     empty_icon="history",
 )
 _MOST_HOSTS: Final = 1000
+_ADDRESS_HOSTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class PackagePage(Page):
     tabs: list[Tab]
     listing: Listing
     rows: list[PackageHost]
+    can_patch: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class ActivityPage(Page):
     tabs: list[Tab]
     listing: Listing
     rows: list[Passed]
+    deeds: Sequence[Deed]
+    can_patch: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +121,13 @@ async def show(request: web.Request) -> web.Response:
         tabs=_tabs(request, package, "hosts"),
         listing=listing(wanted, page.total, may=asked.actor.may),
         rows=page.items,
+        can_patch=may_patch(request),
     )
     return render(request, shown, headers=headers, breadcrumbs=(("Packages", "/packages"), (package.name, "")))
 
 
 def _hosts_table(package: PackageHead) -> Table:
-    bulk = (Bulk("Patch", f"{package.url}/patch", "package", "primary", permission="can_manage_patching"),)
+    bulk = (Bulk("Patch selected", f"{package.url}/patch", "package", "primary", permission="can_manage_patching"),)
     action = ("Show its hosts", f"{package.url}?all=1") if package.installs else None
     return replace(HOSTS, path=package.url, bulk=bulk if package.outdated else (), empty_action=action)
 
@@ -136,7 +142,7 @@ async def _hosts(request: web.Request, package: PackageHead, wanted: Wanted) -> 
 @routes.post("/packages/{package}/patch")
 @gated("can_manage_patching")
 async def patch(request: web.Request) -> web.Response:
-    """Lead to the form that updates the chosen hosts."""
+    """Lead to the wizard for this package on the chosen hosts."""
     asked = call(request)
     await posted(request)
     package = await fleet.head(asked, path_text(request, "package"))
@@ -146,17 +152,19 @@ async def patch(request: web.Request) -> web.Response:
         wanted = replace(chosen.matching, window=Window(1, _MOST_HOSTS))
         ids = [host.id for host in (await _hosts(request, package, wanted)).items]
     found = await fleet.patchable(asked, package.key, ids)
-    answer = web.Response(status=303, headers={"Location": launch_form(found, [package.name])})
+    # Where they do not fit into the address all are ticked, and can be unticked there.
+    here = wizard(found, [package.name]) if len(found) <= _ADDRESS_HOSTS else wizard((), [package.name], all=True)
+    answer = web.Response(status=303, headers={"Location": here})
     if not found:
         answer.headers["Location"] = package.url
         flash.say(answer, request, "attention", "None of these hosts has an update that can be installed from here.")
     return answer
 
 
-def launch_form(host_ids: Sequence[str], names: Sequence[str]) -> str:
-    """Return the address of the form that updates these packages on these hosts."""
-    chosen = {"patch_scope": "packages", "patch_packages": "\n".join(names)}
-    return link("/playbooks/patch/launch", {"hosts": ",".join(host_ids), **chosen})
+def wizard(host_ids: Sequence[str], names: Sequence[str], **more: bool) -> str:
+    """Return the address of the wizard for these packages; without hosts it asks for them."""
+    chosen = {"type": "patch_package", "package": list(names), "host": list(host_ids)}
+    return link("/patching/new", chosen, **({"pick": True, **more} if more else {}))
 
 
 @routes.get("/packages/{package}/activity")
@@ -173,6 +181,8 @@ async def show_activity(request: web.Request) -> web.Response:
         tabs=_tabs(request, package, "activity"),
         listing=listing(wanted, total, may=asked.actor.may, capped=total >= fleet.ACTIVITY_MOST),
         rows=await fleet.activity_of(asked, package.key, wanted.window.size, wanted.window.offset),
+        deeds=await _deeds(request, package) if wanted.window.page == 1 else (),
+        can_patch=may_patch(request),
     )
     return render(request, shown, headers=headers, breadcrumbs=(("Packages", "/packages"), (package.name, "")))
 
@@ -227,6 +237,12 @@ def _fields(package: PackageHead) -> list[Field]:
         ),
         Field("description", "Description", "area", package.description, required=False),
     ]
+
+
+async def _deeds(request: web.Request, package: PackageHead) -> Sequence[Deed]:
+    reader = request.config_dict.get(PACKAGE_DEEDS)
+    may = call(request).actor.may("can_view_hosts")
+    return await reader(call(request), package.name) if reader is not None and may else ()
 
 
 def _tabs(request: web.Request, package: PackageHead, active: str) -> list[Tab]:

@@ -118,7 +118,7 @@ async def test_hosts_are_those_that_need_the_package_and_groups_stand_for_theirs
     assert at.sentence.startswith("2 hosts need an update of curl.")
     assert at.offered("host") == [ids["web-01"], ids["web-02"]], "neither who is up to date nor Windows"
     await at.press("Next")
-    assert at.status == 200
+    assert at.status == 400
     assert "Choose at least one host." in at.text
     assert at.offered("group") == [web]
     await at.press("Next", ("group", web))
@@ -331,6 +331,22 @@ async def test_who_may_not_patch_does_not_get_in(client: Browser, call: Call, fl
         assert (await client.get(path, headers=HTML)).status == 403
     host = await client.get(f"/hosts/{fleet.ids['web-01']}", headers=HTML)
     assert "/patching/new" not in await host.text()
+
+
+@pytest.mark.proves("PATCH-42", "PATCH-85")
+async def test_the_pages_of_a_host_lead_here(at: Walker, client: Browser, call: Call) -> None:
+    await behind(call, client)
+    host, windows = await uuid_of(call, "web-01"), await uuid_of(call, "win-01")
+    await at.open(f"/hosts/{host}")
+    assert at.link("Patch all") == f"/patching/new?type=patch_all&host={host}"
+    await at.open(f"/hosts/{host}/packages")
+    assert at.offered("package") == ["curl"], "what is up to date cannot be chosen"
+    await at.press("Patch selected packages", ("package", "curl"))
+    assert at.step == "Validate"
+    assert "Update curl on web-01" in at.text
+    await at.open(f"/hosts/{windows}/packages")
+    assert "Patch selected" not in at.text
+    assert "Patch all" not in at.text
 
 
 async def test_options_go_with_the_run_and_wrong_ones_come_back(at: Walker, api: Patching, fleet: Fleet) -> None:
