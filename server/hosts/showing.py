@@ -96,11 +96,9 @@ def actions(host: HostHead, actor: Actor) -> list[Action]:
     manages = actor.may("can_manage_hosts")
     if manages and host.pending:
         found.append(Action("Apply", "post", f"{host.url}/apply", "primary", "", "check", away))
-    if (actor.may("can_manage_patching") or actor.may("can_manage_automation")) and "windows" not in (
-        host.os_type + host.expected_platform
-    ).lower():
-        url, kind = f"/playbooks/patch/launch?hosts={host.id}", "" if host.pending and manages else "primary"
-        found.append(Action("Patch", "get", url, kind, "", "package", away))
+    if actor.may("can_manage_patching") and "windows" not in (host.os_type + host.expected_platform).lower():
+        url, kind = f"/patching/new?type=patch_all&host={host.id}", "" if host.pending and manages else "primary"
+        found.append(Action("Patch all", "get", url, kind, "", "package"))
     if actor.may("can_manage_automation"):
         found.append(Action("Run playbook", "get", f"/playbooks?host={host.id}", "", "", "player-play", away))
     if manages:
