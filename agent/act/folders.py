@@ -68,7 +68,12 @@ class JobFolder:
     @property
     def rebooting(self) -> bool:
         """The job has asked for a restart of the host, and has not gone on behind it yet."""
-        return not self.ended and restart.pending(self.path)
+        return not self.ended and self.waits_for_restart
+
+    @property
+    def waits_for_restart(self) -> bool:
+        """Nothing of the job ran behind the restart, ended or not."""
+        return restart.pending(self.path)
 
     @property
     def alive(self) -> bool:

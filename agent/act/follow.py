@@ -81,7 +81,7 @@ class Follower:
         while True:
             over = self._folder.ended
             moved = await self._pass_on()
-            if not self._told_running and self._folder.begun and not self._folder.rebooting:
+            if not self._told_running and self._folder.begun and not self._folder.waits_for_restart:
                 self._told_running = True
                 await self._tell("running")
             if moved:

@@ -106,8 +106,25 @@ def spec(claimed: Claimed, secrets: Variables) -> bytes:
         "caps": {"events": MAX_EVENTS, "bytes": MAX_BYTES},
         "secret_values": sorted(secret_values(secrets), key=lambda text: (-len(text), text)),
         "request_id": claimed.request_id,
+        **({"stages": _stages(claimed)} if claimed.has_stages else {}),
     }
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
+
+#: Stages of our own; every other playbook around a job's own is somebody's hook.
+_OWN_STAGES: Final = frozenset({"snapshot", "after_restart"})
+
+
+def _stages(claimed: Claimed) -> list[dict[str, str]]:
+    """Return the playbooks of the job in their order; the library names each as its file in the project."""
+    around: dict[str, list[dict[str, str]]] = {}
+    for option, word in (("before", "pre_playbook"), ("after", "post_playbook")):
+        names = claimed.options.get(option)
+        around[option] = [
+            {"name": str(name) if name in _OWN_STAGES else word, "playbook": f"{name}.yml"}
+            for name in (names if isinstance(names, list) else [])
+        ]
+    return [*around["before"], {"name": "main", "playbook": claimed.playbook_file}, *around["after"]]
 
 
 def content(data: bytes) -> Content:

@@ -293,6 +293,11 @@ class Dispatcher:
                     await self._offer(desk, claimed)
 
     async def _offer(self, desk: Desk, claimed: Claimed) -> None:
+        hello = desk.session.hello
+        if claimed.has_stages and (hello is None or "stages" not in hello.abilities):
+            log.info("job_needs_newer_agent", host=desk.link.name, job=claimed.uuid)
+            await progress.give_up(self._call(), claimed.id, rules.NO_STAGES)
+            return
         try:
             secrets = self._world.box.open(claimed.secrets_sealed) if claimed.secrets_sealed else "{}"
         except BadSeal:

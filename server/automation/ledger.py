@@ -87,7 +87,7 @@ class Ledger:
         if not items:
             return
         if entry.status != Status.RUNNING:
-            self.move(entry.standing.id, Status.RUNNING)
+            self._runs(entry, returned=True)
         if rules.is_kept(sum(entry.stored), entry.standing.bytes + entry.move.get("bytes", 0)):
             self._batches.append(self._row(entry.standing, number, stored + 1, items))
         entry.stored[number] += len(items)
@@ -107,9 +107,20 @@ class Ledger:
             "i": items,
         }
 
+    def _runs(self, entry: _Entry, *, returned: bool) -> None:
+        back = returned and entry.status == Status.REBOOTING
+        self.move(entry.standing.id, Status.RUNNING)
+        if back:
+            entry.move["returned_at"] = self._now
+
     def _take_sighting(self, entry: _Entry, sighting: Sighting) -> None:
-        if sighting.state in {"running", "ended"} and entry.status != Status.RUNNING:
-            self.move(entry.standing.id, Status.RUNNING)
+        restarts = sighting.state == "rebooting"
+        if restarts and entry.status == Status.REBOOTING:
+            return
+        if (restarts or sighting.state in {"running", "ended"}) and entry.status != Status.RUNNING:
+            self._runs(entry, returned=sighting.state == "running")
+        if restarts:
+            self.move(entry.standing.id, Status.REBOOTING, rebooting_at=self._now)
 
     def _take_ending(self, entry: _Entry, ending: Ending) -> None:
         ended = ending.ended

@@ -107,7 +107,13 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How ansible-playbook is called, beside the variables."""
+    """How ansible-playbook is called, beside the variables.
+
+    Attributes:
+        before: playbooks that must succeed before the job's own begins.
+        after: playbooks that run when it succeeded, behind the restart of the host if there is one.
+        restart_seconds: what a host may take for a restart in the middle of the job.
+    """
 
     timeout_seconds: int = 3600
     grace_seconds: int = 30
@@ -115,6 +121,9 @@ class Options:
     tags: tuple[str, ...] = ()
     skip_tags: tuple[str, ...] = ()
     verbosity: int = 0
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    restart_seconds: int = 1800
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +248,11 @@ class Claimed:
     options: dict[str, Json]
     secrets_sealed: str | None
     request_id: str
+
+    @property
+    def has_stages(self) -> bool:
+        """More than its own playbook runs."""
+        return bool(self.options.get("before") or self.options.get("after"))
 
     def number(self, option: str, default: int) -> int:
         """Return an option that is a whole number."""

@@ -7,7 +7,7 @@ from agent.protocol.messages import Hello
 from server.automation import retention, rules
 from server.automation.events import JobsQueued, JobStopAsked
 from server.automation.ledger import Ledger
-from server.automation.models import Claimed, Note, Status, Stored
+from server.automation.models import Claimed, Note, Sighting, Status, Stored
 from server.automation.queries import library, life
 from server.core.bus import announce
 from server.core.call import Call
@@ -72,8 +72,11 @@ async def greet(call: Call, host_id: HostId, hello: Hello) -> tuple[rules.Verdic
                 ledger.move(row.id, Status.CANCELLED, "stopped before it started")
             for row in verdicts.lost:
                 ledger.move(row.id, Status.LOST, "the host no longer knows this job")
+            states = {position.job: position.state for position in hello.jobs}
             for row in verdicts.running:
-                ledger.move(row.id, Status.RUNNING)
+                ledger.take(Sighting(row.id, "running" if states[row.uuid] == "running" else "ended"))
+            for row in verdicts.rebooting:
+                ledger.take(Sighting(row.id, "rebooting"))
             await ledger.write(tx)
         return verdicts
 
@@ -144,6 +147,9 @@ async def sweep(call: Call) -> None:
     silent = await life.list_given_up(call.db, call.now, rules.PATIENCE / timedelta(seconds=1))
     if silent:
         await _end(call, silent, Status.LOST, "the host did not come back after the job's time was over")
+    gone = await life.list_not_returned(call.db, call.now, rules.PATIENCE / timedelta(seconds=1))
+    if gone:
+        await _end(call, gone, Status.LOST, "the host did not come back from its restart")
     hosts = tuple(await life.list_hosts_to_ring(call.db, call.now - rules.OFFER_PATIENCE, call.now))
     if hosts:
         await announce(JobsQueued(hosts, sweep=True))(call.world)

@@ -45,6 +45,10 @@ HELLO_SECONDS: Final = 5.0
 #: One that said hello on an earlier link is ours: it gets this long, a crowd that returns may be slow.
 PATIENCE_SECONDS: Final = 180.0
 
+NO_STAGES: Final = (
+    "the host's agent is too old to run playbooks around a run or to restart the host in between: update it"
+)
+
 #: What is kept of one job host at most. Agents stop well before, at their own caps; one that does not is no longer
 #: believed, only counted.
 MOST_EVENTS: Final = 2 * MAX_EVENTS
@@ -105,6 +109,7 @@ class Verdicts:
         lost: was running, and the host does not know it any more.
         cancelled: was never taken and is to be stopped anyway.
         running: the host has it, the row did not know yet.
+        rebooting: the host is about to restart, or just did; the row did not know yet.
         offer: the transfer broke off: offer it again.
         stop: goes on and shall be stopped.
     """
@@ -115,6 +120,7 @@ class Verdicts:
     lost: tuple[Standing, ...] = ()
     cancelled: tuple[Standing, ...] = ()
     running: tuple[Standing, ...] = ()
+    rebooting: tuple[Standing, ...] = ()
     offer: tuple[Standing, ...] = ()
     stop: tuple[Standing, ...] = ()
 
@@ -126,7 +132,7 @@ def judge_hello(rows: Iterable[Standing], announced: Iterable[JobPosition]) -> V
     """
     said = {position.job: position for position in announced}
     found: dict[str, list[Standing]] = {
-        name: [] for name in ("known", "again", "lost", "cancelled", "running", "offer", "stop")
+        name: [] for name in ("known", "again", "lost", "cancelled", "running", "rebooting", "offer", "stop")
     }
     welcome = []
     for row in rows:
@@ -144,13 +150,15 @@ def judge_hello(rows: Iterable[Standing], announced: Iterable[JobPosition]) -> V
 def _judge_unknown(row: Standing, found: dict[str, list[Standing]]) -> None:
     if row.status == S.DISPATCHED:
         found["cancelled" if row.stop_asked_at else "again"].append(row)
-    elif row.status == S.RUNNING:
+    elif row.status in {S.RUNNING, S.REBOOTING}:
         found["lost"].append(row)
 
 
 def _judge_known(row: Standing, position: JobPosition, found: dict[str, list[Standing]]) -> None:
     if position.state == "receiving":
         found["offer"].append(row)
+    elif position.state == "rebooting" and (position.runner, position.live) == (row.runner_counter, row.live_counter):
+        found["rebooting"].append(row)
     elif row.status != S.RUNNING:
         found["running"].append(row)
     if row.stop_asked_at:

@@ -106,6 +106,7 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
     checked = catalogue.check(found, order.variables)
     targets, complaints = await _targets(tx, call, order)
     complaints |= {f"variables.{name}": text for name, text in checked.complaints.items()} | _misused(order)
+    complaints |= await _stages(tx, order, found)
     if complaints:
         raise NotLaunchable(complaints)
     deadline_at = call.now + timedelta(seconds=order.deadline_seconds)
@@ -151,12 +152,26 @@ async def _targets(tx: Tx, call: Call, order: Order) -> tuple[tuple[Target, ...]
     return tuple(Target(row["id"], row["uuid"], row["name"]) for row in rows), complaints
 
 
+async def _stages(tx: Tx, order: Order, found: Playbook) -> dict[str, str]:
+    """A job pushes one project: what runs around its playbook must be in the same."""
+    wrong = {}
+    for field in ("before", "after"):
+        for name in getattr(order.options, field):
+            other = await library_rows.find_playbook(tx, name)
+            if other is None:
+                wrong[field] = f"Playbook {name} not found"
+            elif other.project_digest != found.project_digest:
+                wrong[field] = f"Playbook {name} is not in the same project as {found.name}"
+    return wrong
+
+
 def _misused(order: Order) -> dict[str, str]:
     limits = {
         "timeout_seconds": (order.options.timeout_seconds, 1, 7 * 86_400),
         "grace_seconds": (order.options.grace_seconds, 0, 3600),
         "verbosity": (order.options.verbosity, 0, 4),
         "deadline_seconds": (order.deadline_seconds, 1, 90 * 86_400),
+        "restart_seconds": (order.options.restart_seconds, 1, 86_400),
     }
     wrong = {
         name: f"must be between {least} and {most}"
@@ -202,7 +217,7 @@ async def relaunch(call: Call, job: str, *, failed_only: bool = True, variables:
 def options_of(job: Job) -> Options:
     """Return how a job calls ansible-playbook."""
     stored: dict[str, Any] = dict(job.options)
-    for name in ("tags", "skip_tags"):
+    for name in ("tags", "skip_tags", "before", "after"):
         stored[name] = tuple(stored.get(name) or ())
     return Options(**stored)
 

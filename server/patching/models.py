@@ -264,6 +264,7 @@ class Word:
     reason: str
     started_at: datetime | None
     finished_at: datetime | None
+    restarted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

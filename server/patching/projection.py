@@ -1,6 +1,7 @@
 """Moves runs by what their hosts say: states, output, what was changed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -129,12 +130,13 @@ async def _moved(tx: Tx, run: Run, word: Word, outcome: Outcome) -> dict[str, An
         return None
     error = rules.reason(status, run, word, outcome)
     row: dict[str, Any] = {"id": run.id, "status": status, "error": error, "started_at": word.started_at}
+    row["restarted_at"] = word.restarted_at
     if status != Status.RUNNING:
         row["completed_at"] = word.finished_at
         await _keep_output(tx, run, status, word, error)
     if outcome.plan is not None:
         row |= {"packages": outcome.packages, "extra_deps": outcome.extra_deps, "plan": outcome.plan}
-    _say(tx, run, status, error, outcome)
+    _say(tx, run, status, error, replace(outcome, reboot_required=outcome.reboot_required and not word.restarted_at))
     log.info("patching: moved", task=f"patch-run-{run.id}", status=status, reason=error)
     return row
 

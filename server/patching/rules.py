@@ -272,6 +272,16 @@ def variables(work: Work) -> dict[str, Any]:
     return {"patch_scope": scope, **{name: value for name, value in found.items() if value}}
 
 
+def around(work: Work) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the playbooks that run before and after; a dry run touches nothing, so nothing is around it."""
+    options = work.options
+    if work.dry_run:
+        return (), ()
+    before = ("snapshot" if options.snapshot else "", options.pre_playbook or "")
+    after = ("" if options.reboot == "never" else "after_restart", options.post_playbook or "")
+    return tuple(filter(None, before)), tuple(filter(None, after))
+
+
 def title(work: Work) -> str:
     """Return what the job is called."""
     what = "Patch " + (", ".join(work.package_names[:3]) if work.package_names else "all")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from server.automation import service as automation
-from server.automation.models import Order
+from server.automation.models import Options, Order
 from server.core.bus import announce
 from server.core.call import Actor, Call
 from server.core.db import Tx
@@ -31,11 +31,13 @@ async def release_in(tx: Tx, call: Call, runs: Sequence[Run]) -> None:
     """
     for together in rules.jobs_of(await _with_exemptions(tx, call, runs)):
         first = together[0]
+        before, after = rules.around(first.work)
         order = Order(
             PLAYBOOK,
             hosts=tuple(run.host_uuid for run in together),
             variables=rules.variables(first.work),
             check=first.dry_run,
+            options=Options(before=before, after=after),
             deadline_seconds=int(rules.DEADLINE / timedelta(seconds=1)),
             title=rules.title(first.work),
         )

@@ -167,6 +167,7 @@ def start(tmp_path: Path, watcher: Watcher) -> Iterator[PlayStarter]:
             "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callback_plugins")),
             "PATCHMON_LIVE_SOCKET": str(watcher.path),
             "PATCHMON_RESULT_DIR": str(results),
+            **{name: value for name, value in os.environ.items() if name == "PATCHMON_REBOOT_REQUEST"},
         }
         process = subprocess.Popen(
             [str(word) for word in argv],

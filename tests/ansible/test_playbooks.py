@@ -1,5 +1,6 @@
 """The built-in playbooks, run by the real ansible-playbook as an agent runs them."""
 
+import json
 import re
 from pathlib import Path
 
@@ -100,10 +101,24 @@ def test_facts_hold_everything_when_asked_to(play: PlayStarter) -> None:
 
 
 @needs_apt
-def test_reboot_asks_the_agent_and_says_why(play: PlayStarter) -> None:
+def test_reboot_without_an_agent_is_a_clear_error(play: PlayStarter) -> None:
+    run = play("reboot", variables="reboot_when: always\n")
+
+    assert run.code == 2
+    assert "no agent that restarts hosts runs this playbook" in run.last["msg"]
+
+
+@needs_apt
+def test_reboot_asks_the_agent_and_says_why(
+    play: PlayStarter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "reboot.json"
+    monkeypatch.setenv("PATCHMON_REBOOT_REQUEST", str(place))
+
     run = play("reboot", variables="reboot_when: always\nreboot_reason: Move to the new rack\n")
 
     assert run.code == 0, run.output
+    assert json.loads(place.read_text()) == {"reason": "Move to the new rack", "timeout_seconds": 1800}
     assert run.result("reboot")["requested"] is True
     assert run.result("reboot")["reason"] == "Move to the new rack"
     assert run.last["changed"]

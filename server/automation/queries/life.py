@@ -112,6 +112,8 @@ async def update_standings(tx: Tx, moves: list[dict[str, Any]]) -> None:
                dispatched_at = case when m.status = 'queued' then null
                                     else coalesce(m.dispatched_at, h.dispatched_at) end,
                started_at = coalesce(h.started_at, m.started_at),
+               rebooting_at = coalesce(m.rebooting_at, h.rebooting_at),
+               returned_at = coalesce(m.returned_at, h.returned_at),
                finished_at = case when m.status is null then h.finished_at else m.finished_at end,
                rc = coalesce(m.rc, h.rc),
                counters = coalesce(m.counters, h.counters),
@@ -121,8 +123,9 @@ async def update_standings(tx: Tx, moves: list[dict[str, Any]]) -> None:
           from jsonb_to_recordset(%(moves)s::jsonb)
                as m(id bigint, status text, reason text, executor text, runner integer, live integer, events integer,
                     bytes bigint, position bigint, retry_at timestamptz, stop_asked_at timestamptz,
-                    dispatched_at timestamptz, started_at timestamptz, finished_at timestamptz, rc integer,
-                    counters jsonb, final_runner integer, final_live integer)
+                    dispatched_at timestamptz, started_at timestamptz, rebooting_at timestamptz,
+                    returned_at timestamptz, finished_at timestamptz, rc integer, counters jsonb,
+                    final_runner integer, final_live integer)
          where h.id = m.id
         """,
         moves=as_json(moves),
@@ -333,12 +336,35 @@ async def list_given_up(db: Database, now: datetime, patience_seconds: float) ->
             select h.id
               from job_hosts h
               join jobs j on j.id = h.job_id
-             where h.status in ('dispatched', 'running', 'rebooting')
+             where h.status in ('dispatched', 'running')
                and (greatest(coalesce(h.started_at, h.dispatched_at),
-                             case when h.started_at is null then j.deadline_at else h.started_at end)
+                             case when h.started_at is null then j.deadline_at else h.started_at end,
+                             h.rebooting_at
+                             + make_interval(secs => coalesce((j.options ->> 'restart_seconds')::integer, 1800)))
                     + make_interval(secs => coalesce((j.options ->> 'timeout_seconds')::integer, 3600)
                                             + coalesce((j.options ->> 'grace_seconds')::integer,
                                                         30) + %(patience)s) <= %(now)s
+                    or h.host_id is null)
+             limit 5000
+            """,
+            now=now,
+            patience=patience_seconds,
+        ),
+    )
+
+
+async def list_not_returned(db: Database, now: datetime, patience_seconds: float) -> list[JobHostId]:
+    """Return job hosts whose hosts restart for them and should have come back long ago."""
+    return cast(
+        "list[JobHostId]",
+        await db.column(
+            """
+            select h.id
+              from job_hosts h
+              join jobs j on j.id = h.job_id
+             where h.status = 'rebooting'
+               and (h.rebooting_at + make_interval(secs => coalesce((j.options ->> 'restart_seconds')::integer, 1800)
+                                                           + %(patience)s) <= %(now)s
                     or h.host_id is null)
              limit 5000
             """,

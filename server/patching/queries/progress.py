@@ -54,6 +54,7 @@ async def list_words(tx: Tx, job_hosts: Sequence[str]) -> dict[str, Word]:
     rows = await tx.all(
         """
         select uuid, status, reason, finished_at,
+               returned_at as restarted_at,
                coalesce(started_at, case when status in ('succeeded', 'failed', 'timed_out') then dispatched_at end)
                as started_at
           from job_hosts
@@ -173,13 +174,13 @@ async def update_moved(tx: Tx, rows: Sequence[dict[str, Any]], now: datetime) ->
         update patch_runs r
            set status = m.status, error_message = coalesce(m.error, ''),
                started_at = coalesce(r.started_at, m.started_at),
-               completed_at = m.completed_at,
+               completed_at = m.completed_at, restarted_at = coalesce(m.restarted_at, r.restarted_at),
                packages_affected = coalesce(m.packages, r.packages_affected),
                extra_deps = coalesce(m.extra_deps, r.extra_deps), plan = coalesce(m.plan, r.plan),
                updated_at = %(now)s
           from jsonb_to_recordset(%(rows)s::jsonb)
                as m(id uuid, status text, error text, started_at timestamptz, completed_at timestamptz,
-                    packages jsonb, extra_deps boolean, plan jsonb)
+                    restarted_at timestamptz, packages jsonb, extra_deps boolean, plan jsonb)
          where r.id = m.id
         """,
         rows=as_json(list(rows)),

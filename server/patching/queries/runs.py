@@ -16,7 +16,8 @@ _ROW: Final = """
            (select v.id from patch_runs v where v.id = r.validation_run_id) as validation_run_id, r.batch_id,
            r.policy_id, r.policy_snapshot ->> 'name' as policy_name, r.policy_snapshot, r.schedule_override,
            r.initiated_by, r.approved_by, r.error_message, r.executor, r.plan,
-           r.created_at, r.scheduled_at, r.started_at, r.completed_at, r.updated_at,
+           r.created_at, r.scheduled_at, r.started_at, r.restarted_at, r.completed_at, r.updated_at,
+           r.rollback_dry_job, r.rollback_job,
            h.awaiting_post_patch_report_run_id is not distinct from r.id as awaiting_post_patch_report,
            h.last_update as host_last_update, h.package_manager
       from patch_runs r

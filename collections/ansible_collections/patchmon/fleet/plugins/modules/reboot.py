@@ -13,7 +13,7 @@ version_added: 1.0.0
 description:
   - Finds out whether the host should be restarted and, if it should, leaves a request for the agent.
   - The module restarts nothing itself. The agent does, between two phases of the job, and sees the host return.
-  - Run by hand, without an agent, the request has no effect.
+  - Run without an agent that restarts hosts, it fails and nothing is restarted.
 attributes:
   check_mode:
     description: Reports whether a restart would be requested.
@@ -38,6 +38,10 @@ options:
     description: Why the host is restarted, for people who look at the run later. Empty gives the reason that was found.
     type: str
     default: ""
+  timeout_seconds:
+    description: How long the restart may take, until the host is back.
+    type: int
+    default: 1800
 extends_documentation_fragment:
   - patchmon.fleet.manager
 """
@@ -75,6 +79,9 @@ check:
   type: bool
 """
 
+import json
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.patchmon.fleet.plugins.module_utils._live import LiveLines
 from ansible_collections.patchmon.fleet.plugins.module_utils._result import write_result
@@ -84,10 +91,13 @@ from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers im
     detect,
 )
 
+VARIABLE = "PATCHMON_REBOOT_REQUEST"
+LONGEST_SECONDS = 86400
 MANAGERS = ["auto", "apt", "dnf", "yum", "zypper", "pacman", "apk", "pkg"]
 ARGUMENTS = {
     "when": {"type": "str", "default": "if_required", "choices": ["if_required", "always"]},
     "reason": {"type": "str", "default": ""},
+    "timeout_seconds": {"type": "int", "default": 1800},
     "manager": {"type": "str", "default": "auto", "choices": MANAGERS},
 }
 
@@ -110,11 +120,28 @@ def main():
         "reason": reason,
         "check": module.check_mode,
     }
+    if result["requested"]:
+        try:
+            request(reason, params["timeout_seconds"])
+        except OSError as problem:
+            module.fail_json(msg=f"The restart cannot be asked for: {problem}. Nothing was restarted.")
     write_result("reboot", result)
     live = LiveLines()
     live(_sentence(wanted, module.check_mode, reason))
     live.close()
     module.exit_json(changed=wanted, **result)
+
+
+def request(reason, seconds):
+    """Leave the request where the agent of this job looks for it."""
+    place = os.environ.get(VARIABLE)
+    if not place:
+        raise OSError("no agent that restarts hosts runs this playbook")
+    if not 1 <= seconds <= LONGEST_SECONDS:
+        raise OSError(f"timeout_seconds must be between 1 and {LONGEST_SECONDS}")
+    with open(f"{place}.part", "w", encoding="utf-8") as file:
+        json.dump({"reason": reason, "timeout_seconds": seconds}, file)
+    os.rename(f"{place}.part", place)
 
 
 def _sentence(wanted, check, reason):
