@@ -10,12 +10,13 @@ from typing import Final
 from server.core.call import Call
 from server.core.db import Tx
 from server.core.words import counted
-from server.demo import history, rules
+from server.demo import history, patching, rules
 from server.demo.catalogue import COLOURS, RELEASES, ROLES, SITES, STAGES, THIRD_PARTY, kinds, profile
 from server.demo.errors import RealHosts
 from server.demo.models import Machine, Made, Release
 from server.demo.queries import fleet
 from server.demo.queries import jobs as past
+from server.demo.queries import patching as patched
 
 #: What was done, and how much of it: done, of all.
 Progress = Callable[[str, int, int], None]
@@ -37,6 +38,8 @@ _TABLES: Final = (
     "jobs",
     "job_hosts",
     "job_events",
+    "patch_runs",
+    "host_patching",
 )
 
 
@@ -56,6 +59,7 @@ async def fill(call: Call, hosts: int, seed: int, tell: Progress) -> Made:
             keys = await _lists(tx, updates)
         await _hosts(call, machines, keys, tell)
         await _history(call, dice, machines, tell)
+        await _patching(call, dice, machines, tell)
     except BaseException:
         # In handfuls, because no transaction may last as long as this: what is there is taken out again.
         await asyncio.shield(remove(call, lambda *_: None))
@@ -154,6 +158,18 @@ async def _history(call: Call, dice: random.Random, machines: Sequence[Machine],
     async with call.transaction() as tx:
         await past.insert_events(tx, history.steps(), _BY)
     tell("Jobs and their events", len(jobs), len(jobs))
+
+
+async def _patching(call: Call, dice: random.Random, machines: Sequence[Machine], tell: Progress) -> None:
+    states, runs = patching.past(dice, machines, call.now)
+    for start in range(0, len(states), 10 * _HANDFUL):
+        async with call.transaction() as tx:
+            await patched.insert_states(tx, states[start : start + 10 * _HANDFUL])
+    async with call.transaction() as tx:
+        await patched.insert_runs(tx, runs)
+        await patched.link_last_runs(tx)
+        await patched.leave_unfinished(tx, patching.unfinished(dice, machines))
+    tell("Patch runs", len(runs), len(runs))
 
 
 def _sent(machine: Machine) -> dict[str, object]:

@@ -54,6 +54,7 @@ class SummaryPage(HostPage):
     groups: list[tuple[str, str, bool]]
     can_manage: bool
     fleet_updates: bool
+    can_repair: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,7 @@ async def summary(request: web.Request) -> web.Response:
         groups=[(str(one["id"]), str(one["name"]), str(one["id"]) in own) for one in known],
         can_manage=can_manage,
         fleet_updates=(await settings.effective(asked)).auto_update,
+        can_repair=asked.actor.may("can_manage_patching") or asked.actor.may("can_manage_automation"),
     )
     return render(request, page, breadcrumbs=_crumbs(head))
 

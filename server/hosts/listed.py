@@ -5,9 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
+from server.hosts.patched import NOT_YET, Patched
+
 Status = Literal["pending", "active", "inactive", "error"]
 #: What a host may need; ``package`` narrows the first two to one package.
-Need = Literal["", "needsUpdates", "security", "reboot", "stale", "duplicates", "never"]
+Need = Literal[
+    "", "needsUpdates", "security", "reboot", "stale", "duplicates", "never",
+    "patchStale", "patchNever", "patchFailing", "unfinished",
+]  # fmt: skip
 Grouping = Literal["", "group", "status", "os"]
 #: Stands for "in no group" where a group is asked for.
 UNGROUPED: Final = "none"
@@ -23,6 +28,7 @@ class Listed:
         tag: ``key``, or ``key=value``.
         package: key of a package that is installed; ``None`` for any, -1 for one that does not exist.
         repository: key of a repository in use; likewise.
+        patched_before: only hosts whose last successful patch run is older, or that had none since they were added.
         selected: UUIDs of the hosts to choose from.
     """
 
@@ -37,6 +43,7 @@ class Listed:
     package: int | None = None
     repository: int | None = None
     hide_stale: bool = False
+    patched_before: datetime | None = None
     selected: Sequence[str] | None = None
     grouping: str = ""
     sort: str = "name"
@@ -59,6 +66,7 @@ class HostRow:
 
     Attributes:
         status: one of ``Status``; ``state`` is its colour.
+        unfinished: packages that an interrupted run left half installed.
         section: the head above the line, if it is the first of its section; ``section_hosts`` are in all of it.
     """
 
@@ -84,6 +92,8 @@ class HostRow:
     created_at: datetime
     groups: tuple[GroupMark, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+    patched: Patched = NOT_YET
+    unfinished: tuple[str, ...] = ()
     section: str = ""
     section_hosts: int = 0
 

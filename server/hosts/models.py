@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from server.core.call import Actor
 from server.core.secretbox import Secret
+from server.hosts.patched import NOT_YET, Patched
 
 Platform = Literal["linux", "freebsd", "windows"]
 PLATFORMS: Final[tuple[Platform, ...]] = ("linux", "freebsd", "windows")
@@ -338,6 +339,9 @@ class HostHead:
     expected_platform: str = "linux"
     pending: bool = False
     pending_sent_at: datetime | None = None
+    awaiting_run: str = ""
+    patched: Patched = NOT_YET
+    unfinished: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:

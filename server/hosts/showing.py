@@ -7,9 +7,10 @@ from typing import Any, Final
 from server.core.call import Actor, Call
 from server.core.ids import is_uuid
 from server.core.words import counted
-from server.hosts import rules
+from server.hosts import fleet, rules
 from server.hosts.errors import HostMissing
 from server.hosts.models import Action, Group, HostHead, LinkState, Tab
+from server.hosts.patched import taken
 from server.hosts.queries import heads, lists
 from server.hosts.views import Happening
 from server.settings import service as settings
@@ -40,6 +41,9 @@ async def head(call: Call, uuid: str) -> HostHead:
         secure=row["link_secure"],
         last_seen_at=seen,
         last_report_at=row["last_full_report_at"],
+        patched=taken(row, await fleet.stale_before(call), joined=row["status"] != "pending"),
+        unfinished=tuple(row["unfinished_packages"]),
+        awaiting_run=str(row["awaiting_run"] or ""),
         executor_word=rules.executor_word(row["agent_hello"], agent_version),
     )
 

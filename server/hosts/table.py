@@ -23,6 +23,10 @@ _NEEDS: Final = (
     ("stale", "Stale"),
     ("duplicates", "Duplicates"),
     ("never", "Never joined"),
+    ("patchStale", "Not patched lately"),
+    ("patchNever", "Never patched"),
+    ("patchFailing", "Patching fails"),
+    ("unfinished", "Package manager interrupted"),
 )
 #: Words of other addresses for the same.
 _SAME_NEED: Final = {"updates": "needsUpdates", "duplicate": "duplicates", "outdated": "needsUpdates"}
@@ -30,6 +34,7 @@ _OTHER_KEYS: Final = {
     "hideStale": "hide_stale",
     "osVersion": "os_version",
     "state": "filter",
+    "unpatchedDays": "unpatched_days",
     "repository": "repo",
     "order": "direction",
     "q": "search",
@@ -41,6 +46,14 @@ _NOTES: Final = {
     " copied disk. Keep the one that reports and delete the other; give a copy a machine id of its own first.",
     "never": "These hosts were added more than a day ago and never reported. Run the install command again with a new"
     " key from the host's page, or delete them.",
+    "patchStale": "Checking in is not patching: these hosts had no successful patch run for longer than the setting"
+    " PATCH_STALE_DAYS allows, or none since they were added.",
+    "patchNever": "These hosts report, and this server has not patched them yet. What they install by themselves or by"
+    " hand is not counted.",
+    "patchFailing": "The last patch run of these hosts failed. The column Patched says why; mend the cause, then patch"
+    " them again.",
+    "unfinished": "A run of the package manager was interrupted on these hosts and left packages half installed. The"
+    " playbook repair finishes that; every patch run does so first.",
 }
 
 TABLE: Final = Table(
@@ -63,6 +76,7 @@ TABLE: Final = Table(
         Column("updates", "Updates", sortable=True, numeric=True, first="desc"),
         Column("security", "Security", sortable=True, numeric=True, first="desc"),
         Column("packages", "Packages", sortable=True, numeric=True, first="desc", shown=False),
+        Column("patched", "Patched", sortable=True, first="asc", wide_only=True),
         Column("last_seen", "Last report", sortable=True, first="desc"),
         Column("created", "Added", sortable=True, first="desc", shown=False),
         Column("actions", "Actions"),
@@ -78,6 +92,7 @@ TABLE: Final = Table(
         Filter("package", "With package", hint="openssl"),
         Filter("repo", "With repository", "choice"),
         Filter("grouping", "Grouped by", "choice", (("group", "Group"), ("status", "Status"), ("os", "System"))),
+        Filter("unpatched_days", "Not patched for days", "number", hint="30"),
         Filter("hide_stale", "Hide stale", "flag"),
     ),
     search="Name, hostname, address, system",
@@ -145,6 +160,7 @@ async def listed(call: Call, wanted: Wanted) -> Listed:
         package=(await fleet.package(call, package))[0] if package else None,
         repository=(await fleet.repository(call, repository))[0] if repository else None,
         hide_stale=bool(chosen["hide_stale"]),
+        patched_before=await fleet.patched_before(call, chosen["filter"], chosen["unpatched_days"]),
         grouping=chosen["grouping"],
         sort=wanted.sort,
         direction=wanted.direction,

@@ -1,13 +1,14 @@
 """Every host in one answer for programs: thousands of lines, made into JSON beside the loop."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from server.core.call import Call
 from server.core.loop import in_thread
-from server.hosts import fleet
+from server.hosts import fleet, patched
 from server.hosts.listed import Listed
 from server.hosts.queries import plain
 
@@ -29,7 +30,7 @@ async def matching(call: Call, asked: Listed) -> bytes:
     """Return every host that matches as JSON, with the fields of the list of hosts."""
     rows = await plain.list_listed(call.db, call.actor.scope, asked, await fleet.times(call))
     marks = await plain.list_group_marks(call.db, call.actor.scope)
-    return await in_thread(_listed, rows, marks)
+    return await in_thread(_listed, rows, marks, await fleet.stale_before(call))
 
 
 def _plain(rows: _Rows, marks: _Rows) -> bytes:
@@ -39,13 +40,14 @@ def _plain(rows: _Rows, marks: _Rows) -> bytes:
     return orjson.dumps(rows, option=_AS_WRITTEN)
 
 
-def _listed(rows: _Rows, marks: _Rows) -> bytes:
+def _listed(rows: _Rows, marks: _Rows, unpatched: datetime) -> bytes:
     sets = _sets(rows, marks)
-    return orjson.dumps([_told(row, sets) for row in rows], option=_AS_WRITTEN)
+    return orjson.dumps([_told(row, sets, unpatched) for row in rows], option=_AS_WRITTEN)
 
 
-def _told(row: dict[str, Any], sets: _Sets) -> dict[str, Any]:
+def _told(row: dict[str, Any], sets: _Sets, unpatched: datetime) -> dict[str, Any]:
     status = row["status"]
+    row.update(patched.as_json(patched.taken(row, unpatched, joined=status != "pending")))
     row["effective_status"], row["isStale"] = status, status == "inactive"
     row["updatesCount"], row["securityUpdatesCount"] = row["updates_count"], row["security_updates_count"]
     row["totalPackagesCount"] = row["total_packages"]

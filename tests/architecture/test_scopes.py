@@ -79,6 +79,7 @@ ALLOWED: Final = {
     "integrations/queries/figures.py:*": _BY_TOKENS,
     "integrations/queries/hosts.py:*": _BY_TOKENS,
     "demo/queries/fleet.py:*": "makes and removes hosts to look at, from the server's own command line",
+    "demo/queries/patching.py:*": "makes patch runs to look at, from the server's own command line",
     "demo/queries/jobs.py:*": "makes and removes jobs to look at, from the server's own command line",
     "dashboard/queries/jobs.py:count_unfinished": "for monitoring, which has a token of its own",
     "dashboard/queries/metrics.py:fetch_metrics": "for monitoring, which has a token of its own",

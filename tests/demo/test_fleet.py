@@ -5,8 +5,10 @@ import pytest
 from server.core.call import Call
 from server.demo import service
 from server.demo.errors import RealHosts
+from server.demo.patching import FAILURES
 from server.hosts import service as hosts
 from server.hosts.models import NewHost
+from server.patching.verdicts import cause_of
 from tests.conftest import Browser
 from tests.factories.people import HTML
 
@@ -57,6 +59,31 @@ async def test_its_counts_are_those_of_its_rows(call: Call) -> None:
         "from jobs j join job_events e on e.job_id = j.id group by j.id"
     )
     assert all(one["position"] == one["events"] == one["last"] == one["different"] for one in positions)
+
+
+async def test_what_it_says_of_patching_is_what_its_runs_amount_to(call: Call) -> None:
+    await service.fill(call, 400, 2, quiet)
+    states = {row["status"] for row in await call.db.all("select distinct status from patch_runs")}
+    assert {"completed", "failed", "validated", "scheduled"} <= states
+    assert await call.db.value("select count(*) from patch_runs") > 200
+    kept = await call.db.all("select * from host_patching order by host_id")
+    assert 0 < len([row for row in kept if row["consecutive_failures"]]) < 40
+    assert len(kept) < 400
+    wrong = await call.db.all(
+        """
+        select f.host_id
+          from host_patching f
+         where f.last_run is not null and f.consecutive_failures <>
+               (select count(*) from patch_runs r
+                 where r.host_id = f.host_id and not r.dry_run and r.completed_at > f.last_success_at
+                   and r.status in ('failed', 'timed_out', 'agent_disconnected'))
+        """
+    )
+    assert wrong == []
+    assert all(cause_of(status, error) == cause for status, error, cause, _ in FAILURES)
+    assert await call.db.value("select count(*) from hosts where unfinished_packages <> '{}'") > 0
+    await service.remove(call, quiet)
+    assert await call.db.value("select count(*) from host_patching") == 0
 
 
 async def test_the_same_seed_makes_the_same_fleet(call: Call) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 from server.core.call import Call
 from server.core.errors import Refused
 from server.core.ids import is_uuid
-from server.hosts import fleet, table, whole
+from server.hosts import fleet, patched, table, whole
 from server.hosts.bulk import ids_of
 from server.hosts.listed import HostRow, Listed
 from server.web.compression import packed
@@ -36,6 +36,7 @@ _FILTERS: Final = (
     "selected",
     "reboot",
     "hideStale",
+    "unpatched_days",
     "sort",
     "order",
 )
@@ -60,6 +61,10 @@ _COLUMNS: Final = (
     "total_packages",
     "last_update",
     "created_at",
+    "last_patched_at",
+    "last_patch_status",
+    "patch_failures",
+    "patch_failure_cause",
 )
 _MOST: Final = 10_000
 _TRUE: Final = frozenset({"true", "1", "yes"})
@@ -110,6 +115,8 @@ def as_json(row: HostRow) -> dict[str, object]:
         "created_at": row.created_at,
         "host_groups": [{"id": one.id, "name": one.name, "color": one.color} for one in row.groups],
         "tags": dict(row.tags),
+        "unfinished_packages": row.unfinished,
+        **patched.as_json(row.patched),
     }
 
 

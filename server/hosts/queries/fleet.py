@@ -7,6 +7,7 @@ from typing import Any, Final
 from server.core.db import Database
 from server.core.scope import Groups, among, in_scope
 from server.hosts.listed import Counts, Listed, OsCount
+from server.hosts.patched import COLUMNS
 
 #: The same as ``rules.status_of``.
 STATUS: Final = """case when h.report_failed then 'error' when h.status = 'pending' then 'pending'
@@ -14,6 +15,10 @@ STATUS: Final = """case when h.report_failed then 'error' when h.status = 'pendi
 ONLINE: Final = "coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'), false)"
 _LINK_ORDER: Final = f"{ONLINE} {{way}}, h.link_secure {{way}}"
 _NAME: Final = "lower(h.friendly_name), h.id"
+
+#: What other rooms keep of each host.
+KEPT: Final = """left join host_inventory i on i.host_id = h.id
+          left join host_patching f on f.host_id = h.id"""
 
 #: What a person may sort by: clauses over the list's columns, with the direction left open.
 ORDERS: Final = {
@@ -30,6 +35,7 @@ ORDERS: Final = {
     "updates": f"coalesce(i.updates, 0) {{way}}, {_NAME}",
     "security": f"coalesce(i.security_updates, 0) {{way}}, {_NAME}",
     "packages": f"coalesce(i.packages, 0) {{way}}, {_NAME}",
+    "patched": f"coalesce(f.last_success_at, '-infinity') {{way}}, {_NAME}",
     "last_seen": f"coalesce(h.last_update, '-infinity') {{way}}, {_NAME}",
     "created": "h.created_at {way}, h.id {way}",
 }
@@ -78,6 +84,11 @@ NEEDED: Final = f"""
            and (%(need)s <> 'stale' or {_STALE})
            and (%(need)s <> 'never' or (h.status = 'pending' and h.created_at < %(never_before)s))
            and (%(need)s <> 'duplicates' or h.id in ({_DUPLICATES}))
+           and (%(need)s <> 'patchNever' or (h.status <> 'pending' and f.last_success_at is null))
+           and (%(need)s <> 'patchFailing' or f.consecutive_failures > 0)
+           and (%(need)s <> 'unfinished' or h.unfinished_packages <> '{{}}')
+           and (%(patched_before)s::timestamptz is null
+                or (h.status <> 'pending' and coalesce(f.last_success_at, h.created_at) < %(patched_before)s))
            and (not %(hide_stale)s or not {_STALE} or h.last_update is null)
            and (%(tag_key)s = ''
                 or h.id in (select t.host_id from host_tags t
@@ -98,7 +109,7 @@ _ROWS: Final = f"""
     with sizes as materialized (
         select {{section}} as section, count(*) as section_hosts
           from hosts h
-          left join host_inventory i on i.host_id = h.id
+          {KEPT}
           {{beside}}
          {NEEDED}
          group by 1
@@ -106,7 +117,7 @@ _ROWS: Final = f"""
         select part.id, part.section, row_number() over () as place
           from (select h.id, {{section}} as section
                   from hosts h
-                  left join host_inventory i on i.host_id = h.id
+                  {KEPT}
                   {{beside}}
                  {NEEDED}
                  order by {{order}}
@@ -116,7 +127,7 @@ _ROWS: Final = f"""
            h.agent_version, h.auto_update, {ONLINE} as online, h.link_secure as secure, {STATUS} as status,
            h.needs_reboot, h.reboot_reason, coalesce(i.updates, 0) as updates,
            coalesce(i.security_updates, 0) as security, coalesce(i.packages, 0) as packages,
-           h.last_update as last_seen_at, h.created_at,
+           h.last_update as last_seen_at, h.created_at, h.unfinished_packages as unfinished, {COLUMNS},
            (select coalesce(jsonb_agg(jsonb_build_object('id', g.uuid, 'name', g.name, 'color', g.color,
                                                          'description', g.description) order by lower(g.name)), '[]')
               from host_group_members m join host_groups g on g.id = m.host_group_id
@@ -127,16 +138,16 @@ _ROWS: Final = f"""
       from found
       join sizes on sizes.section = found.section
       join hosts h on h.id = found.id
-      left join host_inventory i on i.host_id = h.id
+      {KEPT}
      order by found.place
 """  # noqa: S608 (only constants are put together)
 
 _COUNT: Final = f"""
-    select count(*) from hosts h left join host_inventory i on i.host_id = h.id {{beside}} {NEEDED}
+    select count(*) from hosts h {KEPT} {{beside}} {NEEDED}
 """  # noqa: S608 (only constants are put together)
 
 _IDS: Final = f"""
-    select h.uuid from hosts h left join host_inventory i on i.host_id = h.id {NEEDED}
+    select h.uuid from hosts h {KEPT} {NEEDED}
      order by lower(h.friendly_name), h.id
 """  # noqa: S608 (only constants are put together)
 
@@ -186,6 +197,7 @@ def parameters(asked: Listed, times: tuple[datetime, datetime]) -> dict[str, Any
         "package": asked.package,
         "repository": asked.repository,
         "hide_stale": asked.hide_stale,
+        "patched_before": asked.patched_before,
         "selected": None if asked.selected is None else list(asked.selected),
         "inactive_before": times[0],
         "never_before": times[1],

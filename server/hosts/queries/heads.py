@@ -4,6 +4,7 @@ from typing import Any
 
 from server.core.db import Database
 from server.core.scope import Groups, among, in_scope
+from server.hosts.patched import COLUMNS
 
 
 async def find_head(db: Database, groups: Groups, uuid: str) -> dict[str, Any] | None:
@@ -11,9 +12,11 @@ async def find_head(db: Database, groups: Groups, uuid: str) -> dict[str, Any] |
     return await db.one(
         f"""
         select h.id as key, h.uuid as id, h.friendly_name, h.hostname, h.api_id, h.os_type, h.os_version, h.ip,
-               h.status, h.needs_reboot, h.reboot_reason, h.awaiting_report, h.last_update, h.last_full_report_at,
+               h.status, h.needs_reboot, h.reboot_reason, h.awaiting_report,
+               h.awaiting_post_patch_report_run_id as awaiting_run, h.last_update, h.last_full_report_at,
                h.notes, h.agent_version, h.agent_hello, h.link_secure, h.last_connected_at, h.last_disconnected_at,
                h.primary_interface, h.system_uptime, h.auto_update, h.host_down_alerts_enabled, h.machine_id,
+               h.created_at, h.unfinished_packages, {COLUMNS},
                h.pending_config, h.pending_sent_at, h.expected_platform, h.boot_time, h.report_failed,
                (select coalesce(jsonb_object_agg(t.key, t.value order by t.key), '{{}}') from host_tags t
                  where t.host_id = h.id) as tags,
@@ -24,6 +27,7 @@ async def find_head(db: Database, groups: Groups, uuid: str) -> dict[str, Any] |
                  where m.host_id = h.id and {among("g.uuid")}) as group_rows
           from hosts h
           left join host_inventory i on i.host_id = h.id
+          left join host_patching f on f.host_id = h.id
          where h.uuid = %(uuid)s and {in_scope("h.id")}
         """,  # noqa: S608 (only constants are put together)
         groups=groups,

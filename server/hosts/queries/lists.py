@@ -22,6 +22,9 @@ _AS_JSON: Final = (
                     'updates_count', coalesce(i.updates, 0),
                     'security_updates_count', coalesce(i.security_updates, 0),
                     'total_packages', coalesce(i.packages, 0),
+                    'last_patched_at', f.last_success_at, 'last_patch_status', nullif(f.last_status, ''),
+                    'patch_failures', coalesce(f.consecutive_failures, 0),
+                    'patch_failure_cause', nullif(f.cause, ''), 'patch_failure', nullif(f.last_error, ''),
                     'host_groups', (select coalesce(jsonb_agg(jsonb_build_object('id', g.uuid, 'name', g.name,
                     'color', g.color)
                                                               order by lower(g.name)), '[]')
@@ -29,6 +32,7 @@ _AS_JSON: Final = (
                                      where m.host_id = h.id and {among})) as host
           from hosts h
           left join host_inventory i on i.host_id = h.id
+          left join host_patching f on f.host_id = h.id
          where {in_scope}
 """.replace("{among}", among("g.uuid"))
     .replace("{in_scope}", in_scope("h.id"))

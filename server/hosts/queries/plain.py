@@ -9,7 +9,8 @@ from typing import Any, Final
 from server.core.db import Database
 from server.core.scope import Groups, among, in_scope
 from server.hosts.listed import Listed
-from server.hosts.queries.fleet import NEEDED, ONLINE, ORDERS, STATUS, parameters
+from server.hosts.patched import COLUMNS
+from server.hosts.queries.fleet import KEPT, NEEDED, ONLINE, ORDERS, STATUS, parameters
 
 # The fleet has few different sets of groups: each is handed on as the text of its keys, and spelled out once.
 _MEMBERS: Final = """
@@ -23,9 +24,9 @@ _NUMBERS: Final = """coalesce(i.updates, 0) as updates_count, coalesce(i.securit
 _PLAIN: Final = f"""
     select h.uuid as id, h.friendly_name, h.hostname, h.ip, h.api_id, h.status, {STATUS} as effective_status,
            {ONLINE} as connected, h.os_type, h.os_version, h.architecture, h.kernel_version, h.agent_version,
-           h.last_update, h.needs_reboot, h.created_at, {_NUMBERS}
+           h.last_update, h.needs_reboot, h.created_at, {_NUMBERS}, f.last_success_at as last_patched_at
       from hosts h
-      left join host_inventory i on i.host_id = h.id
+      {KEPT}
       {_MEMBERS}
      where {in_scope("h.id")}
      order by lower(h.friendly_name), h.id
@@ -34,9 +35,10 @@ _PLAIN: Final = f"""
 _LISTED: Final = f"""
     select h.uuid as id, h.friendly_name, h.hostname, h.ip, h.api_id, h.os_type, h.os_version, h.agent_version,
            h.auto_update, {ONLINE} as connected, {ONLINE} and h.link_secure as secure, {STATUS} as status,
-           h.needs_reboot, h.reboot_reason, h.last_update, h.created_at, coalesce(t.tags, '{{}}') as tags, {_NUMBERS}
+           h.needs_reboot, h.reboot_reason, h.last_update, h.created_at, coalesce(t.tags, '{{}}') as tags, {_NUMBERS},
+           h.unfinished_packages, {COLUMNS}
       from hosts h
-      left join host_inventory i on i.host_id = h.id
+      {KEPT}
       {_MEMBERS}
       left join (select host_id, json_object_agg(key, value order by key)::text as tags
                    from host_tags
