@@ -203,6 +203,6 @@ def launch_permissions(playbook: str) -> tuple[str, ...]:
     """
     return (
         ("can_manage_patching", "can_manage_automation")
-        if playbook in {"patch", "reboot"}
+        if playbook in {"patch", "reboot", "rollback"}
         else ("can_manage_automation",)
     )

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from server.core.log import get_log
 from server.core.loop import Keeper
-from server.patching import policies, schemas, service, stream
+from server.patching import policies, rollback, schemas, service, stream
 from server.patching.errors import BadRun
 from server.patching.models import Listed, Status
 from server.patching.queries.runs import ORDERS
@@ -138,6 +138,21 @@ async def stop(request: web.Request) -> web.Response:
     """Ask the host to end a run; its last word follows on the stream."""
     await service.stop(call(request), path_text(request, "run"))
     return json_answer({"ok": True, "cancelled_via": "agent_signal"}, 202)
+
+
+@routes.post("/api/v1/patching/runs/{run}/rollback")
+@gated(_MANAGE, module=_MODULE)
+async def roll_back(request: web.Request) -> web.Response:
+    """Start a job that puts back the versions a run replaced; without a word about it, a dry run."""
+    body = await read_json(request, schemas.RollbackBody) if request.can_read_body else schemas.RollbackBody()
+    begun = await rollback.begin(call(request), path_text(request, "run"), dry_run=body.dry_run, partial=body.partial)
+    answer = {
+        "message": "Dry run of the rollback queued" if begun.dry_run else "Rollback queued",
+        "job_id": begun.job,
+        "dry_run": begun.dry_run,
+        "packages": list(begun.packages),
+    }
+    return json_answer(answer, 202)
 
 
 @routes.delete("/api/v1/patching/runs/{run}")

@@ -92,6 +92,13 @@ class AgentAway(Conflict):
     text = "Agent is not currently connected"
 
 
+class NoRollback(Conflict):
+    """What a run replaced cannot be put back, or not yet."""
+
+    code = "patch_run_no_rollback"
+    text = "{error}"
+
+
 class HookRefused(Refused):
     """Around a run people may only have run what they may launch."""
 
@@ -122,3 +129,37 @@ class WholeFleetPolicies(Refused):
 
     code = "whole_fleet_only"
     text = "Only people who see the whole fleet can make, change or delete policies"
+
+
+class BadRunId(Invalid):
+    """What stands for a run in the path is no id."""
+
+    code = "invalid_body"
+    text = "Invalid patch run ID"
+
+
+class BadPost(Invalid):
+    """What an agent posted cannot be read."""
+
+    code = "invalid_body"
+    text = "Invalid JSON"
+
+
+class GuidNeeded(Invalid):
+    """An agent told the result of no update."""
+
+    code = "invalid_body"
+    text = "guid is required"
+
+
+class UnknownRun(Missing):
+    """An agent speaks of a run that is not there."""
+
+    text = "Patch run not found"
+
+
+class NotYours(Refused):
+    """An agent speaks of a run of another host; its body is the contract's, without a code."""
+
+    code = "unauthorized"
+    text = "Patch run does not belong to this host"

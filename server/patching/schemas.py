@@ -14,6 +14,13 @@ def _also(*names: str) -> Any:
     return AliasChoices(*names)
 
 
+class RollbackBody(TextBody):
+    """Whether to look first, which is the default, and whether a part is better than nothing."""
+
+    dry_run: bool = Field(default=True, validation_alias=_also("dry_run", "dryRun"))
+    partial: bool = False
+
+
 class OptionsBody(TextBody):
     """How far a run goes and what surrounds it; null, like what is left out, is not said."""
 

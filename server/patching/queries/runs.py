@@ -271,6 +271,22 @@ async def store_exempt(tx: Tx, ids: Sequence[str], note: str, now: datetime) -> 
     )
 
 
+async def store_rollback(tx: Tx, run: str, job: str, now: datetime, *, dry_run: bool) -> None:
+    """Remember the job that puts back what a run replaced, or that looks whether it could."""
+    await tx.execute(
+        """
+        update patch_runs
+           set rollback_dry_job = case when %(dry_run)s then %(job)s::uuid else rollback_dry_job end,
+               rollback_job = case when %(dry_run)s then rollback_job else %(job)s::uuid end, updated_at = %(now)s
+         where id = %(run)s
+        """,
+        run=run,
+        job=job,
+        now=now,
+        dry_run=dry_run,
+    )
+
+
 async def update_stopped_by(tx: Tx, run: str, name: str, now: datetime) -> None:
     """Remember who stopped a run."""
     await tx.execute(
