@@ -19,7 +19,7 @@ from server.patching.rules import FAILED_KINDS
 FAILURES: Final = timedelta(days=30)
 _COMING: Final = 8
 _CAUSES: Final = 6
-_RECENT: Final = 10
+_RECENT: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Told:
 
 
 def statuses(word: str) -> tuple[str, ...]:
-    """Return the states that a filter's word stands for: ``active``, ``failed`` with all its kinds, or one by itself."""
+    """Return the states that a word of the filter stands for: ``active``, ``failed`` with all its kinds, or itself."""
     groups = {"": (), "active": ACTIVE, "failed": FAILED_KINDS}
     return tuple(map(str, groups.get(word, (word,))))
 

@@ -103,6 +103,7 @@ class EditPage(Page):
     title: ClassVar[str] = "Package"
     package: PackageHead
     tabs: list[Tab]
+    can_patch: bool
     fields: list[Field]
     complaints: Sequence[tuple[str, str] | str]
 
@@ -222,7 +223,7 @@ def _edit_page(
     complaints: Sequence[tuple[str, str] | str],
     status: int = 200,
 ) -> web.Response:
-    page = EditPage(package, _tabs(request, package, "edit"), fields, complaints)
+    page = EditPage(package, _tabs(request, package, "edit"), may_patch(request), fields, complaints)
     return render(request, page, status=status, breadcrumbs=(("Packages", "/packages"), (package.name, "")))
 
 

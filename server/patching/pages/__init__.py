@@ -1,9 +1,16 @@
 """The pages of patching."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from server.patching.pages import host, overview, policies, run, runs, wizard
+from aiohttp import web
+
+from server.core.call import Call
+from server.identity import service as identity
+from server.patching import history
+from server.patching.pages import host, overview, policies, run, runs, wizard, words
 from server.patching.pages.frame import MANAGE, MODULE, VIEW
+from server.web.happened import PACKAGE_DEEDS, Deed
 from server.web.navigation import Action, Entry
 
 routes: Final = (*overview.routes, *runs.routes, *run.routes, *policies.routes, *host.routes, *wizard.routes)
@@ -13,3 +20,19 @@ ACTIONS: Final = (
     Action("Patch hosts", "/patching/new?type=patch_all", "package", MANAGE, "update upgrade packages security run"),
     Action("Create a patch policy", "/patching?tab=policies&new=1", "plus", MANAGE, "new schedule delay"),
 )
+
+
+def set_up(app: web.Application) -> None:
+    """Tell the pages of packages which runs had them in their hands."""
+    app[PACKAGE_DEEDS] = _deeds
+
+
+async def _deeds(call: Call, package: str) -> Sequence[Deed]:
+    if MODULE not in await identity.modules(call):
+        return ()
+    found = []
+    for one in await history.upgrades(call, package):
+        word, state = words.status_word(one.status)
+        url = f"/patching/runs/{one.run}"
+        found.append(Deed(one.at, one.host_id, one.host_name, word, state, url, one.before, one.after))
+    return found

@@ -1,0 +1,470 @@
+"""Runs & History, the overview and one run, without scripts."""
+
+import re
+from typing import Any
+
+import pytest
+
+from server.core.call import Call
+from server.settings import service as settings
+from tests.conftest import Browser
+from tests.factories.automation import Fleet
+from tests.factories.patching import Patching, change, finish
+from tests.factories.people import role_with, sign_in_as
+from tests.factories.runs import Past
+from tests.patching.pages.conftest import Reader
+
+LISTED = "/patching?tab=runs"
+PACKAGES: list[dict[str, Any]] = [change("curl"), change("libcurl4", requested=False)]
+
+
+async def rows(reader: Reader, query: str = "") -> list[str]:
+    """Return the ids of the runs that a list shows, in order."""
+    return re.findall(r'<tr data-row="([^"]+)"', await reader.page(LISTED + query))
+
+
+async def line(reader: Reader, run: str) -> str:
+    """Return a run's row of the history."""
+    found = re.search(rf'<tr data-row="{run}">(.*?)</tr>', await reader.page(LISTED), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+# ---------------------------------------------------------------- the overview
+
+
+@pytest.mark.proves("PATCH-130", "PATCH-131")
+async def test_the_tiles_count_and_lead_to_the_runs_they_count(reader: Reader, past: Past) -> None:
+    host = await past.host("web-01")
+    for status in ("queued", "completed", "completed", "failed", "timed_out", "scheduled"):
+        await past.run(host, status)
+    text = await reader.page("/patching")
+    tiles = re.findall(
+        r'class="tile[^"]*" href="([^"]+)">\s*<span class="tile-label">([^<]+)</span>\s*<span[^>]*>([^<]+)', text
+    )
+    assert [(label, number) for _, label, number in tiles] == [
+        ("Total runs", "6"), ("Queued", "1"), ("Completed", "2"), ("Failed", "2"),
+    ]  # fmt: skip
+    for url, _, number in tiles:
+        shown = await reader.page(url.replace("&amp;", "&"))
+        assert shown.count("<tr data-row=") == int(number), url
+    for url in ("/patching?tab=runs", "/patching?tab=policies"):
+        assert f'href="{url}"' in text
+        assert 'aria-current="page"' in await reader.page(url)
+
+
+async def test_the_overview_says_what_runs_what_comes_and_what_went_wrong(reader: Reader, past: Past) -> None:
+    hosts = [await past.host(f"web-{number}") for number in range(3)]
+    for host in hosts:
+        await past.run(host, "failed", error="dpkg is locked\nby somebody")
+    await past.run(hosts[0], "failed", error="No space left on device")
+    await past.run(hosts[1], "running")
+    policy = {"id": "x", "name": "Nightly", "patch_delay_type": "fixed_time", "fixed_time_utc": "03:00"}
+    at = (await past.call.db.value("select now() + interval '2 hours'")).replace(microsecond=0)
+    for host in hosts:
+        await past.run(host, "scheduled", policy=policy, scheduled=at)
+    await past.run(hosts[2], "validated", dry=True)
+    text = await reader.words("/patching")
+    assert "1 run waits for approval." in text
+    assert re.search(r"Under way All active web-1 Running", text)
+    assert re.search(r"What comes next All scheduled 3 hosts in 1 h via Nightly", text)
+    assert re.search(
+        r"last 30 days dpkg is locked 3 hosts: web-0, web-1, web-2 .* No space left on device 1 host: web-0", text
+    )
+
+
+@pytest.mark.proves("PATCH-35")
+async def test_a_trigger_leads_to_the_wizard_for_a_host_or_a_group(reader: Reader, past: Past) -> None:
+    host = await past.host("web-01")
+    await past.host("web-011")
+    group = await past.call.db.value("insert into host_groups (name) values ('Canary') returning uuid::text")
+    text = await reader.page("/patching")
+    assert '<option value="web-01">' in text
+    assert '<option value="Canary">' in text
+    browser = reader.browser
+    for typed, what, expected in (
+        ("web-01", "all", f"/patching/new?type=patch_all&host={host}"),
+        ("canary", "security", f"/patching/new?type=patch_all&security=1&group={group}"),
+        ("", "all", "/patching/new?type=patch_all"),
+        ("web", "all", "/patching"),
+        ("nobody", "all", "/patching"),
+    ):
+        query = {"target": typed, "what": what}
+        async with browser.get("/patching/start", params=query, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, expected)
+    async with browser.get("/patching/targets", params={"target": "EB-011"}) as answer:
+        assert re.findall(r'value="([^"]+)"', await answer.text()) == ["web-011"]
+
+
+# ---------------------------------------------------------------- the history
+
+
+@pytest.mark.proves("PATCH-132", "PATCH-138")
+async def test_the_history_is_narrowed_by_its_address(reader: Reader, past: Past) -> None:
+    host = await past.host("web-01")
+    made: dict[str, str] = {}
+    for status in ("queued", "pending_validation", "pending_approval", "validated", "approved", "scheduled", "running",
+                   "completed", "failed", "cancelled"):  # fmt: skip
+        made[status] = await past.run(host, status)
+    one = await past.run(host, "completed", patch_type="patch_package", names=["curl", "openssl"])
+    assert len(await rows(reader)) == 11
+    assert set(await rows(reader, "&status=active")) == {made["queued"], made["running"]}
+    for status, run in made.items():
+        assert run in await rows(reader, f"&status={status}"), status
+    assert await rows(reader, "&type=patch_package") == [one]
+    assert await rows(reader, "&status=completed&type=patch_all") == [made["completed"]]
+    assert await rows(reader, "&search=openss") == [one]
+    assert len(await rows(reader, "&search=EB-0")) == 11
+    text = await reader.page(LISTED + "&status=completed&type=patch_all")
+    options = re.findall(r"<option[^>]*>([^<]+)</option>", text)
+    assert options == [
+        "All", "Active (queued + running)", "Queued", "Pending validation", "Pending approval",
+        "Validated (awaiting approval)", "Approved", "Scheduled", "Running", "Completed", "Failed", "Cancelled",
+        "All", "Patch all", "Patch package",
+    ]  # fmt: skip
+    assert '<option value="completed" selected>' in text
+    assert "Clear filters" in text
+    # A form without scripts sends its empty fields too: the browser is led to the one address of that list.
+    async with reader.browser.get(LISTED + "&status=failed&type=", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, LISTED + "&status=failed")
+
+
+@pytest.mark.proves("PATCH-133", "PATCH-134", "PATCH-140")
+async def test_each_state_has_its_row(reader: Reader, past: Past) -> None:
+    named = await past.host("web-01")
+    by_hostname = await past.host("", hostname="db.example.com")
+    nameless = await past.host("", hostname="", key="other")
+    dry = await past.run(
+        named, "validated", dry=True, extra=True, patch_type="patch_package", names=["curl", "openssl"]
+    )
+    text = await line(reader, dry)
+    assert ">web-01</a>" in text
+    assert "curl, openssl" in text
+    assert "Extra deps" in text
+    assert f'href="/patching/approve?run={dry}"' in text
+    assert ">View</a>" in text
+    waits = await past.run(by_hostname, "pending_validation", dry=True, by=None)
+    text = await line(reader, waits)
+    assert "db.example.com" in text
+    assert re.findall(r">(Retry|Skip &amp; Patch|Approve|View)</", text) == ["Retry", "Skip &amp; Patch", "View"]
+    assert 'class="is-empty" data-label="Initiated by"' in text
+    assert 'class="is-empty" data-label="Completed"' in text
+    late = await past.run(nameless, "scheduled")
+    text = await line(reader, late)
+    assert f">{nameless}</a>" in text
+    assert "Scheduled for" in text
+    assert "Patch all" in text
+    done = await past.run(named, "completed", extra=True)
+    text = await line(reader, done)
+    assert "Extra deps" not in text
+    assert re.findall(r">(Retry|Skip &amp; Patch|Approve|View)</", text) == ["View"]
+    assert "anna" in text
+    head = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", await reader.page(LISTED), re.DOTALL)
+    words = [" ".join(re.sub(r"<[^>]+>", " ", one).split()) for one in head]
+    assert words == ["Delete", "Approve", "Host", "Type", "Status", "Initiated by", "Started", "Completed", "Actions"]
+
+
+@pytest.mark.proves("PATCH-139")
+async def test_both_empty_states_say_their_words(reader: Reader, past: Past) -> None:
+    assert (
+        "No patch runs yet. Patch runs triggered from the Overview tab or from host detail pages will appear here."
+        in await reader.words(LISTED)
+    )
+    await past.run(await past.host("web-01"), "completed")
+    text = await reader.words(LISTED + "&status=failed")
+    assert "No runs match your filters Choose another status or type" in text
+
+
+@pytest.mark.proves("PATCH-136")
+async def test_pages_have_the_sizes_that_are_offered(reader: Reader, past: Past) -> None:
+    host = await past.host("web-01")
+    for _ in range(60):
+        await past.run(host, "completed")
+    assert [len(await rows(reader, query)) for query in ("", "&size=50", "&size=100", "&page=3", "&size=7")] == [
+        25, 50, 60, 10, 25,
+    ]  # fmt: skip
+    text = await reader.page(LISTED)
+    assert re.findall(r'aria-label="(\d+) rows on a page"', text) == ["25", "50", "100", "200"]
+
+
+@pytest.mark.proves("PATCH-141", "PATCH-142")
+async def test_ticked_runs_are_deleted_or_taken_to_the_wizard(reader: Reader, past: Past, call: Call) -> None:
+    host = await past.host("web-01")
+    first, second, third = [await past.run(host, status) for status in ("scheduled", "pending_approval", "completed")]
+    text = await reader.page(LISTED)
+    ticks = re.findall(r'type="checkbox"\s+name="(delete|approve)"\s+value="([^"]+)"', text)
+    assert sorted(ticks) == sorted([("delete", first), ("delete", second), ("approve", second)])
+    gone = await reader.send(LISTED, "/patching/runs/delete", delete=[first, third], here=LISTED)
+    assert gone == LISTED
+    assert "Deleted 1, 1 failed: Runs that are completed cannot be deleted" in await reader.words(LISTED)
+    assert await call.db.column("select id::text from patch_runs order by created_at") == [second, third]
+    led = await reader.send(LISTED, "/patching/runs/approve", approve=[second], delete=[third], here=LISTED)
+    assert led == f"/patching/approve?run={second}"
+    assert await reader.send(LISTED, "/patching/runs/delete", here="https://example.com/") == LISTED
+
+
+# ---------------------------------------------------------------- one run
+
+
+@pytest.mark.proves("PATCH-110", "PATCH-112", "PATCH-90")
+async def test_each_state_has_its_buttons_and_its_banner(reader: Reader, past: Past) -> None:
+    host = await past.host("web-01")
+    names = ("Approve &amp; Patch", "Retry Validation", "Skip &amp; Patch", "Stop Run", "Delete")
+    expected = {
+        "queued": ({"Delete"}, "Queued."),
+        "pending_validation": (
+            {"Retry Validation", "Skip &amp; Patch", "Delete"}, "Validation pending. Host may be offline.",
+        ),
+        "pending_approval": ({"Approve &amp; Patch", "Delete"}, "Awaiting approval."),
+        "validated": (
+            {"Approve &amp; Patch", "Delete"}, "Validation complete. Approval required. 1 dependency would be changed",
+        ),
+        "approved": ({"Delete"}, ""),
+        "scheduled": ({"Delete"}, "Scheduled."),
+        "running": ({"Stop Run"}, ""),
+        "completed": (set(), ""),
+        "failed": (set(), ""),
+        "cancelled": (set(), ""),
+    }  # fmt: skip
+    for status, (buttons, banner) in expected.items():
+        is_dry = status in {"pending_validation", "validated", "approved"}
+        run = await past.run(host, status, dry=is_dry, extra=is_dry, packages=PACKAGES, patch_type="patch_package")
+        text = await reader.page(f"/patching/runs/{run}")
+        actions = text.partition('class="page-actions"')[2].partition("</header>")[0]
+        assert {name for name in names if f"{name}</" in actions} == buttons, status
+        assert banner in await reader.words(f"/patching/runs/{run}"), status
+        assert re.search(r"<h1>web-01</h1>", text)
+        assert 'aria-label="Back to the runs"' in text
+        if status == "running":
+            assert "Partially-installed packages may leave the host in an intermediate state" in text
+
+
+@pytest.mark.proves("PATCH-111", "PATCH-113", "PATCH-114", "PATCH-116", "PATCH-61")
+async def test_a_run_tells_what_it_did(reader: Reader, past: Past) -> None:
+    host = await past.host("web-01")
+    policy = {"id": "x", "name": "Nightly", "patch_delay_type": "fixed_time", "fixed_time_utc": "03:00",
+              "timezone": "Europe/London"}  # fmt: skip
+    dry = await past.run(host, "approved", dry=True, extra=True, packages=PACKAGES, plan={}, policy=policy)
+    run = await past.run(
+        host, "failed", validation=dry, packages=PACKAGES[:1], plan={}, extra=True, policy=policy,
+        error="<b>broken</b>", output="10%\r20%\rdone\x1b[31m!\x1b[0m\n<script>",
+    )  # fmt: skip
+    url = f"/patching/runs/{run}"
+    text, words = await reader.page(url), await reader.words(url)
+    assert f'href="/hosts/{host}"' in text
+    for part in (
+        "Initiated by anna",
+        "Started 20",
+        "Completed 20",
+        "Patch policy in effect Nightly: Fixed time at 03:00",
+    ):
+        assert part in words, part
+    assert f'href="/patching/runs/{dry}"' in text
+    assert "What went wrong <b>broken</b>" in words
+    assert "10%\n20%\ndone" in text
+    assert "&lt;script&gt;" in text
+    assert "Copy output" in words
+    assert "Not as its dry run said" in words
+    assert "libcurl4 1.1 not done" in words
+    assert "Packages affected 1" in words
+    assert f"/patching/runs/{run}" in await reader.page(f"/patching/runs/{dry}")
+    async with reader.browser.get(f"{url}/output") as answer:
+        assert await answer.text() == "10%\r20%\rdone\x1b[31m!\x1b[0m\n<script>"
+        assert "attachment" in answer.headers["Content-Disposition"]
+        assert answer.content_type == "text/plain"
+    for status in ("queued", "running"):
+        waits = await past.run(host, status)
+        assert "Copy output" not in await reader.words(f"/patching/runs/{waits}")
+        assert "(No output yet)" in await reader.words(f"/patching/runs/{waits}")
+    await reader.page("/patching/runs/00000000-0000-4000-8000-000000000000", 404)
+    await reader.page("/patching/runs/x", 404)
+
+
+async def test_a_run_that_did_as_its_dry_run_said_says_so(reader: Reader, past: Past) -> None:
+    host = await past.host("web-01")
+    dry = await past.run(host, "approved", dry=True, packages=PACKAGES, plan={})
+    run = await past.run(host, "completed", validation=dry, packages=PACKAGES[::-1], plan={})
+    assert "As its dry run said: the same packages in the same versions." in await reader.words(f"/patching/runs/{run}")
+    blind = await past.run(host, "completed", packages=PACKAGES, plan={})
+    assert "dry run said" not in await reader.words(f"/patching/runs/{blind}")
+
+
+@pytest.mark.proves("PATCH-73")
+async def test_a_run_without_a_policy_says_the_default(reader: Reader, past: Past) -> None:
+    run = await past.run(await past.host("web-01"), "completed")
+    assert "Default policy. Runs immediately on trigger." in await reader.words(f"/patching/runs/{run}")
+
+
+@pytest.mark.proves("PATCH-117", "PATCH-123", "PATCH-121")
+async def test_the_report_after_a_run_is_awaited_and_then_there(reader: Reader, past: Past, call: Call) -> None:
+    host = await past.host("web-01")
+    run = await past.run(host, "completed")
+    url = f"/patching/runs/{run}"
+    assert "inventory report" not in await reader.words(url)
+    await call.db.execute("update hosts set awaiting_post_patch_report_run_id = %(run)s", run=run)
+    assert "Awaiting inventory report" in await reader.words(url)
+    page = await reader.page(f"/hosts/{host}")
+    assert re.search(rf'<a class="chip-link" href="{url}">.*?Awaiting inventory report', page, re.DOTALL)
+    await call.db.execute(
+        "update hosts set awaiting_post_patch_report_run_id = null, last_update = now() + interval '1 minute'"
+    )
+    assert "New report received" in await reader.words(url)
+    assert "Awaiting inventory report" not in await reader.words(f"/hosts/{host}")
+
+
+async def test_a_very_long_output_is_cut_on_the_page_only(reader: Reader, past: Past) -> None:
+    run = await past.run(await past.host("web-01"), "completed", output="a" * 500_000 + "\nthe end\n")
+    text = await reader.page(f"/patching/runs/{run}")
+    assert "The first 100 009 characters are not shown here" in text.replace("\u202f", " ").replace("\u00a0", " ")
+    assert len(text) < 450_000
+    assert "the end" in text
+    async with reader.browser.get(f"/patching/runs/{run}/output") as answer:
+        assert len(await answer.text()) == 500_009
+
+
+@pytest.mark.proves("PATCH-92", "PATCH-93", "PATCH-94")
+async def test_what_is_refused_is_said_on_the_page(reader: Reader, past: Past) -> None:
+    host = await past.host("web-01")
+    queued, done = await past.run(host, "queued"), await past.run(host, "completed")
+    for run, verb, said in (
+        (queued, "stop", "Only running runs can be stopped; delete the run instead"),
+        (done, "stop", "Run already finished"),
+        (done, "delete", "Runs that are completed cannot be deleted"),
+    ):
+        url = f"/patching/runs/{run}"
+        assert await reader.send(LISTED, f"{url}/{verb}") == url
+        assert said in await reader.words(url)
+    assert await reader.send(LISTED, f"/patching/runs/{queued}/delete") == LISTED
+    assert "The run of web-01 was deleted." in await reader.words(LISTED)
+    await reader.page(f"/patching/runs/{queued}", 404)
+
+
+async def test_a_run_is_followed_stopped_and_retried_without_scripts(
+    reader: Reader, api: Patching, fleet: Fleet
+) -> None:
+    agent = await fleet.enrol("web-01")
+    made = await api.dry(fleet.ids["web-01"], "curl")
+    url = f"/patching/runs/{made['patch_run_id']}"
+    assert '<meta http-equiv="refresh"' in await reader.page(url)
+    assert await reader.send(url, f"{url}/retry") == url
+    assert "The validation of web-01 is queued again." in await reader.words(url)
+    await agent.connect()
+    held = await agent.job()
+    await agent.tell(held, {"event": "live", "stdout": "Inst curl\n"}, source="live")
+    await api.becomes(made["patch_run_id"], "running")
+    assert "Inst curl" in await reader.page(url)
+    parts = await reader.page(f"{url}/parts")
+    assert 'data-run-live="true"' in parts
+    assert "Stop Run" in parts
+    assert await reader.send(url, f"{url}/stop") == url
+    assert "The host was asked to stop." in await reader.words(url)
+    await finish(api, agent, held, status="cancelled")
+    await api.becomes(made["patch_run_id"], "cancelled")
+    text = await reader.page(url)
+    assert "Stopped by superadmin" in text
+    assert '<meta http-equiv="refresh"' not in text
+
+
+# ---------------------------------------------------------------- who sees what
+
+
+@pytest.mark.proves("PATCH-06")
+async def test_who_may_only_look_sees_no_button(client: Browser, past: Past, call: Call) -> None:
+    await role_with(call, "watcher", "can_view_hosts")
+    await sign_in_as(client, call, "watcher")
+    reader = Reader(client)
+    host = await past.host("web-01")
+    runs = [
+        await past.run(host, status, dry=True) for status in ("validated", "pending_validation", "running", "scheduled")
+    ]
+    for url in ("/patching", LISTED, "/patching?tab=policies", f"/hosts/{host}/patching",
+                *(f"/patching/runs/{run}" for run in runs)):  # fmt: skip
+        text = (await reader.page(url)).partition("<main")[2]
+        for word in (
+            "Patch all</a>",
+            "Patch hosts",
+            "Approve</",
+            "Stop Run",
+            "Delete",
+            "Retry",
+            "Skip",
+            "/patching/new",
+            "Create policy",
+        ):
+            assert word not in text, (url, word)
+    async with client.post(f"/patching/runs/{runs[0]}/delete", allow_redirects=False) as answer:
+        assert answer.status == 403
+
+
+@pytest.mark.proves("PATCH-01", "PATCH-03")
+async def test_without_its_module_patching_is_a_placeholder(reader: Reader, past: Past, call: Call) -> None:
+    host = await past.host("web-01")
+    run = await past.run(host, "completed")
+    assert 'href="/patching"' in await reader.page("/hosts")
+    await settings.change(call, {"disabled_modules": ["patching"]})
+    assert 'href="/patching"' not in await reader.page("/hosts")
+    for url in ("/patching", LISTED, f"/patching/runs/{run}", f"/hosts/{host}/patching"):
+        words = await reader.words(url)
+        assert "Upgrade required" in words, url
+        assert "Patching is switched off" in words, url
+    assert f'href="/hosts/{host}/patching"' in await reader.page(f"/hosts/{host}")
+    async with reader.browser.get("/api/v1/patching/runs") as answer:
+        assert answer.status == 403
+
+
+@pytest.mark.proves("PATCH-02")
+async def test_without_their_module_policies_are_a_placeholder(reader: Reader, past: Past, call: Call) -> None:
+    await past.run(await past.host("web-01"), "completed")
+    await settings.change(call, {"disabled_modules": ["patching_policies"]})
+    words = await reader.words("/patching?tab=policies")
+    assert "Overview Runs & History" in words
+    assert "Upgrade required" in words
+    assert "Create policy" not in words
+    assert "Upgrade required" not in await reader.words(LISTED)
+    async with reader.browser.get("/api/v1/patching/policies") as answer:
+        assert answer.status == 403
+
+
+# ---------------------------------------------------------------- hosts and packages
+
+
+@pytest.mark.proves("PATCH-144")
+async def test_a_host_has_its_runs(reader: Reader, past: Past) -> None:
+    host, other = await past.host("web-01"), await past.host("web-02")
+    late = await past.run(host, "completed", output="Setting up curl\n", packages=PACKAGES)
+    early = await past.run(host, "failed", error="dpkg is locked")
+    foreign = await past.run(other, "completed")
+    url = f"/hosts/{host}/patching"
+    text, words = await reader.page(url), await reader.words(url)
+    assert "Queued 0 Running 0 Completed 1 Failed 1 Approval pending 0" in words
+    assert f'href="/patching/new?type=patch_all&amp;host={host}"' in text
+    assert foreign not in text
+    assert "dpkg is locked" in words
+    assert re.findall(r'data-row="([^"]+)"', await reader.page(f"{url}?status=failed")) == [early]
+    assert re.findall(r'data-row="([^"]+)"', await reader.page(f"{url}?sort=status")) == [late, early]
+    assert re.findall(r'data-row="([^"]+)"', await reader.page(f"{url}?sort=status&direction=desc")) == [early, late]
+    async with reader.browser.get(f"/patching/runs/{late}/tail") as answer:
+        assert "Setting up curl" in await answer.text()
+    windows = await past.host("pc-01", platform="windows")
+    assert "Patch all" not in re.sub(r"<option.*?</option>", "", await reader.page(f"/hosts/{windows}/patching"))
+    async with reader.browser.get("/api/v1/patching/runs", params={"host_id": host}) as answer:
+        assert (await answer.json())["total"] == 2
+
+
+@pytest.mark.proves("PATCH-145")
+async def test_a_package_has_the_runs_that_upgraded_it(reader: Reader, past: Past, call: Call) -> None:
+    host = await past.host("web-01")
+    package = await call.db.value("insert into packages (name) values ('curl') returning id::text")
+    done = await past.run(host, "completed", packages=PACKAGES)
+    broken = await past.run(host, "failed", packages=PACKAGES)
+    dry = await past.run(host, "validated", dry=True, packages=PACKAGES)
+    other = await past.run(host, "completed", packages=[change("openssl")])
+    text, words = (
+        await reader.page(f"/packages/{package}/activity"),
+        await reader.words(f"/packages/{package}/activity"),
+    )
+    assert set(re.findall(r'href="/patching/runs/([^"]+)"', text)) == {done, broken}
+    assert re.search(r"just now web-01 Completed 1\.0 1\.1", words)
+    assert re.search(r"just now web-01 Failed 1\.0 1\.1", words)
+    assert dry not in text
+    assert other not in text
