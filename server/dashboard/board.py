@@ -9,7 +9,7 @@ from server.core.scope import Groups
 from server.dashboard import layouts, rules
 from server.dashboard.errors import GroupMissing
 from server.dashboard.models import Asked, Board, Day, Fleet, JobSummary, Kinds, Moment
-from server.dashboard.queries import fleet, history, packages
+from server.dashboard.queries import fleet, history, packages, patching
 from server.dashboard.queries import jobs as job_queries
 from server.settings import service as settings
 
@@ -57,6 +57,11 @@ async def silence(call: Call) -> timedelta:
     return timedelta(minutes=STALE_INTERVALS * (await settings.effective(call)).update_interval)
 
 
+async def unpatched(call: Call) -> datetime:
+    """Return the moment since when a host should have been patched."""
+    return call.now - timedelta(days=(await settings.effective(call)).patch_stale_days)
+
+
 async def total(call: Call, groups: Groups) -> Fleet:
     """Return the hosts in numbers."""
     return await fleet.count_fleet(call.db, groups, call.now - await silence(call))
@@ -100,6 +105,8 @@ async def _with_numbers(call: Call, scope: Groups, board: Board) -> Board:
     shows = board.layout.shows
     if shows("totalOutdatedPackages"):
         board = replace(board, kinds=await kinds(call, scope))
+    if shows("stalePatching", "patchFailures"):
+        board = replace(board, freshness=await patching.count_freshness(call.db, scope, await unpatched(call)))
     if shows("jobsUnderWay"):
         board = replace(board, under_way=await job_queries.count_under_way(call.db, scope))
     if shows("totalHostGroups"):
@@ -120,6 +127,8 @@ async def _with_lists(call: Call, scope: Groups, board: Board) -> Board:
     if shows("whatWentWrong"):
         since = call.now - timedelta(days=FAILURE_DAYS)
         board = replace(board, failures=await job_queries.list_failures(call.db, scope, since, _LINES))
+    if shows("patchFailures") and board.freshness and board.freshness.failing:
+        board = replace(board, patch_failures=await patching.list_failures(call.db, scope, _LINES))
     if shows("recentJobs"):
         board = replace(board, jobs=await recent_jobs(call, scope))
     if shows("recentActivity"):

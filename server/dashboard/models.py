@@ -112,6 +112,36 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Freshness:
+    """How freshly the hosts that joined are patched.
+
+    Attributes:
+        stale: without a successful patch run for longer than it should be; on ``waiting`` of them an update waits.
+        never: without any.
+        failing: the last patch run failed.
+        unfinished: the package manager was interrupted.
+    """
+
+    stale: int = 0
+    waiting: int = 0
+    never: int = 0
+    failing: int = 0
+    unfinished: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PatchFailure:
+    """A cause for which patching fails now: on how many hosts, how often since it last worked, and the newest run."""
+
+    cause: str
+    hosts: int
+    times: int
+    last_at: datetime
+    names: Sequence[str]
+    run: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
     """The last that is known of a day: packages by name, and those of them that wait for an update."""
 
@@ -235,6 +265,8 @@ class Board:
     fleet: Fleet
     at: datetime
     kinds: Kinds | None = None
+    freshness: Freshness | None = None
+    patch_failures: Sequence[PatchFailure] = ()
     under_way: UnderWay | None = None
     group_count: int = 0
     repository_count: int = 0

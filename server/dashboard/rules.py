@@ -12,6 +12,7 @@ from server.dashboard.models import (
     Card,
     Columns,
     Fleet,
+    Freshness,
     HostLine,
     JobRow,
     JobSummary,
@@ -87,7 +88,7 @@ def tiles(board: Board) -> list[Tile]:
     group = {"group": board.asked.group} if board.asked.group else {}
     made = {
         **_host_tiles(board.fleet, group),
-        **_other_tiles(board),
+        **_other_tiles(board, group),
     }
     return [made[place.card.id] for place in board.layout.shown("tile") if place.card.id in made]
 
@@ -123,7 +124,7 @@ def _host_tiles(fleet: Fleet, group: Mapping[str, str]) -> dict[str, Tile]:
     }
 
 
-def _other_tiles(board: Board) -> dict[str, Tile]:
+def _other_tiles(board: Board, group: Mapping[str, str]) -> dict[str, Tile]:
     made = {
         "totalHostGroups": Tile("Host groups", board.group_count, "/settings/host-groups", "neutral"),
         "totalRepos": Tile("Repositories", board.repository_count, "/repositories", "neutral", "in use"),
@@ -134,10 +135,22 @@ def _other_tiles(board: Board) -> dict[str, Tile]:
         made["totalOutdatedPackages"] = _warning(
             "Outdated packages", board.kinds.outdated, "/packages?filter=outdated", "attention", security, "all newest"
         )
+    if board.freshness is not None:
+        made["stalePatching"] = _stale_tile(board.freshness, group)
     if board.under_way is not None:
         waiting = f"{number(board.under_way.waiting)} waiting"
         made["jobsUnderWay"] = Tile("Jobs under way", board.under_way.running, "/jobs", "neutral", waiting)
     return made
+
+
+def _stale_tile(found: Freshness, group: Mapping[str, str]) -> Tile:
+    never = f"{number(found.never)} never patched" if found.never else ""
+    failing = f"{counted(found.failing, 'host')} failing" if found.failing else ""
+    url = f"/hosts?{urlencode({**group, 'filter': 'patchStale'})}"
+    hint = ", ".join(one for one in (never, failing) if one) or f"updates wait on {number(found.waiting)}"
+    return _warning(
+        "Not patched lately", found.stale, url, "attention", hint, hint if never or failing else "all are fresh"
+    )
 
 
 def _warning(label: str, value: int, url: str, state: State, hint: str, calm: str = "nothing to do") -> Tile:

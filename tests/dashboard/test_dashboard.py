@@ -19,7 +19,7 @@ from server.dashboard import rules
 from server.dashboard.models import JobRow
 from server.identity import access
 from tests.conftest import Browser
-from tests.factories.people import HTML, person, post_form, role_with, sign_in
+from tests.factories.people import HTML, bearer, person, post_form, role_with, sign_in
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -79,7 +79,7 @@ async def test_the_overview_counts_the_fleet_and_lists_what_ran(as_admin: Browse
         ("/hosts?filter=needsUpdates", 2),
         ("/hosts?filter=security", 1),
         ("/hosts?filter=reboot", 1),
-        ("/hosts?filter=stale", 0),
+        ("/hosts?filter=patchStale", 0),
         ("/packages?filter=outdated", 0),
     ):
         tile = next(part for part in flat.split('<a class="tile')[1:] if f'href="{url}"' in part.split(">")[0])
@@ -94,6 +94,17 @@ async def test_an_empty_fleet_says_what_to_do(as_admin: Browser, client: Browser
     assert 'href="/hosts/new"' in page
     await sign_in(client, (await person(call, "readonly")).username)
     assert 'href="/hosts/new"' not in await (await client.get("/", headers=HTML)).text()
+
+
+@pytest.mark.proves("INV-03")
+async def test_the_numbers_are_for_who_may_see_them(client: Browser, call: Call) -> None:
+    await role_with(call, "watcher", "can_view_hosts", "can_view_packages")
+    await role_with(call, "numbers", "can_view_dashboard")
+    watcher, numbers = await bearer(call, "watcher"), await bearer(call, "numbers")
+    for path in ("/api/v1/dashboard/stats", "/api/v1/dashboard/navigation-stats", "/overview/cards"):
+        assert (await client.get(path, headers=numbers)).status == 200, path
+        assert (await client.get(path, headers=watcher)).status == 403, path
+        assert (await client.get(path, headers={"Accept": "application/json"})).status == 401, path
 
 
 async def test_who_may_not_see_it_is_led_elsewhere(client: Browser, call: Call) -> None:

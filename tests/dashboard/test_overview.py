@@ -50,7 +50,7 @@ async def test_every_number_means_what_it_says_and_leads_to_its_list(as_admin: B
         "Need updates": ("3", "/hosts?filter=needsUpdates"),
         "Need security updates": ("2", "/hosts?filter=security"),
         "Need a reboot": ("1", "/hosts?filter=reboot"),
-        "Stale": ("1", "/hosts?filter=stale"),
+        "Not patched lately": ("0", "/hosts?filter=patchStale"),
         "Outdated packages": ("3", "/packages?filter=outdated"),
     }
     assert "4 updates in all" in text
@@ -277,7 +277,7 @@ async def test_limited_people_see_numbers_of_their_hosts_only(client: Browser, c
         "Need updates": "2",
         "Need security updates": "2",
         "Need a reboot": "1",
-        "Stale": "0",
+        "Not patched lately": "0",
         "Outdated packages": "2",
     }
     assert "only known of the whole fleet" in text
