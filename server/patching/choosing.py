@@ -30,12 +30,17 @@ _ORDER: Final = (*rules.FAILED_KINDS, Status.RUNNING, Status.PENDING_VALIDATION,
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A host that can be chosen; ``behind`` are the packages asked for with the versions that wait."""
+    """A host that can be chosen.
+
+    Attributes:
+        updates: ``None`` while it has not reported.
+        behind: the packages asked for, with the versions that wait.
+    """
 
     uuid: str
     name: str
     online: bool
-    updates: int
+    updates: int | None
     security: int
     behind: list[str]
 
@@ -122,8 +127,13 @@ class Tried:
         return self.status in {*rules.FAILED_KINDS, Status.CANCELLED}
 
 
-async def offer(call: Call, names: Sequence[str], find: str, chosen: Sequence[str]) -> Offer:
-    """Return hosts and groups to choose from; with names only those where one of these packages is behind."""
+async def offer(
+    call: Call, names: Sequence[str], find: str, chosen: Sequence[str], chosen_groups: Sequence[str]
+) -> Offer:
+    """Return hosts and groups to choose from: those that are chosen and those with these words in their name.
+
+    With names of packages only hosts where one of them is behind.
+    """
     scope = call.actor.scope
     kept = [one for one in chosen if is_uuid(one)]
     found = await rows.list_candidates(call.db, scope, names, find, kept, SHOWN + len(kept) + 1)
@@ -138,7 +148,7 @@ async def offer(call: Call, names: Sequence[str], find: str, chosen: Sequence[st
         [
             (row["uuid"], row["name"], row["color"], row["hosts"])
             for row in groups
-            if find.lower() in row["name"].lower()
+            if find.lower() in row["name"].lower() or row["uuid"] in chosen_groups
         ],
         await rows.count_candidates(call.db, scope, names),
         more=len(found) > len(shown),

@@ -165,7 +165,7 @@ async def _hosts(request: web.Request, state: State, complaints: views.Complaint
     own = ("host", "group", "all", *(_WHAT_FIELDS if state.ask else ()))
     # While it is asked here what is updated, every host is offered.
     names = () if state.ask else state.names
-    offer = await choosing.offer(call(request), names, state.find, state.hosts)
+    offer = await choosing.offer(call(request), names, state.find, state.hosts, state.groups)
     sentence = "Nothing happens on any host before the last step."
     if names:
         behind = counted(offer.total, "host")

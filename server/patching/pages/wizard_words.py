@@ -42,10 +42,9 @@ def title(state: State, targets: Sequence[Target]) -> str:
 
 
 def does(state: State, targets: Sequence[Target]) -> str:
-    """Return what the runs will do, as a clause."""
-    verb = "are installed" if state.what != "packages" or len(state.packages) > 1 else "is updated"
-    verb = "are updated" if state.what == "packages" and len(state.packages) > 1 else verb
-    return f"{what(state)} {verb} on {where(targets)}"
+    """Return what the runs will do, as a sentence without its end."""
+    verb = "updates" if state.what == "packages" else "installs"
+    return f"This {verb} {what(state)} on {where(targets)}"
 
 
 def begins(when: When | Planned, now: datetime) -> str:
@@ -63,8 +62,8 @@ def times(found: Sequence[When], now: datetime) -> str:
     """Return when everything begins, as one sentence."""
     if len(found) == 1:
         return f"{begins(found[0], now)}."
-    parts = [f"{counted(len(one.hosts), 'host')}: {_lower(begins(one, now))}" for one in found]
-    return f"{'; '.join(parts)}."
+    said = "; ".join(f"{_lower(begins(one, now))} ({where(one.hosts)})" for one in found)
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def tried(found: Sequence[Tried]) -> str:

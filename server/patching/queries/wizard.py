@@ -31,8 +31,7 @@ async def list_candidates(
     """Return hosts to choose from: those that are chosen already, then those with the most to update."""
     return await db.all(
         f"""
-        select h.id, h.uuid, h.friendly_name as name, coalesce(i.updates, 0) as updates,
-               coalesce(i.security_updates, 0) as security,
+        select h.id, h.uuid, h.friendly_name as name, i.updates, coalesce(i.security_updates, 0) as security,
                (select coalesce(array_agg(p.name || ' ' || x.available_version order by p.name), '{{}}')
                   from host_packages x
                   join packages p on p.id = x.package_id

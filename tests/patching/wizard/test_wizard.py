@@ -57,7 +57,7 @@ async def test_everything_on_one_host_opens_at_timing_and_leads_to_its_run(
     assert at.step == "Approval"
     await at.press("Next")
     assert at.step == "Submit"
-    assert at.sentence == "All updates are installed on web-01. Runs immediately via Default."
+    assert at.sentence == "This installs all updates on web-01. Runs immediately via Default."
     await at.press("Back")
     assert at.step == "Approval"
     await at.press("Back")
