@@ -92,7 +92,11 @@ async def between(call: Call, since: datetime, until: datetime) -> Calendar:
     reached = {window.id: {target.uuid: target.name for target in await _targets(call, window)} for window in windows}
     windows = [window for window in windows if scope is None or reached[window.id]]
     campaigns = await rows.list_due_campaigns(call.db, scope, since, until)
-    openings = [entry for window in windows for entry in _openings(window, reached[window.id], campaigns, since, until)]
+    openings = [
+        entry
+        for window in windows
+        for entry in _openings(window, reached[window.id], campaigns, since, until, call.now)
+    ]
     shown = {entry.campaign for entry in openings}
     runs = await rows.list_scheduled_runs(call.db, scope, since, until)
     policies = await rows.list_fixed_policies(call.db)
@@ -116,7 +120,12 @@ async def _targets(call: Call, window: Window) -> Sequence[Target]:
 
 
 def _openings(
-    window: Window, hosts: Mapping[str, str], campaigns: Sequence[Row], since: datetime, until: datetime
+    window: Window,
+    hosts: Mapping[str, str],
+    campaigns: Sequence[Row],
+    since: datetime,
+    until: datetime,
+    now: datetime,
 ) -> list[Entry]:
     known = {row["occurrence_at"]: row for row in campaigns if row["window_id"] == window.id}
     # One that is open when the calendar begins is on it as well.
@@ -126,6 +135,9 @@ def _openings(
         if one.ends_at <= since or one.starts_at >= until:
             continue
         campaign = known.get(one.starts_at)
+        if campaign is None and one.ends_at <= now:
+            # It was not there yet, or was switched off.
+            continue
         planned = "blackout" if one.blackout else "planned"
         found.append(
             Entry(

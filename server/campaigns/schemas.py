@@ -2,22 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import date, datetime
-from typing import Any, Literal
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from server.campaigns.calendar import Calendar
 from server.campaigns.models import Blackout, Listed, NewCampaign, Occurrence, Plan, Row, Share, Targets, Window, Work
 from server.patching.models import RunOptions
 from server.web.forms import TextBody
 
+_YEARS: Final = range(2000, 2201)
+
+
+def _sane(moment_at: datetime | None) -> datetime | None:
+    if moment_at is not None and moment_at.year not in _YEARS:
+        raise ValueError("The year is out of range")
+    return moment_at
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
+
 
 class ShareBody(TextBody):
     """A wave: so many hosts, so many percent of all, these hosts (canaries), or with nothing the rest."""
 
-    hosts: int | None = None
-    percent: int | None = None
+    hosts: int | None = Field(None, ge=-1, le=1_000_000)
+    percent: int | None = Field(None, ge=-1, le=1000)
     host_ids: list[str] = Field([], max_length=1000)
     rest: bool = False
 
@@ -45,8 +56,8 @@ class PlanBody(TextBody):
     tags: list[str] = Field([])
     all_hosts: bool = False
     waves: list[ShareBody] = Field([], max_length=51)
-    soak_minutes: int = 0
-    max_failure_percent: int = 10
+    soak_minutes: int = Field(0, ge=-1, le=1_000_000)
+    max_failure_percent: int = Field(10, ge=-1, le=1000)
     check_playbook: str = ""
 
     def plan(self) -> Plan:
@@ -85,8 +96,8 @@ class CampaignBody(PlanBody):
     name: str
     draft: bool = False
     approve_first: bool = False
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
 
     def wanted(self) -> NewCampaign:
         """Return what is asked for."""
@@ -242,6 +253,7 @@ def moment(text: str, default: datetime) -> datetime | None:
         return default
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        aware = found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=default.tzinfo)
+    return aware if aware.year in _YEARS else None
