@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Callable, NamedTuple, Optional, Sequence
 
+from .apt_faults import finishing
 from .apt_pins import pins
 from .apt_policy import LOCAL, Policy, read_policies, read_security_sources
 from .apt_simulation import Step, read_kept_back, read_steps
@@ -338,9 +339,10 @@ class Apt(PackageManager):
         unfinished = self.unfinished()
         if unfinished:
             line(f"An earlier run was interrupted; finishing it first: {', '.join(unfinished)}")
-            self._tools.configure_all(line, lock_timeout_seconds)
-        if unfinished and self.unfinished():
-            self._tools.change(["--no-remove", "--fix-broken", "install"], line, lock_timeout_seconds)
+            with finishing(self.unfinished):
+                self._tools.configure_all(line, lock_timeout_seconds)
+                if self.unfinished():
+                    self._tools.change(["--no-remove", "--fix-broken", "install"], line, lock_timeout_seconds)
         return unfinished
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from typing import Callable, Match
+from typing import Callable, Iterator, Match, Sequence
 
 from .base import PackageManagerError
 
@@ -23,6 +24,20 @@ def explain(output: str) -> str:
     """The sentence for the first cause that fits, causes before their consequences; empty for none."""
     found = ((pattern.search(output), sentence) for pattern, sentence in _CAUSES)
     return next((sentence(match) for match, sentence in found if match), "")
+
+
+@contextlib.contextmanager
+def finishing(unfinished: Callable[[], Sequence[str]]) -> Iterator[None]:
+    """Say what to do where the repair itself fails: no later run gets past it by itself."""
+    try:
+        yield
+    except PackageManagerError as problem:
+        text = (
+            f"What an earlier run left half done cannot be finished ({', '.join(unfinished())}). Until it is, apt "
+            "changes nothing on this host: mend the cause and run 'dpkg --configure -a' there, or take the package out "
+            f"with 'dpkg --remove --force-remove-reinstreq'. {problem.text}"
+        )
+        raise PackageManagerError(text, problem.tail, problem.done) from problem
 
 
 def unreachable(output: str) -> tuple[str, ...]:

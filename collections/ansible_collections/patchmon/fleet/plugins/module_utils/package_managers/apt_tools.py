@@ -13,6 +13,7 @@ from typing import Iterator, Optional, Sequence
 from .apt_faults import explained, unreachable
 from .base import Line, PackageManagerError
 from .dpkg_shield import shielded_dpkg
+from .leftovers import owned, sweep
 from .locks import holder, wait_until_free
 from .processes import environment, failure, look, stream
 
@@ -37,6 +38,7 @@ _DATABASE_LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock", "var/cache
 _LISTS_LOCKS = ("var/lib/apt/lists/lock",)
 _RETRY_SECONDS = 1.0
 _CACHE_PREFIX = "patchmon-apt-"
+_PINS_PREFIX = "patchmon-pins-"
 
 
 class AptTools:
@@ -129,7 +131,8 @@ class AptTools:
             yield
             return
         own = self.path("etc/apt/preferences")
-        with tempfile.TemporaryDirectory(prefix="patchmon-pins-") as folder:
+        sweep(_PINS_PREFIX)
+        with tempfile.TemporaryDirectory(prefix=owned(_PINS_PREFIX)) as folder:
             file = Path(folder, "preferences")
             file.write_text(pins + (own.read_text(encoding="utf-8") if own.is_file() else ""), encoding="utf-8")
             self._pins = str(file)
@@ -144,8 +147,8 @@ class AptTools:
         if self._cache or self.scratch or self._system_keeps_a_cache():
             yield
             return
-        _sweep(Path(tempfile.gettempdir()))
-        with tempfile.TemporaryDirectory(prefix=f"{_CACHE_PREFIX}{os.getpid()}-") as folder:
+        sweep(_CACHE_PREFIX)
+        with tempfile.TemporaryDirectory(prefix=owned(_CACHE_PREFIX)) as folder:
             self._cache = folder
             try:
                 yield
@@ -219,11 +222,3 @@ class AptTools:
         if self.root == "/":
             return []
         return [f"--root={self.root}", "--force-script-chrootless", "--force-not-root"]
-
-
-def _sweep(folder: Path) -> None:
-    """Remove caches of processes that were killed before they could."""
-    for left in folder.glob(f"{_CACHE_PREFIX}*-*"):
-        owner = left.name[len(_CACHE_PREFIX) :].partition("-")[0]
-        if owner.isdigit() and not Path("/proc", owner).exists() and left.lstat().st_uid == os.geteuid():
-            shutil.rmtree(left, ignore_errors=True)

@@ -8,7 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Iterator, Optional
 
+from .leftovers import owned, sweep
+
 _FOLDERS = (None, "/var/tmp", "/var/lib")  # noqa: S108 - a private folder is made inside
+_PREFIX = "patchmon-dpkg-"
 _SCRIPT = """#!/bin/sh
 trap '' INT
 exec /usr/bin/dpkg "$@"
@@ -29,7 +32,8 @@ def shielded_dpkg() -> Iterator[list[str]]:
 
 def _script(stack: contextlib.ExitStack, folder: Optional[str]) -> Optional[Path]:
     try:
-        private = stack.enter_context(tempfile.TemporaryDirectory(prefix="patchmon-dpkg-", dir=folder))
+        sweep(_PREFIX, folder)
+        private = stack.enter_context(tempfile.TemporaryDirectory(prefix=owned(_PREFIX), dir=folder))
         if os.statvfs(private).f_flag & os.ST_NOEXEC:
             return None
         script = Path(private, "dpkg")
