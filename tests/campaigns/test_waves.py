@@ -1,13 +1,19 @@
 """Campaigns from start to end, as programs and hosts see them."""
 
 import asyncio
+from functools import partial
+from typing import Any
 
 import pytest
 
 from server.campaigns import advancing
 from server.core.call import Call
+from server.patching import projection
+from server.settings.service import change as change_settings
 from tests.factories.automation import Fleet
 from tests.factories.campaigns import Campaigns, patched
+from tests.factories.people import person, token_of
+from tests.factories.scopes import fleet as grouped
 
 CANARY = [{"hosts": 1}, {"rest": True}]
 
@@ -160,3 +166,126 @@ async def test_a_draft_waits_an_approval_too_and_both_names_stay(api: Campaigns,
     await api.ask("DELETE", f"/patching/campaigns/{again['id']}", status=204)
     await api.shown(again, status=404)
     await api.ask("DELETE", f"/patching/campaigns/{draft['id']}", status=409)
+
+
+@pytest.mark.timeout(120)
+async def test_a_thousand_hosts_are_released_and_followed_within_seconds(api: Campaigns, call: Call) -> None:
+    await call.db.execute(
+        "insert into hosts (friendly_name, api_id, api_key)"
+        " select 'h' || lpad(n::text, 4, '0'), 'api' || n, '' from generate_series(1, 1000) n"
+    )
+    began = asyncio.get_running_loop().time()
+    made = await api.campaign(all_hosts=True, waves=[{"hosts": 1}, {"percent": 10}, {}], max_failure_percent=100)
+    assert [wave["hosts"] for wave in made["waves"]] == [1, 100, 899]
+    for wave in (1, 2, 3):
+        await api.until_campaign(made, partial(is_in_wave, wave), 30)
+        await call.db.execute("update job_hosts set status = 'succeeded', started_at = now(), finished_at = now()")
+        await projection.sweep(call)
+        await advancing.advance_all(call)
+    done = await api.comes(made, "completed", 30)
+    # Making, releasing and following three waves; the machine does other things as well.
+    assert asyncio.get_running_loop().time() - began < 15
+    assert done["counts"] == {"succeeded": 1000}
+    assert await call.db.value("select count(*) from patch_runs") == 1000
+    assert await call.db.value("select count(*) from jobs") == 3
+
+
+def is_in_wave(wave: int, found: dict[str, Any]) -> bool:
+    return bool(found["wave"] == wave)
+
+
+async def test_the_report_says_who_asked_what_became_of_each_host_and_what_changed(
+    api: Campaigns, fleet: Fleet
+) -> None:
+    agents = {name: await fleet.online(name) for name in ("=cmd|a", "b<i>")}
+    made = await api.campaign(*fleet.ids.values(), name="<Q4>", max_failure_percent=50, hold_patterns=["linux-*"])
+    await patched(api, agents["=cmd|a"], await agents["=cmd|a"].job())
+    await patched(api, agents["b<i>"], await agents["b<i>"].job(), "failed", error="No space left on device")
+    await api.comes(made, "completed")
+    path = f"/patching/campaigns/{made['id']}/report"
+    report = await api.ask("GET", path)
+    assert report["terms"]["Options"] == "hold_patterns: linux-*"
+    assert report["terms"]["Made by"].startswith("superadmin")
+    assert [(one["text"], one["hosts"][0][1]) for one in report["failures"]] == [("The disk is full", "b<i>")]
+    first = next(row for row in report["hosts"] if row["host"] == "=cmd|a")
+    assert (first["state"], first["changes"]) == ("succeeded", ["openssl 1.0 → 1.1"])
+    table = await text_of(api, f"{path}.csv")
+    assert "'=cmd|a" in table
+    assert table.count("\n") == 3
+    page = await text_of(api, f"{path}.html")
+    assert "&lt;Q4&gt;" in page
+    assert "b&lt;i&gt;" in page
+    assert len(await api.ask("GET", f"{path}.json")) == 2
+
+
+async def text_of(api: Campaigns, path: str) -> str:
+    async with api.session.get(f"{api.url}/api/v1{path}", headers=api.headers) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Disposition"].startswith("attachment; ")
+        return await answer.text()
+
+
+async def test_who_may_only_look_changes_nothing_and_without_the_module_nothing_answers(
+    api: Campaigns, fleet: Fleet, call: Call
+) -> None:
+    await fleet.enrol("a")
+    made = await api.campaign(*fleet.ids.values())
+    token = await token_of(call, await person(call, "readonly"))
+    reader = Campaigns(api.session, api.url, {"Authorization": f"Bearer {token}", "Accept": "application/json"})
+    assert (await reader.shown(made))["status"] == "running"
+    for verb in ("pause", "resume", "abandon", "relaunch", "approve", "launch", "repeat"):
+        await reader.do(made, verb, status=403)
+    await reader.campaign(*fleet.ids.values(), status=403)
+    await reader.window(*fleet.ids.values(), status=403)
+    entries = await call.db.column("select action from audit_log where action like 'campaigns.%' order by id")
+    assert entries == ["campaigns.created", "campaigns.start"]
+    await change_settings(call, {"disabled_modules": ["patching"]})
+    await api.shown(made, status=403)
+    await api.ask("GET", "/patching/calendar", status=403)
+
+
+async def test_hosts_are_meant_by_group_and_tag_as_they_are_when_it_starts(api: Campaigns, call: Call) -> None:
+    there = await grouped(call)
+    await put_tags(call, there.alone, {"env": "prod"})
+    body: dict[str, Any] = {
+        "host_group_ids": [there.north],
+        "tags": ["env=prod", "env=test"],
+        "waves": [{"host_ids": [there.both]}],
+    }
+    preview = await api.ask("POST", "/patching/campaigns/preview", body)
+    assert [[host["host_name"] for host in wave["hosts"]] for wave in preview["waves"]] == [
+        ["both"], ["alone", "inside"],
+    ]  # fmt: skip
+    draft = await api.campaign(draft=True, **body)
+    await put_tags(call, there.outside, {"env": "test"})
+    await api.do(draft, "launch")
+    assert {name: host["wave"] for name, host in (await api.hosts(draft)).items()} == {
+        "both": 1, "alone": 2, "inside": 2, "outside": 2,
+    }  # fmt: skip
+
+
+async def put_tags(call: Call, host: str, tags: dict[str, str]) -> None:
+    for key, value in tags.items():
+        await call.db.execute(
+            "insert into host_tags (host_id, key, value)"
+            " select id, %(key)s, %(value)s from hosts where uuid = %(host)s",
+            host=host, key=key, value=value,
+        )  # fmt: skip
+
+
+async def test_a_host_that_is_deleted_stays_in_the_record_and_holds_nothing_up(
+    api: Campaigns, fleet: Fleet, call: Call
+) -> None:
+    agent = await fleet.online("a")
+    for name in ("b", "c"):
+        await fleet.enrol(name)
+    made = await api.campaign(*fleet.ids.values(), waves=[{"hosts": 2}, {}])
+    await call.db.execute("delete from hosts where friendly_name in ('b', 'c')")
+    await patched(api, agent, await agent.job())
+    await api.comes(made, "completed")
+    hosts = await api.hosts(made)
+    assert {name: (host["state"], host["reason"]) for name, host in hosts.items()} == {
+        "a": ("succeeded", ""),
+        "b": ("withdrawn", "The run was deleted before it began"),
+        "c": ("skipped", "The host was deleted"),
+    }
