@@ -18,7 +18,7 @@ class HostCreated(Event):
 class HostDeleted(Event):
     """A host is gone, with everything that was known about it."""
 
-    name: ClassVar[str] = "hosts.deleted"
+    name: ClassVar[str] = "host_deleted"
     host_id: int
     api_id: str
 

@@ -296,6 +296,7 @@ async def test_limited_people_see_numbers_of_their_hosts_only(client: Browser, c
     assert (await client.get(f"/?group={south}", headers=HTML)).status == 404
 
 
+@pytest.mark.proves("A-23")
 async def test_a_host_group_narrows_the_overview_and_stays_in_its_links(as_admin: Browser, call: Call) -> None:
     north, empty = await group(call, "north"), await group(call, "empty")
     await fleet(call, north)

@@ -84,7 +84,7 @@ async def test_all_that_match_are_chosen_on_all_pages(as_admin: Browser, call: C
     assert location.count("host=") == 15
 
 
-@pytest.mark.proves("INV-56")
+@pytest.mark.proves("INV-56", "A-8")
 async def test_asking_many_for_reports_names_those_that_are_away(as_admin: Browser, call: Call) -> None:
     made = await added(call, "web-01")
     status, _, _ = await posted(as_admin, "/hosts/bulk/fetch-report", {"row": made.uuid})

@@ -51,7 +51,7 @@ async def set_status(call: Call) -> None:
     await call.db.execute("update hosts set report_failed = true where friendly_name = 'error-1'")
 
 
-@pytest.mark.proves("INV-20", "INV-59")
+@pytest.mark.proves("INV-20", "INV-59", "A-4")
 async def test_each_status_is_derived_when_it_is_read(as_admin: Browser, call: Call) -> None:
     await set_status(call)
     found = {row["friendly_name"]: row["status"] for row in await rows(as_admin)}
@@ -106,7 +106,7 @@ async def test_four_cards_count_the_whole_fleet(as_admin: Browser, client: Brows
     ]
 
 
-@pytest.mark.proves("INV-52", "INV-46")
+@pytest.mark.proves("INV-52", "INV-46", "A-7")
 async def test_a_row_has_what_people_look_for(as_admin: Browser, client: Browser, call: Call) -> None:
     web = await group(as_admin, "web")
     agent = await enrolled(call, client, "web-01", group_ids=(web["id"],))
@@ -130,7 +130,7 @@ async def _columns() -> Any:
     return TABLE.columns
 
 
-@pytest.mark.proves("INV-57", "INV-60", "INV-165")
+@pytest.mark.proves("INV-57", "INV-60", "INV-165", "A-9", "A-17")
 async def test_everything_that_narrows_the_list(as_admin: Browser, client: Browser, call: Call) -> None:
     web = await group(as_admin, "web")
     first = await enrolled(call, client, "web-01", group_ids=(web["id"],))

@@ -51,12 +51,12 @@ async def test_a_changed_group_is_seen_everywhere(as_admin: Browser, call: Call)
     text = await page(as_admin, "/hosts")
     assert f'href="/hosts?group={web["id"]}" title="Front ends"' in text
     assert 'fill="#123456"' in text
-    assert "edge" in await page(as_admin, f"/hosts/{made.uuid}")
+    assert f'href="/hosts?group={web["id"]}"' in await page(as_admin, f"/hosts/{made.uuid}")
     host = await (await as_admin.get(f"/api/v1/hosts/{made.uuid}")).json()
     assert host["host_groups"] == [{"id": web["id"], "name": "edge", "color": "#123456"}]
 
 
-@pytest.mark.proves("INV-114", "INV-115")
+@pytest.mark.proves("INV-114", "INV-115", "A-8")
 async def test_a_group_with_hosts_is_not_deleted(as_admin: Browser, call: Call) -> None:
     web = await group(as_admin, "web")
     made = await added(call, "web-01", group_ids=(web["id"],))
@@ -92,7 +92,7 @@ async def test_an_unknown_group(as_admin: Browser, method: str) -> None:
     assert await answer.json() == {"error": "A host group with this name already exists"}
 
 
-@pytest.mark.proves("INV-05")
+@pytest.mark.proves("INV-05", "A-1")
 async def test_either_permission_is_enough_for_groups(client: Browser, call: Call) -> None:
     await role_with(call, "settler", "can_manage_settings")
     await role_with(call, "keeper", "can_manage_hosts", "can_view_hosts")

@@ -92,7 +92,7 @@ async def test_the_first_page_leads_to_the_lists_behind_its_numbers(
         assert "Offline" not in text
 
 
-@pytest.mark.proves("INV-62", "INV-70", "INV-71")
+@pytest.mark.proves("INV-62", "INV-70", "INV-71", "INV-170")
 async def test_fields_are_changed_where_they_stand(as_admin: Browser, client: Browser, call: Call) -> None:
     agent = await enrolled(call, client)
     await agent.update(full_report([package("a")]))

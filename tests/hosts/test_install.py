@@ -94,7 +94,9 @@ async def on_machine(machine: Path, script: str, *arguments: str) -> "CompletedP
     return await in_thread(run, command, capture_output=True, text=True, check=False, env=environment, timeout=60)
 
 
-@pytest.mark.proves("AGENT-INST-05", "AGENT-INST-06", "AGENT-INST-08", "AGENT-INST-11", "INV-49", "AGENT-ENR-09")
+@pytest.mark.proves(
+    "AGENT-INST-05", "AGENT-INST-06", "AGENT-INST-08", "AGENT-INST-11", "INV-49", "INV-49a", "AGENT-ENR-09"
+)
 async def test_the_script_installs_an_agent_once(client: Browser, call: Call, machine: Path) -> None:
     agent = await enrolled(call, client)
     script = await (await agent.get("/hosts/install")).text()

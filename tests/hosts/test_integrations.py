@@ -9,7 +9,7 @@ from tests.factories.hosts import Browser, enrolled
 from tests.hosts.test_host_page import connected, host_of, page, post, told
 
 
-@pytest.mark.proves("INV-90", "INV-91")
+@pytest.mark.proves("INV-90", "INV-91", "A-18")
 async def test_switches_wait_until_they_are_applied_and_confirmed(
     as_admin: Browser, client: Browser, call: Call
 ) -> None:

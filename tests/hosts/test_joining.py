@@ -8,7 +8,9 @@ from server.core.call import Call
 from server.hosts import service
 from server.identity.permissions import MODULES
 from server.settings import service as settings
+from tests.factories import scopes
 from tests.factories.hosts import Agent, Browser, added, enrolled, full_report, package
+from tests.factories.people import bearer
 from tests.hosts.test_people import group, page, posted
 
 
@@ -88,6 +90,25 @@ async def test_the_stages_of_a_new_host(as_admin: Browser, client: Browser, call
     data = (await (await as_admin.get(status_url)).json())["data"]
     assert (data["stage"], data["status"]) == ("done", "active")
     assert (await as_admin.get("/api/v1/ws/status/patchmon_nobody")).status == 404
+
+
+@pytest.mark.parametrize("path", ["/api/v1/hosts", "/api/v1/hosts/create"])
+@pytest.mark.parametrize("spelling", ["hostGroupIds", "host_group_ids", "group_ids"])
+@pytest.mark.proves("A-5", "A-6", "A-25", "INV-33")
+async def test_programs_add_hosts_in_either_spelling(client: Browser, call: Call, path: str, spelling: str) -> None:
+    keeper = await bearer(call, "host_manager")
+    web = await scopes.group(call, "web")
+    answer = await client.post(path, json={"friendly_name": "web-01", spelling: [web]}, headers=keeper)
+    body = await answer.json()
+    assert answer.status == 201, body
+    assert (body["host_id"], body["api_id"], body["api_key"]) == (body["hostId"], body["apiId"], body["apiKey"])
+    assert len(body["api_key"]) == 64
+    shown = await (await client.get(f"/api/v1/hosts/{body['host_id']}", headers=keeper)).json()
+    assert (shown["status"], [one["name"] for one in shown["host_groups"]]) == ("pending", ["web"])
+    assert body["api_key"] not in str(shown)
+    for wrong in ({"friendly_name": ""}, {"friendly_name": "x", spelling: ["nonsense"]}):
+        assert (await client.post(path, json=wrong, headers=keeper)).status == 400
+    assert (await client.post(path, json={"friendly_name": "x"}, headers=await bearer(call, "readonly"))).status == 403
 
 
 @pytest.mark.proves("INV-34")

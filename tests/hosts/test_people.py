@@ -144,6 +144,7 @@ async def test_a_new_key_ends_the_old_one(as_admin: Browser, client: Browser, ca
     assert (await Agent(client, body["apiId"], body["apiKey"]).ping()).status == 200
 
 
+@pytest.mark.proves("A-13")
 async def test_groups(as_admin: Browser, call: Call) -> None:
     web, db = await group(as_admin, "web"), await group(as_admin, "db")
     taken = await as_admin.post("/api/v1/host-groups", json={"name": "WEB"})

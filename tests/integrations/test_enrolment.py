@@ -27,6 +27,7 @@ async def change(token: Program, admin: dict[str, str], **body: Any) -> None:
 
 @pytest.mark.proves(
     "INTG-ENR-02",
+    "INV-50",
     "INTG-ENR-06",
     "INTG-ENR-07",
     "INTG-ENR-12",

@@ -211,7 +211,7 @@ async def test_one_host_can_be_said_to_have_it_disabled(client: Browser, call: C
     await ask(client, call, f"/host/{host}/repository/{found}", "PATCH", {}, 400)
 
 
-@pytest.mark.proves("INV-149")
+@pytest.mark.proves("INV-149", "A-22")
 async def test_what_nobody_uses_goes_only_when_somebody_says_so(client: Browser, call: Call) -> None:
     agents = await two_hosts(call, client)
     await agents[0].update(full_report([package("bash")], [repository()]))

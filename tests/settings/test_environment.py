@@ -85,7 +85,7 @@ class TestGiven:
     def env(self, env: Env) -> Env:
         return replace(env, given=Secret({**SECRETS, "RATE_LIMIT_MAX": "5000", "DB_CONNECTION_LIMIT": "40"}))
 
-    @pytest.mark.proves("ENV-03", "ENV-02", "ENV-148")
+    @pytest.mark.proves("ENV-03", "ENV-02", "ENV-148", "INV-173")
     async def test_a_stored_value_beside_a_variable_is_a_conflict(self, as_admin: Browser) -> None:
         answer = await as_admin.patch(f"{URL}/RATE_LIMIT_MAX", json={"value": "10"})
         assert answer.status == 200
@@ -233,7 +233,7 @@ async def test_the_pages_of_the_settings_lead_to_each_other(as_admin: Browser) -
     assert 'href="/settings/environment"' not in overview
 
 
-@pytest.mark.proves("OPS-52", "SET-14")
+@pytest.mark.proves("OPS-52", "SET-14", "INV-172")
 async def test_another_url_is_for_new_commands_only(as_admin: Browser, server: TestServer, call: Call) -> None:
     host = await hosts.create(call, NewHost("web-01"))
     headers = {"X-API-ID": host.api_id, "X-API-KEY": host.api_key.reveal()}
@@ -267,7 +267,7 @@ async def test_another_interval_reaches_connected_agents_at_once(
     assert told == {"type": "settings_update", "update_interval": 15}
 
 
-@pytest.mark.proves("SET-10")
+@pytest.mark.proves("SET-10", "INV-170")
 async def test_the_page_of_the_agents_has_the_switches(as_admin: Browser, call: Call) -> None:
     page = "/settings/agent-config"
     for ticked in (True, False):
@@ -283,7 +283,7 @@ async def test_the_page_of_the_agents_has_the_switches(as_admin: Browser, call: 
     assert not (await service.effective(call)).auto_update
 
 
-@pytest.mark.proves("SET-02")
+@pytest.mark.proves("SET-02", "INV-173")
 async def test_a_change_counts_at_the_next_request(as_admin: Browser) -> None:
     asked = {"currentPassword": PASSWORD, "newPassword": "Another-1!"}
     answer = await as_admin.patch("/api/v1/settings", json={"password_min_length": 20})

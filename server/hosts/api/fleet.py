@@ -68,6 +68,10 @@ async def create(request: web.Request) -> web.Response:
             "id": made.uuid,
             "friendlyName": made.friendly_name,
             **pair(made),
+            # Other programs spell them so.
+            "host_id": made.uuid,
+            "api_id": made.api_id,
+            "api_key": made.api_key.reveal(),
             "hostGroups": groups,
             "instructions": "Use these credentials in your PatchMon agent. The key is not shown again.",
         },
