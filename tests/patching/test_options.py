@@ -1,6 +1,7 @@
 """How far a run goes and what surrounds it: said in the call, by the policy, or by the host itself."""
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ def said(held: Held) -> dict[str, object]:
     class Loader(yaml.SafeLoader):
         """Knows the mark."""
 
-    Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+    Loader.add_constructor("!unsafe", lambda _loader, node: str(node.value))
     return dict(yaml.load(held.spec["variables"], Loader))
 
 
@@ -81,7 +82,7 @@ async def test_the_policy_says_what_the_call_does_not_and_its_later_change_count
     assert (plain["security_only"], plain["hold_patterns"], plain["reboot"]) == (True, ["mysql-*"], "always")
     assert (plain["snapshot"], plain["pre_playbook"]) == (True, "ping")
     assert plain["policy_snapshot"]["reboot"] == "always"
-    own = {"security_only": False, "reboot": "never", "hold_patterns": [], "pre_playbook": ""}
+    own: Any = {"security_only": False, "reboot": "never", "hold_patterns": [], "pre_playbook": ""}
     other = await api.run((await api.trigger(host, submit_for_approval=True, **own))["patch_run_id"])
     assert (other["security_only"], other["hold_patterns"], other["reboot"]) == (False, [], "never")
     assert (other["snapshot"], other["pre_playbook"]) == (True, "")

@@ -22,7 +22,7 @@ async def patched(
 
 
 async def test_a_rollback_is_tried_dry_before_it_is_real_and_is_done_once(api: Patching, fleet: Fleet) -> None:
-    new = change("libnew", action="install", **{"from": ""})
+    new = {**change("libnew", action="install"), "from": ""}
     agent, run = await patched(api, fleet, change("openssl"), change("curl"), new)
     refused = await api.act(run, "rollback", {"dry_run": False}, status=409)
     assert refused["error"] == "Look at a dry run of going back first"
