@@ -36,7 +36,7 @@ async def list_campaigns(request: web.Request) -> web.Response:
     asked = Listed(
         status=status if status in {"active", *Status} else "",
         window=request.query.get("window", ""),
-        search=request.query.get("search", ""),
+        search=request.query.get("search", "").replace("\x00", ""),
         limit=query_number(request, "limit", 25, most=200),
         offset=query_number(request, "offset", 0, least=0, most=10_000_000),
     )
