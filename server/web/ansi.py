@@ -7,8 +7,9 @@ from typing import Final
 
 # One control sequence: select-graphic-rendition is kept, every other is dropped.
 _SEQUENCE: Final = re.compile(r"\x1b(?:\[([0-9;:]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-# A line drawn again from its start (progress bars) shows what was drawn last.
-_REDRAWN: Final = re.compile(r"[^\n\r]*\r(?=[^\n\r])")
+# A line drawn again from its start (progress bars) shows what was drawn last. Only looked for where a line or a drawing
+# begins: one line of a megabyte would else be read again from each of its letters.
+_REDRAWN: Final = re.compile(r"(?<![^\n\r])[^\n\r]*\r(?=[^\n\r])")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 _BASIC_COLOURS: Final = 8

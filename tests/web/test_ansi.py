@@ -1,5 +1,7 @@
 """Terminal output becomes HTML that shows colours and can do no harm."""
 
+import time
+
 import pytest
 
 from server.web.ansi import to_html
@@ -33,3 +35,10 @@ from server.web.ansi import to_html
 )
 def test_codes_become_classes_and_the_rest_is_text(text: str, html: str) -> None:
     assert to_html(text) == html
+
+
+def test_one_endless_line_is_read_once() -> None:
+    began = time.perf_counter()
+    assert to_html("a" * 400_000) == "a" * 400_000
+    assert to_html("a" * 200_000 + "\r" + "b" * 200_000) == "b" * 200_000
+    assert time.perf_counter() - began < 2

@@ -8,9 +8,9 @@ import pytest
 from server.core.call import Call
 from tests.conftest import Browser
 from tests.factories.people import PASSWORD, sign_in
+from tests.factories.reader import Reader
 from tests.factories.runs import Past
 from tests.factories.scopes import group, limited
-from tests.patching.pages.conftest import Reader
 
 BESIDE, TWIN = "/patching?tab=policies", "/settings/patch-management"
 BASES = {BESIDE: "/patching/policies", TWIN: TWIN}

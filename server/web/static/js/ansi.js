@@ -1,7 +1,7 @@
 // Turns terminal output with colour codes into elements; the same rules as server/web/ansi.py. Text only ever becomes
 // text nodes, so nothing a host prints can become markup.
 const SEQUENCE = /\x1b(?:\[([0-9;:]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])/g;
-const REDRAWN = /[^\n\r]*\r(?=[^\n\r])/g;
+const REDRAWN = /(?<![^\n\r])[^\n\r]*\r(?=[^\n\r])/g;
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f]/g;
 const SWITCHES = {
   1: { bold: true },
