@@ -38,6 +38,7 @@ async def test_from_the_overview_to_the_host_that_needs_it(page: Page, call: Cal
     await picture(page, "freshness-overview")
     await page.get_by_role("link", name="Not patched lately").first.click()
     await expect(page.get_by_text("Checking in is not patching")).to_be_visible()
+    await expect(page.get_by_role("columnheader", name="Patched")).to_be_visible()
     await picture(page, "freshness-hosts-stale")
     await page.goto("/hosts?filter=patchFailing&sort=patched")
     await page.locator("a.row-link").first.click()
