@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -24,8 +24,10 @@ from agent.protocol.session import (
 from server.automation import executors, progress, rules
 from server.automation.desk import Desk, Projects
 from server.automation.events import JobsQueued, JobStopAsked
+from server.automation.executors.native import Translator
 from server.automation.intake import Intake
 from server.automation.models import SOURCE_NUMBERS, Batch, Claimed, Ending, Note, Sighting, Stored
+from server.automation.native import Natives
 from server.channel.models import Body, Lines, Link
 from server.core.batches import Batches
 from server.core.call import Call, World, system
@@ -48,7 +50,7 @@ class Dispatcher:
 
     message_types: frozenset[str] = frozenset(kind.type for kind in FROM_AGENT)  # type: ignore[attr-defined]
 
-    def __init__(self, world: World, keeper: Keeper, lines: Lines) -> None:
+    def __init__(self, world: World, keeper: Keeper, lines: Lines, translators: Sequence[Translator] = ()) -> None:
         self._world = world
         self._keeper = keeper
         self._lines = lines
@@ -63,6 +65,7 @@ class Dispatcher:
         self._stopping: set[HostId] = set()
         self._unanswered: set[HostId] = set()
         self._wake = asyncio.Event()
+        self._natives = Natives(world, keeper, lines, translators, self._hurry)
         keeper.start("job-dispatch", self._work())
         keeper.start("job-bells", self._hear())
 
@@ -73,12 +76,15 @@ class Dispatcher:
 
     def opened(self, link: Link) -> None:
         """Wait for its hello."""
+        self._natives.opened(link)
 
     def closed(self, link: Link) -> None:
         """Forget what belonged to the connection; everything else is in the rows."""
         desk = self._desks.get(link.host_id)
         if desk is not None and desk.link is link:
             del self._desks[link.host_id]
+        elif desk is None:
+            self._natives.left(link.host_id)
 
     async def received(self, link: Link, body: Body, size_bytes: int) -> None:
         """Take one message of an agent."""
@@ -248,6 +254,7 @@ class Dispatcher:
             unanswered, self._unanswered = self._unanswered, set()
             try:
                 await self._stop([host_id for host_id in stopping if host_id in self._desks])
+                await self._stop_silent([host_id for host_id in stopping if host_id not in self._desks])
                 await self._repeat_offers([host_id for host_id in unanswered if host_id in self._desks])
                 await self._claim_for(eager)
             except Exception:
@@ -263,6 +270,10 @@ class Dispatcher:
                 desk.stopped |= {job}
                 desk.do(desk.session.stop(job, grace_seconds))
 
+    async def _stop_silent(self, host_ids: list[HostId]) -> None:
+        if host_ids:
+            await self._natives.stop(host_ids)
+
     async def _repeat_offers(self, host_ids: list[HostId]) -> None:
         if not host_ids:
             return
@@ -273,18 +284,24 @@ class Dispatcher:
 
     async def _claim_for(self, host_ids: Iterable[HostId]) -> None:
         rooms: dict[HostId, dict[str, int]] = {}
-        refusals: dict[tuple[str, bool], list[HostId]] = {}
+        refusals: dict[str, list[HostId]] = {}
+        silent: list[HostId] = []
         for host_id in host_ids:
             link, desk = self._lines.link(host_id), self._desks.get(host_id)
             if link is None or (desk is None and time.monotonic() - link.opened_at < rules.HELLO_SECONDS):
                 continue
-            choice = executors.choose(desk.session.hello if desk is not None else None)
-            if desk is not None and choice.executor:
+            if desk is None:
+                silent.append(host_id)
+                continue
+            choice = executors.choose(desk.session.hello)
+            if choice.executor:
                 rooms[host_id] = {"host_id": host_id, "changing": desk.changing_jobs, "checking": rules.CHECKS_AT_ONCE}
             else:
-                refusals.setdefault((choice.refusal, desk is None), []).append(host_id)
-        for (reason, silent), refused in refusals.items():
-            await progress.refuse(self._call(), refused, reason, silent=silent)
+                refusals.setdefault(choice.refusal, []).append(host_id)
+        for reason, refused in refusals.items():
+            await progress.refuse(self._call(), refused, reason)
+        if silent:
+            await self._natives.begin(silent)
         if rooms:
             for claimed in await progress.claim(self._call(), list(rooms.values()), executors.on_host.NAME):
                 desk = self._desks.get(claimed.host_id)
@@ -315,6 +332,8 @@ class Dispatcher:
 
 
 @asynccontextmanager
-async def dispatcher(world: World, keeper: Keeper, lines: Lines) -> AsyncIterator[Dispatcher]:
+async def dispatcher(
+    world: World, keeper: Keeper, lines: Lines, translators: Sequence[Translator] = ()
+) -> AsyncIterator[Dispatcher]:
     """Open the dispatcher for the life of the process."""
-    yield Dispatcher(world, keeper, lines)
+    yield Dispatcher(world, keeper, lines, translators)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from agent.protocol.messages import JobEnded
+from agent.protocol.messages import JobEnded, Result
 from server.automation import rules
 from server.automation.events import JobChanged, JobHostsEnded, JobListChanged
 from server.automation.models import SOURCE_NUMBERS, Batch, Ending, Note, Sighting, Standing, Status, Stored
@@ -133,10 +133,30 @@ class Ledger:
         if ending.incomplete:
             reason = f"{reason} (some events never arrived)".strip()
         if self.move(entry.standing.id, status, reason, **_end_values(ended)):
-            self._results += [
-                {"job_host_id": entry.standing.id, "module": r.module, "digest": r.digest, "size": r.size}
-                for r in ended.results
-            ]
+            self._note_results(entry, ended.results)
+
+    def append(self, job_host_id: JobHostId, items: tuple[dict[str, Any], ...], size_bytes: int) -> None:
+        """Add live events whose source does not number them; the state stays what it is."""
+        entry = self._entries[job_host_id]
+        if rules.is_kept(sum(entry.stored), entry.standing.bytes + entry.move.get("bytes", 0)):
+            self._batches.append(self._row(entry.standing, _LIVE, entry.stored[_LIVE] + 1, items))
+        entry.stored[_LIVE] += len(items)
+        entry.move["events"] = entry.move.get("events", 0) + len(items)
+        entry.move["bytes"] = entry.move.get("bytes", 0) + size_bytes
+
+    def close(self, job_host_id: JobHostId, status: Status, reason: str, results: Iterable[Result] = ()) -> bool:
+        """End a job host whose source counts nothing: what is stored is all there is."""
+        entry = self._entries[job_host_id]
+        final = {"final_runner": entry.stored[_RUNNER], "final_live": entry.stored[_LIVE]}
+        moved = self.move(job_host_id, status, reason, **final)
+        if moved:
+            self._note_results(entry, results)
+        return moved
+
+    def _note_results(self, entry: _Entry, results: Iterable[Result]) -> None:
+        self._results += [
+            {"job_host_id": entry.standing.id, "module": r.module, "digest": r.digest, "size": r.size} for r in results
+        ]
 
     async def write(self, tx: Tx) -> None:
         """Write everything and ring afterwards."""

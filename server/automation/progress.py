@@ -116,20 +116,20 @@ async def decline(call: Call, job_host_id: JobHostId, code: str, reason: str) ->
         await ledger.write(tx)
 
 
-async def refuse(call: Call, host_ids: list[HostId], reason: str, *, silent: bool = False) -> None:
-    """End what is queued for hosts that cannot run playbooks, and say why; ``silent``: they said nothing so far."""
-    patient_since = call.now - timedelta(seconds=rules.PATIENCE_SECONDS) if silent else None
-    waiting = await life.list_queued_for(call.db, host_ids, patient_since=patient_since)
+async def refuse(call: Call, host_ids: list[HostId], reason: str) -> None:
+    """End what is queued for hosts that cannot run playbooks, and say why."""
+    waiting = await life.list_queued_for(call.db, host_ids)
     if waiting:
-        await _end(call, waiting, Status.FAILED, reason)
+        await end(call, waiting, Status.FAILED, reason)
 
 
 async def give_up(call: Call, job_host_id: JobHostId, reason: str) -> None:
     """End a job host that can never be offered."""
-    await _end(call, [job_host_id], Status.FAILED, reason)
+    await end(call, [job_host_id], Status.FAILED, reason)
 
 
-async def _end(call: Call, ids: list[JobHostId], status: Status, reason: str) -> None:
+async def end(call: Call, ids: list[JobHostId], status: Status, reason: str) -> None:
+    """Move job hosts by our own decision, as far as the table allows."""
     async with call.transaction() as tx:
         standings = await life.lock_standings(tx, ids)
         ledger = Ledger(standings, call.now)
@@ -143,13 +143,13 @@ async def sweep(call: Call) -> None:
     """Find what a lost bell or a silent host left behind: late deadlines, unanswered offers, vanished hosts."""
     late = await life.list_past_deadline(call.db, call.now)
     if late:
-        await _end(call, late, Status.UNREACHABLE, "the host did not come back before the job's deadline")
+        await end(call, late, Status.UNREACHABLE, "the host did not come back before the job's deadline")
     silent = await life.list_given_up(call.db, call.now, rules.PATIENCE / timedelta(seconds=1))
     if silent:
-        await _end(call, silent, Status.LOST, "the host did not come back after the job's time was over")
+        await end(call, silent, Status.LOST, "the host did not come back after the job's time was over")
     gone = await life.list_not_returned(call.db, call.now, rules.PATIENCE / timedelta(seconds=1))
     if gone:
-        await _end(call, gone, Status.LOST, "the host did not come back from its restart")
+        await end(call, gone, Status.LOST, "the host did not come back from its restart")
     hosts = tuple(await life.list_hosts_to_ring(call.db, call.now - rules.OFFER_PATIENCE, call.now))
     if hosts:
         await announce(JobsQueued(hosts, sweep=True))(call.world)

@@ -18,7 +18,8 @@ ENDED: Final = frozenset(Status) - OPEN
 #: What a host may say about the end.
 HOST_VERDICTS: Final = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT, S.LOST})
 
-#: The whole life of a job host. ``lost`` is our own guess about a silent host, so the host's later word corrects it.
+#: The whole life of a job host. ``lost`` is our own guess about a silent host, so the host's later word corrects it; so
+#: is ``timed_out`` where an existing agent carries the job. One of ours says that itself, and then it is final.
 MOVES: Final[Mapping[Status, frozenset[Status]]] = {
     S.SCHEDULED: frozenset({S.QUEUED, S.CANCELLED, S.UNREACHABLE}),
     S.AWAITING_APPROVAL: frozenset({S.QUEUED, S.SCHEDULED, S.CANCELLED, S.UNREACHABLE}),
@@ -27,7 +28,8 @@ MOVES: Final[Mapping[Status, frozenset[Status]]] = {
     S.RUNNING: frozenset({S.REBOOTING}) | HOST_VERDICTS,
     S.REBOOTING: frozenset({S.RUNNING}) | HOST_VERDICTS,
     S.LOST: frozenset({S.RUNNING}) | (HOST_VERDICTS - {S.LOST}),
-    **{ended: frozenset() for ended in ENDED - {S.LOST}},
+    S.TIMED_OUT: HOST_VERDICTS - {S.TIMED_OUT},
+    **{ended: frozenset() for ended in ENDED - {S.LOST, S.TIMED_OUT}},
 }
 
 #: A host that announced ``running`` this long ago past its limits is not coming back.

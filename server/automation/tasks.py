@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.automation import progress
+from server.automation import native, progress
 from server.core.call import Call
 from server.core.queue import Task
 
@@ -12,6 +12,7 @@ SWEEP_SECONDS: Final = 15
 async def sweep(call: Call) -> None:
     """Find what a lost bell left behind."""
     await progress.sweep(call)
+    await native.sweep(call)
 
 
 async def tidy(call: Call) -> None:

@@ -134,6 +134,7 @@ class Env:
     authorities: Path | None = None
     profiling: bool = False
     memory_seconds: int = 60
+    patch_stall_minutes: int = 30
     worker_inside: bool = True
     development: bool = False
     given: Secret[Mapping[str, str]] = field(default_factory=lambda: Secret({}))
@@ -188,6 +189,7 @@ def with_stored(env: Env, stored: Mapping[str, str]) -> Env:
 _FROM_STORED: Final = (
     "database_pool", "database", "body_limit_bytes", "update_body_limit_bytes", "ping_body_limit_bytes",
     "trust_proxy", "hsts", "session_idle_minutes", "profiling", "memory_seconds", "redis",
+    "patch_stall_minutes",
 )  # fmt: skip
 
 
@@ -236,6 +238,7 @@ def _read(reader: "_Reader") -> Env:
         telemetry_url=reader.get("METRICS_API_URL", "", values.url),
         profiling=reader.truth("ENABLE_PPROF"),
         memory_seconds=reader.number("MEMSTATS_INTERVAL_SEC"),
+        patch_stall_minutes=reader.number("PATCH_RUN_STALL_TIMEOUT_MIN"),
         worker_inside=reader.truth("PATCHMON_WORKER_INSIDE"),
     )
     return _with_logging(reader, _with_mode(reader, _with_key(reader, env)))

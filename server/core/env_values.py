@@ -57,6 +57,7 @@ NUMBERS: Final = {
     "REDIS_COMMAND_TIMEOUT_MS": Number(60_000, 1, 3_600_000),
     "SESSION_INACTIVITY_TIMEOUT_MINUTES": Number(30, 1, 525_600),
     "MEMSTATS_INTERVAL_SEC": Number(60, 1, 86_400),
+    "PATCH_RUN_STALL_TIMEOUT_MIN": Number(30, 5, 10_080),
 }
 #: Every switch that is read once at the start, with its default.
 TRUTHS: Final = {

@@ -264,6 +264,11 @@ async def await_reports_after(tx: Tx, ended: Sequence[tuple[int, str, datetime]]
     await agents.mark_awaiting_run(tx, ended)
 
 
+async def need_reboot(tx: Tx, host_id: int, reason: str) -> None:
+    """Note that a host needs a restart."""
+    await agents.mark_needs_reboot(tx, host_id, reason)
+
+
 async def forget_seals(tx: Tx, host_id: int) -> None:
     """Make a host's next report be looked at in full, after its stored rows were changed by something else."""
     await agents.forget_seals(tx, host_id)

@@ -11,7 +11,7 @@ from server.core.db import DatabaseError
 from server.core.errors import Problem, Refused, Unknown
 from server.core.log import get_log
 from server.identity import factors, reach, rules, sessions, tokens
-from server.identity.errors import AccessExpired, SecondFactorDue
+from server.identity.errors import AccessExpired, AgentUnnamed, SecondFactorDue
 from server.identity.models import SignedIn
 from server.identity.sso import arrivals
 from server.settings import service as settings
@@ -93,6 +93,8 @@ async def _agent(request: web.Request, handler: Handler, gate: Gate, asked: Call
         if gate.plain:
             text = _WRONG_CREDENTIALS if api_id and api_key else _NO_CREDENTIALS
             return web.Response(status=status_of(problem), text=text)
+        if gate.missing and not (api_id and api_key):
+            raise AgentUnnamed(text=gate.missing) from problem
         raise
     except DatabaseError as error:
         if not gate.plain:

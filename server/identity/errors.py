@@ -25,6 +25,12 @@ class AccessExpired(SessionEnded):
     """The access token's time is over; the session may go on with the refresh token."""
 
 
+class AgentUnnamed(Unknown):
+    """An agent that did not say who it is, in the words of the door it came to."""
+
+    text = "{text}"
+
+
 class SessionIdle(Unknown):
     """Nobody did anything for too long."""
 

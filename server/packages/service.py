@@ -10,12 +10,16 @@ from server.packages.history import changes, state
 from server.packages.models import Counts, PackageRow, ReportedRepository, RepositoryRow
 from server.packages.queries import of_host, storage
 from server.packages.rules import Inventory, repositories_hash
+from server.packages.windows import approved_updates, forget_updates_in, note_update_in
 
 __all__ = [
     "Inventory",
+    "approved_updates",
     "changes",
+    "forget_updates_in",
     "list_packages",
     "list_repositories",
+    "note_update_in",
     "repositories_hash",
     "state",
     "store_inventory",

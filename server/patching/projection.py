@@ -25,7 +25,7 @@ from server.patching.events import (
     PatchRunStarted,
 )
 from server.patching.models import Outcome, Run, Status, Word
-from server.patching.queries import progress
+from server.patching.queries import native, progress
 from server.patching.queries import runs as run_rows
 
 log = get_log(__name__)
@@ -62,26 +62,31 @@ async def catch_up(call: Call, ids: Sequence[str]) -> int:
     if not ids:
         return 0
     async with call.transaction() as tx:
-        runs = [run for run in await run_rows.lock_runs(tx, ids) if run.job_host is not None]
-        hands = [run.job_host for run in runs if run.job_host is not None]
-        words = await progress.list_words(tx, hands)
-        outcomes, missing = await _outcomes(tx, runs)
-        rows = []
-        ended: list[tuple[int, str, datetime]] = []
-        for run in runs:
-            word = words.get(run.job_host or "")
-            if word is None or (run.id in missing and _may_arrive(call, word)):
-                continue
-            row = await _moved(tx, run, word, outcomes.get(run.id, Outcome()))
-            if row is not None:
-                rows.append(row)
-                if row["status"] == Status.COMPLETED and word.finished_at is not None:
-                    ended.append((run.host_id, run.id, word.finished_at))
-        if rows:
-            await progress.update_moved(tx, rows, call.now)
-            await hosts.await_reports_after(tx, ended)
-            await freshness.note(tx, _counted(runs, rows))
-            tx.after_commit(announce(PatchRunsChanged()))
+        return await catch_up_in(tx, call, ids)
+
+
+async def catch_up_in(tx: Tx, call: Call, ids: Sequence[str]) -> int:
+    """Do the same within the caller's transaction."""
+    runs = [run for run in await run_rows.lock_runs(tx, ids) if run.job_host is not None]
+    hands = [run.job_host for run in runs if run.job_host is not None]
+    words = await progress.list_words(tx, hands)
+    outcomes, missing = await _outcomes(tx, runs)
+    rows = []
+    ended: list[tuple[int, str, datetime]] = []
+    for run in runs:
+        word = words.get(run.job_host or "")
+        if word is None or (run.id in missing and _may_arrive(call, word)):
+            continue
+        row = await _moved(tx, run, word, outcomes.get(run.id, Outcome()))
+        if row is not None:
+            rows.append(row)
+            if row["status"] == Status.COMPLETED and word.finished_at is not None:
+                ended.append((run.host_id, run.id, word.finished_at))
+    if rows:
+        await progress.update_moved(tx, rows, call.now)
+        await hosts.await_reports_after(tx, ended)
+        await freshness.note(tx, _counted(runs, rows))
+        tx.after_commit(announce(PatchRunsChanged()))
     return len(rows)
 
 
@@ -142,6 +147,8 @@ async def _moved(tx: Tx, run: Run, word: Word, outcome: Outcome) -> dict[str, An
 
 
 async def _keep_output(tx: Tx, run: Run, status: Status, word: Word, error: str) -> None:
+    if run.job_host is not None and await native.store_final(tx, run.id, run.job_host):
+        return
     last = rules.trailer(status, word.finished_at) if word.finished_at is not None else ""
     said = f"{error}\n" if error else ""
     await progress.store_output(tx, run, rules.OUTPUT_BYTES, cut=rules.CUT, if_silent=said, last=last)

@@ -5,7 +5,7 @@ from typing import Final
 from server.core.call import Call
 from server.core.log import get_log
 from server.core.queue import Task
-from server.patching import freshness, projection, schedule
+from server.patching import freshness, native, projection, schedule
 
 log = get_log(__name__)
 
@@ -19,6 +19,8 @@ async def release(call: Call) -> None:
 async def sweep(call: Call) -> None:
     """Find what a lost bell left behind."""
     await projection.sweep(call)
+    if silent := await native.give_up_silent(call):
+        log.info("patching: silent runs given up", runs=silent)
 
 
 async def look_at_freshness(call: Call) -> None:

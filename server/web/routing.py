@@ -38,6 +38,7 @@ class Gate:
         reason: why a route is open to all.
         plain: refusals are plain text (the agent socket's contract).
         while_enrolling: open also to who must first set up a second factor.
+        missing: what an agent without credentials reads, where that is another sentence than everywhere.
         limits: the groups in which a request counts; who is over in any of them is sent away with 429.
     """
 
@@ -48,6 +49,7 @@ class Gate:
     plain: bool = False
     limits: tuple[LimitGroup, ...] = ()
     while_enrolling: bool = False
+    missing: str = ""
 
 
 def gated(
@@ -68,9 +70,9 @@ def open_to_all(reason: str, *, limit: LimitGroup | None = None) -> Callable[[H]
     return _mark(Gate("open", reason=reason, limits=() if limit is None else (limit,)))
 
 
-def agent_only(*, plain: bool = False, limit: LimitGroup | None = None) -> Callable[[H], H]:
+def agent_only(*, plain: bool = False, limit: LimitGroup | None = None, missing: str = "") -> Callable[[H], H]:
     """Let in hosts with valid ``X-API-ID`` and ``X-API-KEY``; without ``limit`` as often as they like."""
-    return _mark(Gate("agent", plain=plain, limits=() if limit is None else (limit,)))
+    return _mark(Gate("agent", plain=plain, limits=() if limit is None else (limit,), missing=missing))
 
 
 def _mark(gate: Gate) -> Callable[[H], H]:
@@ -146,3 +148,5 @@ WORK: Final[web.AppKey[tuple[Task, ...]]] = web.AppKey("work", tuple)
 #: Where upper rooms register for agent messages before the channel opens: each entry opens an inbox
 #: (``channel.models.OpenInbox``).
 AGENT_INBOXES: Final = web.AppKey("agent_inboxes", list)
+#: Who turns jobs into commands of existing agents; the automation room says what each looks like.
+TRANSLATORS: Final = web.AppKey("translators", list)

@@ -27,8 +27,10 @@ def standing(uuid: str = "a", status: Status = Status.DISPATCHED, **fields: obje
 
 def test_every_status_has_its_line_in_the_table_and_ends_are_ends() -> None:
     assert set(rules.MOVES) == set(Status)
-    for status in rules.ENDED - {Status.LOST}:
+    for status in rules.ENDED - {Status.LOST, Status.TIMED_OUT}:
         assert rules.MOVES[status] == frozenset()
+    for guess in (Status.LOST, Status.TIMED_OUT):
+        assert rules.MOVES[guess] & rules.OPEN <= {Status.RUNNING}
 
 
 def test_from_every_open_status_an_end_can_be_reached() -> None:

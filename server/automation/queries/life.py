@@ -222,6 +222,7 @@ async def list_unanswered(db: Queries, host_ids: list[HostId], before: datetime)
         _CLAIMED
         + """
          where h.host_id = any(%(host_ids)s) and h.status = 'dispatched' and h.dispatched_at < %(before)s
+               and h.executor <> 'native'
          order by h.id
         """,
         Claimed,
@@ -245,26 +246,13 @@ async def list_stopping(db: Queries, host_ids: list[HostId]) -> list[dict[str, A
     )
 
 
-async def list_queued_for(
-    db: Queries, host_ids: list[HostId], *, patient_since: datetime | None = None
-) -> list[JobHostId]:
-    """Return what is queued for these hosts.
-
-    With ``patient_since``: not for hosts that said hello before and connected after that moment; they are only slow.
-    """
+async def list_queued_for(db: Queries, host_ids: list[HostId]) -> list[JobHostId]:
+    """Return what is queued for these hosts."""
     return cast(
         "list[JobHostId]",
         await db.column(
-            """
-            select j.id
-              from job_hosts j
-              left join hosts h on h.id = j.host_id
-             where j.host_id = any(%(host_ids)s) and j.status = 'queued'
-               and (%(patient_since)s::timestamptz is null
-                    or h.agent_hello is null or h.last_connected_at < %(patient_since)s)
-            """,
+            """select id from job_hosts where host_id = any(%(host_ids)s) and status = 'queued'""",
             host_ids=host_ids,
-            patient_since=patient_since,
         ),
     )
 

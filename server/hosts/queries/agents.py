@@ -185,6 +185,15 @@ async def forget_seals(tx: Tx, host_id: int) -> None:
     await tx.execute("update hosts set packages_seal = '', repos_seal = '' where id = %(host_id)s", host_id=host_id)
 
 
+async def mark_needs_reboot(tx: Tx, host_id: int, reason: str) -> None:
+    """Note that a host needs a restart; its next report says whether it still does."""
+    await tx.execute(
+        "update hosts set needs_reboot = true, reboot_reason = %(reason)s where id = %(host_id)s",
+        host_id=host_id,
+        reason=reason,
+    )
+
+
 async def forget_packages(tx: Tx, host_ids: Sequence[int]) -> None:
     """Forget what was last told of packages and repositories: the next check-in asks for them in full."""
     await tx.execute(

@@ -8,8 +8,8 @@ from server.core.db import Queries, Tx, as_json
 from server.core.scope import Groups, in_scope
 from server.patching.models import Run, Word
 
-#: What the package manager printed, a line each.
-_TEXT: Final = r"e.stdout || case when right(e.stdout, 1) = E'\n' then '' else E'\n' end"
+#: What the package manager printed, a line each; existing agents cut their output anywhere.
+_TEXT: Final = r"e.stdout || case when e.event = 'output' or right(e.stdout, 1) = E'\n' then '' else E'\n' end"
 
 
 async def list_moved(db: Queries, limit: int) -> list[str]:
