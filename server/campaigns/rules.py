@@ -179,7 +179,7 @@ def _gate(at: Standing, wave: Wave, finished_at: datetime, now: datetime) -> Ste
     if wave.check_status in {"passed", "overruled"}:
         return Step(K.NEXT_WAVE)
     if now < finished_at + timedelta(minutes=at.plan.soak_minutes):
-        return Step(K.SOAK) if at.status != S.SOAKING else None
+        return Step(K.SOAK) if at.status == S.RUNNING else None
     if not at.plan.check_playbook:
         return Step(K.NEXT_WAVE)
     if wave.check_status == "failed":

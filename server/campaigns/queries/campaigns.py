@@ -214,7 +214,10 @@ async def is_beyond(tx: Tx, groups: Groups, campaign: str) -> bool:
 
 
 async def list_live(db: Queries, now: datetime) -> list[str]:
-    """Return the campaigns that may have a step to take: those under way, due or late, and what is still on hosts."""
+    """Return the campaigns that may have a step to take: those under way, due or late.
+
+    Those that ended lately are among them while runs of theirs say something new.
+    """
     return cast(
         "list[str]",
         await db.column(
@@ -225,7 +228,9 @@ async def list_live(db: Queries, now: datetime) -> list[str]:
                 or (c.status in ('awaiting_approval', 'scheduled')
                     and (c.ends_at <= %(now)s
                          or (c.status = 'scheduled' and (c.starts_at is null or c.starts_at <= %(now)s))))
-                or (c.status in ('stopped', 'completed', 'abandoned', 'expired')
+                or ((c.status = 'stopped'
+                     or (c.status in ('completed', 'abandoned', 'expired')
+                         and c.finished_at > %(now)s::timestamptz - interval '2 days'))
                     and exists (select
                                   from campaign_hosts m
                                   left join patch_runs r on r.id = m.run_id
