@@ -9,11 +9,12 @@ from typing import Final
 
 from aiohttp import web
 
+from server.core import zones
 from server.core.bus import Bus
 from server.core.call import World
 from server.core.db import Database
 from server.core.env import Env
-from server.core.loop import Keeper
+from server.core.loop import Keeper, in_thread
 from server.core.queue import Queue, Task
 from server.core.redis import open_redis
 from server.core.secretbox import SecretBox
@@ -74,6 +75,7 @@ async def open_world(env: Env, keeper: Keeper, *, pool: int | None = None) -> Wo
         pause_seconds=limits.pause_seconds,
         limits=limits,
     )
+    await in_thread(zones.known)
     redis = await open_redis(env.redis_url.reveal(), link=env.redis)
     queue = Queue(env.redis_url.reveal(), env.redis)
     await queue.open()

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from itertools import islice, pairwise
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from server.campaigns.models import Blackout, Occurrence, Window
+from server.core import zones
 
 _FIELDS: Final = 5
 _MINUTE: Final = timedelta(minutes=1)
@@ -17,12 +17,6 @@ _LONGEST_MINUTES: Final = 10_080
 _MOST_NOTICE_HOURS: Final = 720
 _LOOKED_AT: Final = 60
 _MOST_BLACKOUTS: Final = 200
-
-
-@cache
-def zones() -> frozenset[str]:
-    """Return the names of all time zones; reading them from the disk takes longer than everything else here."""
-    return frozenset(available_timezones())
 
 
 def openings(cron: str, timezone: str, after: datetime) -> Iterator[datetime]:
@@ -94,7 +88,7 @@ def complaints_of(window: Window, now: datetime) -> dict[str, str]:
         wrong["blackouts"] = f"More than {_MOST_BLACKOUTS} blackouts"
     if any(one.last < one.first for one in window.blackouts):
         wrong["blackouts"] = "A blackout cannot end before it begins"
-    if window.timezone not in zones():
+    if window.timezone not in zones.known():
         return {"timezone": "timezone must be an IANA name, such as Europe/Berlin", **wrong}
     return _complaints_of_cron(window, now) | wrong
 

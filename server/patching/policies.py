@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 from typing import Any, Literal
-from zoneinfo import available_timezones
 
 from server.audit import service as audit
 from server.audit.models import Subject
+from server.core import zones
 from server.core.call import Call
 from server.core.ids import is_uuid
 from server.patching import hooks, rules
@@ -128,7 +128,7 @@ async def include(call: Call, policy: str, host: str) -> None:
 async def _checked(call: Call, policy: Policy) -> Policy:
     if call.actor.scope is not None:
         raise WholeFleetPolicies
-    if wrong := rules.complaints_of_policy(policy, available_timezones()):
+    if wrong := rules.complaints_of_policy(policy, zones.known()):
         raise BadPolicy.of(wrong)
     await hooks.demand(call, policy.options)
     kind = policy.patch_delay_type

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Literal
-from zoneinfo import available_timezones
 
 from aiohttp import web
 
+from server.core import zones
 from server.core.errors import Invalid, Problem
 from server.patching import history, policies
 from server.patching.errors import TargetMissing
-from server.patching.pages import words
+from server.patching.pages import options, words
 from server.patching.pages.frame import MANAGE, POLICIES, VIEW, back, is_on, off
 from server.web.fields import Field, complained, filled
 from server.web.formats import link
@@ -113,7 +113,7 @@ async def show(request: web.Request) -> web.Response:
     may = asked.actor.may(MANAGE)
     if may and (wanted := query.get("edit")):
         found = await policies.fetch(asked, wanted)
-        return await _render(request, filled(_fields(), found, {}), editing=found)
+        return await _render(request, filled(_fields(), {**found, **options.shown(found)}, {}), editing=found)
     if may and (wanted := query.get("delete")):
         return await _render(request, leaving=await policies.fetch(asked, wanted))
     if wanted := query.get("open"):
@@ -122,8 +122,8 @@ async def show(request: web.Request) -> web.Response:
 
 
 def _fields() -> list[Field]:
-    zones = (("", "UTC"), *((zone, zone) for zone in sorted(available_timezones()) if "/" in zone))
-    return [replace(one, choices=zones) if one.name == "timezone" else one for one in _FIELDS]
+    choices = (("", "UTC"), *((zone, zone) for zone in zones.offered()[1:]))
+    return [replace(one, choices=choices) if one.name == "timezone" else one for one in (*_FIELDS, *options.FIELDS)]
 
 
 async def _render(

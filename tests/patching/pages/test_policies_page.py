@@ -125,3 +125,25 @@ async def test_who_is_limited_gives_policies_and_makes_none(
     assert "web-02: Host or group not found." in await own.words(here)
     await own.send(here, f"/patching/policies/{policy}/assignments", target="web-01")
     assert "Applied to web-01" in await own.words(here)
+
+
+async def test_the_form_says_how_runs_go_and_keeps_what_it_does_not_change(reader: Reader) -> None:
+    said = {"reboot": "if_required", "hold_patterns": "linux-*, mysql*", "security_only": "true", "snapshot": "false"}
+    policy = await made(reader, **said)
+    words = await reader.words(BESIDE)
+    for part in ("Security only: yes", "Held back: linux-*, mysql*", "Restart: if the updates need one"):
+        assert part in words, part
+    form = await reader.page(f"{BESIDE}&edit={policy}")
+    typed = dict(
+        re.findall(r'<input class="form-control"\s+id="field-([a-z_]+)"[^>]*?value="([^"]*)"', form, re.DOTALL)
+    )
+    chosen = re.findall(r'<select[^>]*name="([a-z_]+)"[^>]*>(.*?)</select>', form, re.DOTALL)
+    typed |= {name: found[1] for name, body in chosen if (found := re.search(r'value="([^"]*)" selected', body))}
+    await reader.send(f"{BESIDE}&edit={policy}", f"/patching/policies/{policy}", **(typed | {"name": "Weekly"}))
+    async with reader.browser.get(f"/api/v1/patching/policies/{policy}") as answer:
+        kept = await answer.json()
+    assert (kept["name"], kept["reboot"], kept["security_only"], kept["snapshot"], kept["full_upgrade"]) == (
+        "Weekly", "if_required", True, False, None,
+    )  # fmt: skip
+    assert kept["hold_patterns"] == ["linux-*", "mysql*"]
+    assert kept["fixed_time_utc"] == "03:00"
