@@ -52,6 +52,7 @@ class RunView:
     report: str
     error: str
     facts: list[tuple[str, str]]
+    notes: list[str]
     initiated_by: str
     approved_by: str
     created_at: datetime
@@ -187,7 +188,8 @@ def view(told: history.Told, *, manages: bool) -> RunView:
         poll_seconds=3 if report == "awaited" else _POLL_SECONDS.get(status, 0),
         report=report,
         error=row["error_message"],
-        facts=words.options(row),
+        facts=[one for one in words.options(row) if one[0] != "Security only"],
+        notes=list(row["notes"]),
         initiated_by=row["initiated_by"] or "",
         approved_by=row["approved_by"] or "",
         created_at=row["created_at"],

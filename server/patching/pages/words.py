@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from server.patching import rules
 from server.patching.models import Policy, Status
+from server.patching.pages import options as choices
 from server.patching.recorded import Line
 from server.web.formats import link
 
@@ -160,6 +161,7 @@ def policy_of(fields: Mapping[str, Any], policy_id: str = "") -> Policy:
         str(fields.get("fixed_time_utc") or "").strip() or None,
         str(fields.get("timezone") or "").strip() or None,
         str(fields.get("description") or "").strip(),
+        choices.read(fields),
     )
 
 
@@ -193,6 +195,7 @@ def changes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 #: What else may be asked of a run: its key, what it is called, and what its values are called.
 _OPTIONS: Final[Sequence[tuple[str, str]]] = (
+    ("security_only", "Security only"),
     ("allow_patterns", "Only packages like"),
     ("hold_patterns", "Held back"),
     ("full_upgrade", "Full upgrade"),

@@ -101,7 +101,7 @@ function startPolicy(fields) {
   settle();
 }
 
-for (const fields of document.querySelectorAll(".policy-fields")) startPolicy(fields);
+for (const fields of document.querySelectorAll(".policy-fields:has([name=patch_delay_type])")) startPolicy(fields);
 for (const list of document.querySelectorAll("[data-patching-runs]")) startSizes(list);
 start(document);
 document.addEventListener("htmx:load", (event) => start(event.detail.elt));
