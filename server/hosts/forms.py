@@ -1,6 +1,7 @@
 """Bodies of what changes one host, as programs and forms send them."""
 
 import ipaddress
+import re
 from typing import Annotated
 
 from pydantic import AliasChoices, Field, StringConstraints, field_validator
@@ -34,6 +35,13 @@ class EditBody(TextBody):
     patch_hold_patterns: Annotated[list[Pattern], Field(max_length=100)] = Field(
         [], validation_alias=AliasChoices("patch_hold_patterns", "patchHoldPatterns")
     )
+
+    @field_validator("patch_hold_patterns", mode="before")
+    @classmethod
+    def _typed(cls, value: object) -> object:
+        return (
+            re.split(r"[\s,]+", value.strip(" ,\n")) if isinstance(value, str) and value.strip(" ,\n") else value or []
+        )
 
     @field_validator("ip")
     @classmethod

@@ -1,5 +1,6 @@
 """Hosts, their credentials and groups, and what they say about themselves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -342,6 +343,8 @@ class HostHead:
     awaiting_run: str = ""
     patched: Patched = NOT_YET
     unfinished: tuple[str, ...] = ()
+    reboot_exempt: bool = False
+    patch_hold_patterns: Sequence[str] = ()
 
     @property
     def url(self) -> str:

@@ -71,6 +71,8 @@ _HEAD_COLUMNS = (
     "os_type",
     "auto_update",
     "host_down_alerts_enabled",
+    "reboot_exempt",
+    "patch_hold_patterns",
     "expected_platform",
     "pending_sent_at",
 )

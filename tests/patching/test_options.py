@@ -9,8 +9,9 @@ import yaml
 from server.core.call import Call
 from server.patching import schedule
 from tests.factories.automation import Fleet
+from tests.factories.hosts import Browser
 from tests.factories.patching import Patching, change, finish
-from tests.factories.people import bearer, role_with
+from tests.factories.people import HTML, bearer, form_token, role_with
 from tests.stand_ins.scripted_agent import Held
 
 
@@ -158,3 +159,26 @@ async def test_only_who_may_launch_a_playbook_puts_it_around_a_run(api: Patching
     await api.assign(await api.policy("Drained", pre_playbook="ping"), "host", fleet.ids["web-01"])
     run = await operator.run((await operator.trigger(fleet.ids["web-01"]))["patch_run_id"])
     assert run["pre_playbook"] == "ping"
+
+
+async def test_a_host_page_says_and_changes_what_holds_for_the_host(
+    as_admin: Browser, api: Patching, fleet: Fleet
+) -> None:
+    await fleet.enrol("db-01")
+    here = f"/hosts/{fleet.ids['db-01']}"
+
+    async def post(form: dict[str, str]) -> str:
+        data = {**form, "csrf": await form_token(as_admin, here)}
+        answer = await as_admin.post(f"{here}/edit", data=data, headers=HTML)
+        assert answer.status == 200
+        return await answer.text()
+
+    assert "Never restart" in await (await as_admin.get(here, headers=HTML)).text()
+    assert ">Allow<" in " ".join((await post({"reboot_exempt": "true"})).split()).replace("> ", ">").replace(" <", "<")
+    assert "postgresql-*, linux-image-*" in await post({"patch_hold_patterns": "postgresql-*,  linux-image-*"})
+    refused = await post({"patch_hold_patterns": "<script>"})
+    assert "Saved." not in refused
+    shown = await api.ask("GET", f"/hosts/{fleet.ids['db-01']}")
+    assert (shown["reboot_exempt"], shown["patch_hold_patterns"]) == (True, ["postgresql-*", "linux-image-*"])
+    await post({"patch_hold_patterns": ""})
+    assert (await api.ask("GET", f"/hosts/{fleet.ids['db-01']}"))["patch_hold_patterns"] == []

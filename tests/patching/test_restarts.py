@@ -11,8 +11,6 @@ from tests.factories.automation import Fleet
 from tests.factories.patching import Patching, change, finish, heard, upload
 from tests.stand_ins.scripted_agent import Held, ScriptedAgent
 
-STAGES = ("stages",)
-
 
 async def rebooting(agent: ScriptedAgent, held: Held, state: str = "rebooting") -> None:
     """Say that the host restarts for a job, or that the job goes on behind it."""
@@ -25,7 +23,7 @@ async def of_job(call: Call, column: str) -> object:
 
 
 async def test_snapshot_hooks_and_restart_are_stages_of_one_job(api: Patching, fleet: Fleet) -> None:
-    agent = await fleet.online("web-01", abilities=STAGES)
+    agent = await fleet.online("web-01")
     await api.trigger(
         fleet.ids["web-01"], snapshot=True, pre_playbook="ping", post_playbook="inventory_facts", reboot="always"
     )
@@ -44,13 +42,13 @@ async def test_snapshot_hooks_and_restart_are_stages_of_one_job(api: Patching, f
 
 
 async def test_a_dry_run_has_nothing_around_it(api: Patching, fleet: Fleet) -> None:
-    agent = await fleet.online("web-01", abilities=STAGES)
+    agent = await fleet.online("web-01")
     await api.trigger(fleet.ids["web-01"], dry_run=True, snapshot=True, pre_playbook="ping", reboot="always")
     assert "stages" not in (await agent.job()).spec
 
 
 async def test_an_agent_that_cannot_run_stages_says_so_on_the_run(api: Patching, fleet: Fleet) -> None:
-    await fleet.online("old-01")
+    await fleet.online("old-01", abilities=())
     made = await api.trigger(fleet.ids["old-01"], snapshot=True)
     run = await api.becomes(made["patch_run_id"], "failed")
     assert "too old to run playbooks around a run" in run["error_message"]
@@ -58,7 +56,7 @@ async def test_an_agent_that_cannot_run_stages_says_so_on_the_run(api: Patching,
 
 @pytest.mark.proves("PATCH-151")
 async def test_a_run_goes_through_the_restart_of_its_host(api: Patching, fleet: Fleet, call: Call) -> None:
-    agent = await fleet.online("web-01", abilities=STAGES)
+    agent = await fleet.online("web-01")
     made = await api.trigger(fleet.ids["web-01"], reboot="if_required")
     held = await agent.job()
     await agent.tell(held, {"event": "live", "stdout": "Setting up linux-image\n"}, source="live")
@@ -86,7 +84,7 @@ async def test_a_run_goes_through_the_restart_of_its_host(api: Patching, fleet: 
 
 
 async def test_a_failed_hook_is_named_and_what_was_changed_is_kept(api: Patching, fleet: Fleet) -> None:
-    agent = await fleet.online("web-01", abilities=STAGES)
+    agent = await fleet.online("web-01")
     made = await api.trigger(fleet.ids["web-01"], post_playbook="ping")
     reason = "post playbook ping failed: Ask the service: no answer"
     await _end(api, agent, await agent.job(), "nginx", "failed", reason)
@@ -98,7 +96,7 @@ async def test_a_failed_hook_is_named_and_what_was_changed_is_kept(api: Patching
 async def test_a_host_that_does_not_come_back_is_given_up_and_its_late_word_counts(
     api: Patching, fleet: Fleet, call: Call
 ) -> None:
-    agent = await fleet.online("web-01", abilities=STAGES)
+    agent = await fleet.online("web-01")
     made = await api.trigger(fleet.ids["web-01"], reboot="always")
     held = await agent.job()
     await rebooting(agent, held)
@@ -120,7 +118,7 @@ async def test_a_host_that_does_not_come_back_is_given_up_and_its_late_word_coun
 
 
 async def test_a_host_that_forgot_the_job_during_its_restart_lost_it(api: Patching, fleet: Fleet, call: Call) -> None:
-    agent = await fleet.online("web-01", abilities=STAGES)
+    agent = await fleet.online("web-01")
     made = await api.trigger(fleet.ids["web-01"], reboot="always")
     await rebooting(agent, await agent.job())
     await _status(call, "rebooting")

@@ -64,7 +64,7 @@ class ScriptedAgent:
         self.headers = {"X-API-ID": api_id, "X-API-KEY": api_key}
         self.hello = {
             "agent": "3.0.0", "python": "3.11.7", "os": "linux", "arch": "x86_64", "boot_id": "b1",
-            "executors": ("on_host",), **hello,
+            "executors": ("on_host",), "abilities": ("stages",), **hello,
         }  # fmt: skip
         self.jobs: dict[str, Held] = {}
         self.projects: dict[str, bytes] = {}

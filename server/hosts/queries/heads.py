@@ -16,7 +16,7 @@ async def find_head(db: Database, groups: Groups, uuid: str) -> dict[str, Any] |
                h.awaiting_post_patch_report_run_id as awaiting_run, h.last_update, h.last_full_report_at,
                h.notes, h.agent_version, h.agent_hello, h.link_secure, h.last_connected_at, h.last_disconnected_at,
                h.primary_interface, h.system_uptime, h.auto_update, h.host_down_alerts_enabled, h.machine_id,
-               h.created_at, h.unfinished_packages, {COLUMNS},
+               h.created_at, h.unfinished_packages, h.reboot_exempt, h.patch_hold_patterns, {COLUMNS},
                h.pending_config, h.pending_sent_at, h.expected_platform, h.boot_time, h.report_failed,
                (select coalesce(jsonb_object_agg(t.key, t.value order by t.key), '{{}}') from host_tags t
                  where t.host_id = h.id) as tags,
