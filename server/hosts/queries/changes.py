@@ -14,8 +14,8 @@ async def lock_for_change(tx: Tx, groups: Groups, uuid: str) -> dict[str, Any] |
         f"""
         select h.id, h.friendly_name, h.notes, h.hostname, h.ip, h.primary_interface, h.network_interfaces,
                h.auto_update, h.host_down_alerts_enabled, h.reboot_exempt, h.patch_hold_patterns,
-               h.docker_enabled, h.compliance_mode, h.compliance_openscap_enabled, h.compliance_docker_bench_enabled, h.compliance_default_profile_id,
-               h.pending_config, h.pending_sent_at
+               h.docker_enabled, h.compliance_mode, h.compliance_openscap_enabled, h.compliance_docker_bench_enabled,
+               h.compliance_default_profile_id, h.pending_config, h.pending_sent_at
           from hosts h
          where h.uuid = %(uuid)s and {in_scope("h.id")}
            for update
