@@ -36,6 +36,15 @@ VALUES = {
     "role": "select 'readonly'",
     "key": "select 'RATE_LIMIT_MAX'",
 }
+#: Pages that an address leads to only with a query.
+ASKED = (
+    "/patching?tab=runs",
+    "/patching/new?type=patch_package&package=curl&package=bash&host={host}",
+    "/patching/new?type=patch_package&package=curl&host={host}",
+    "/patching/new?type=patch_all&host={host}",
+    "/patching/new?type=patch_all&host={host}&step=approval",
+    "/patching/new?type=patch_all&host={host}&step=submit",
+)
 #: Pages that come only after something was sent or went wrong; the tests of their rooms see them.
 ELSEWHERE = {
     "error.html",
@@ -47,6 +56,9 @@ ELSEWHERE = {
     "identity/setup.html",
     "identity/sign_up.html",
     "integrations/created.html",
+    "patching/off.html",
+    "patching/run.html",
+    "patching/wizard/results.html",
 }
 VOID = {"input", "link", "meta", "path", "rect", "use", "br", "hr", "img"}
 
@@ -125,7 +137,7 @@ async def walked(server: TestServer, call: Call, as_admin: Browser) -> Walked:
     await fleet.fill(call, 12, 1, lambda *_: None)
     values = {name: await call.db.value(sql) for name, sql in VALUES.items()}
     pages = {}
-    for path in sorted(addresses(server.app, values)):
+    for path in (*sorted(addresses(server.app, values)), *(one.format(**values) for one in ASKED)):
         answer = await as_admin.get(path, headers=HTML, allow_redirects=False)
         if answer.content_type == "text/html":
             pages[path] = await answer.text()
@@ -160,7 +172,10 @@ async def test_every_page_holds_to_the_policy_stands_in_the_frame_and_names_its_
     folder = ROOT / "templates"
     pages = {str(path.relative_to(folder)) for path in folder.rglob("*.html") if 'extends "' in path.read_text("utf-8")}
     unseen = (
-        pages - walked.templates - ELSEWHERE - {"hosts/detail.html", "packages/_frame.html", "repositories/_frame.html"}
+        pages
+        - walked.templates
+        - ELSEWHERE
+        - {"hosts/detail.html", "packages/_frame.html", "patching/wizard/_frame.html", "repositories/_frame.html"}
     )
     assert not unseen, sorted(unseen)
 
