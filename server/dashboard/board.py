@@ -109,6 +109,8 @@ async def _with_numbers(call: Call, scope: Groups, board: Board) -> Board:
         board = replace(board, freshness=await patching.count_freshness(call.db, scope, await unpatched(call)))
     if shows("jobsUnderWay"):
         board = replace(board, under_way=await job_queries.count_under_way(call.db, scope))
+    if shows("patchRuns"):
+        board = replace(board, patch_runs=await patching.count_runs(call.db, scope))
     if shows("totalHostGroups"):
         board = replace(board, group_count=len(board.groups))
     if shows("totalRepos"):

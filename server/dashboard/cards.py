@@ -39,6 +39,15 @@ CARDS: Final = (
         permission="can_view_hosts",
     ),
     Card(
+        "patchRuns",
+        "Patch runs",
+        "Patch runs that run now, and those that wait",
+        "package",
+        "tile",
+        False,
+        permission="can_view_hosts",
+    ),
+    Card(
         "totalHostGroups", "Host groups", "The groups of hosts", "stack-2", "tile", False, permission="can_view_hosts"
     ),
     Card(

@@ -268,6 +268,7 @@ class Board:
     freshness: Freshness | None = None
     patch_failures: Sequence[PatchFailure] = ()
     under_way: UnderWay | None = None
+    patch_runs: UnderWay | None = None
     group_count: int = 0
     repository_count: int = 0
     people_count: int = 0

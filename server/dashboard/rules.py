@@ -140,6 +140,11 @@ def _other_tiles(board: Board, group: Mapping[str, str]) -> dict[str, Tile]:
     if board.under_way is not None:
         waiting = f"{number(board.under_way.waiting)} waiting"
         made["jobsUnderWay"] = Tile("Jobs under way", board.under_way.running, "/jobs", "neutral", waiting)
+    if board.patch_runs is not None:
+        queued = f"{number(board.patch_runs.waiting)} queued"
+        made["patchRuns"] = Tile(
+            "Patch runs", board.patch_runs.running, "/patching?tab=runs&status=active", "neutral", queued
+        )
     return made
 
 

@@ -196,7 +196,7 @@ async def test_notes_are_read_by_all_and_written_by_some(as_admin: Browser, clie
     assert (await client.patch(path, json={"notes": "mine"}, headers=watcher)).status == 403
 
 
-@pytest.mark.proves("INV-64", "INV-65", "INV-82", "INV-83", "INV-84", "INV-72")
+@pytest.mark.proves("INV-64", "INV-65", "INV-82", "INV-83", "INV-84", "INV-72", "A-24")
 async def test_commands_need_the_agent_and_leave_a_line(as_admin: Browser, client: Browser, call: Call) -> None:
     agent = await enrolled(call, client)
     await agent.update(full_report([package("a")]))
@@ -223,6 +223,9 @@ async def test_commands_need_the_agent_and_leave_a_line(as_admin: Browser, clien
         assert set(settled["job_history"][0]) == {
             "id", "job_id", "job_name", "status", "attempt", "created_at", "completed_at", "error_message", "output",
         }  # fmt: skip
+        # Programs of others read the same queue, and the feed of the host names what was asked.
+        feed = await (await as_admin.get(f"/api/v1/dashboard/hosts/{uuid}/activity")).json()
+        assert "Fetch report" in {one["title"] for one in feed["items"]}, feed["items"]
         assert (await as_admin.post(f"{here}/force-agent-update")).status == 200
         assert await told(link) == {"type": "update_agent"}
         bulk = await as_admin.post("/api/v1/hosts/bulk/fetch-report", json={"hostIds": [uuid, str(await away(call))]})

@@ -6,6 +6,7 @@ import pytest
 
 from server.core.call import Call
 from tests.factories.hosts import Browser, enrolled
+from tests.factories.people import bearer, role_with
 from tests.hosts.test_host_page import connected, host_of, page, post, told
 
 
@@ -89,3 +90,39 @@ async def test_the_agent_says_how_ready_it_is_when_it_is_asked(as_admin: Browser
     assert (cached["source"], cached["status"]["status"]) == ("cached", "partial")
     queue = await (await as_admin.get(f"/api/v1/hosts/{uuid}/agent-queue")).json()
     assert [one["status"] for one in queue["job_history"]] == ["completed"]
+
+
+@pytest.mark.proves("INV-93")
+async def test_compliance_has_a_mode_scanners_and_its_own_set_up(
+    as_admin: Browser, client: Browser, call: Call
+) -> None:
+    agent = await enrolled(call, client)
+    host_id, uuid = await host_of(call)
+    here, tab = f"/api/v1/hosts/{uuid}/integrations/compliance", f"/hosts/{uuid}/integrations"
+    text = await page(as_admin, tab)
+    for words in ("Disabled", "On-Demand", "Enabled", "Setup status", "OpenSCAP (CIS Benchmarks)", "Docker Bench"):
+        assert words in text, words
+    bench = text.partition('name="docker_bench_enabled"')[2].partition(">")[0]
+    assert "disabled" in bench, "Docker Bench needs Docker"
+    for mode in ("disabled", "on-demand", "enabled"):
+        answer = await as_admin.post(f"{here}/mode", json={"mode": mode})
+        assert (answer.status, (await answer.json())["data"]["compliance_mode"]) == (200, mode)
+    assert (await as_admin.post(f"{here}/mode", json={"mode": "sometimes"})).status == 400
+    scanners = {"openscap_enabled": False, "docker_bench_enabled": True}
+    assert (await as_admin.post(f"{here}/scanners", json=scanners)).status == 200
+    assert (await as_admin.post(f"/api/v1/hosts/{uuid}/integrations/apply-pending-config")).status == 503
+    async with connected(call, agent, host_id) as link:
+        assert (await as_admin.post(f"/api/v1/hosts/{uuid}/integrations/apply-pending-config")).status == 200
+        assert (await told(link))["config"]["compliance"] == {"enabled": True, **scanners}
+        await agent.get("/hosts/integrations")
+        components = {"openscap": "ready", "docker-bench": "error"}
+        for status in ("installing", "ready", "partial", "error"):
+            said = {"integration": "compliance", "enabled": True, "status": status, "components": components}
+            assert (await agent.post("/hosts/integration-status", json=said)).status == 200
+            text = await page(as_admin, tab)
+            for words in (status.capitalize(), "openscap", "docker-bench"):
+                assert words in text, words
+    await role_with(call, "watcher", "can_view_hosts")
+    for path in ("mode", "scanners"):
+        refused = await client.post(f"{here}/{path}", json={}, headers=await bearer(call, "watcher"))
+        assert refused.status == 403

@@ -482,6 +482,13 @@ async def test_the_agent_queue(client: Browser, call: Call, api: Program) -> Non
     assert {(row["job_name"], row["attempt"], row["output"]) for row in history} == {("ping", 1, None)}
     assert all(datetime.fromisoformat(row["created_at"]).tzinfo is not None for row in history)
     assert [row["job_id"] for row in (await api.read(f"{path}?limit=2"))["job_history"]] == jobs[:2:-1]
+    # What the agent was asked stands among them.
+    await call.db.execute(
+        "insert into agent_commands (host_id, kind, created_at) select id, 'report_now', now() from hosts"
+    )
+    told = await api.read(path)
+    assert (told["queue_status"]["active"], told["job_history"][0]["job_name"]) == (2, "report_now")
+    assert [row["job_id"] for row in (await api.read(f"{path}?limit=2"))["job_history"]][1:] == jobs[:3:-1]
 
 
 @pytest.mark.proves("INTG-DIFF-06")

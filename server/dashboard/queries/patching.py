@@ -4,7 +4,7 @@ from datetime import datetime
 
 from server.core.db import Database
 from server.core.scope import Groups, in_scope
-from server.dashboard.models import Freshness, PatchFailure
+from server.dashboard.models import Freshness, PatchFailure, UnderWay
 
 
 async def count_freshness(db: Database, groups: Groups, unpatched_before: datetime) -> Freshness:
@@ -49,3 +49,19 @@ async def list_failures(db: Database, groups: Groups, limit: int) -> list[PatchF
         groups=groups,
         limit=limit,
     )
+
+
+async def count_runs(db: Database, groups: Groups) -> UnderWay:
+    """Count the patch runs that run now, and those that wait for their hosts."""
+    found = await db.one(
+        f"""
+        select (count(*) filter (where r.status = 'running'))::int as running,
+               (count(*) filter (where r.status <> 'running'))::int as waiting
+          from patch_runs r
+         where r.status in ('queued', 'pending_validation', 'running') and {in_scope("r.host_id")}
+        """,  # noqa: S608 (only constants are put together)
+        UnderWay,
+        groups=groups,
+    )
+    assert found is not None
+    return found

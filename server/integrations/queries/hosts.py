@@ -151,15 +151,16 @@ async def list_reports(db: Database, uuid: str, limit: int) -> list[dict[str, An
 
 
 async def count_queue(db: Database, host: int) -> dict[str, Any]:
-    """Count a host's jobs by what they are doing."""
+    """Count a host's jobs, and what its agent was asked, by what they are doing."""
     row = await db.one(
         """
-        select (count(*) filter (where status in ('queued', 'awaiting_approval')))::int as waiting,
-               (count(*) filter (where status in ('dispatched', 'running', 'rebooting')))::int as active,
+        select (count(*) filter (where status in ('queued', 'awaiting_approval', 'waiting')))::int as waiting,
+               (count(*) filter (where status in ('dispatched', 'running', 'rebooting', 'active')))::int as active,
                (count(*) filter (where status = 'scheduled'))::int as delayed,
                (count(*) filter (where status in ('failed', 'timed_out', 'lost', 'unreachable')))::int as failed
-          from job_hosts
-         where host_id = %(host)s
+          from (select status from job_hosts where host_id = %(host)s
+                union all
+                select status from agent_commands where host_id = %(host)s) as asked
         """,
         host=host,
     )
@@ -168,10 +169,11 @@ async def count_queue(db: Database, host: int) -> dict[str, Any]:
 
 
 async def list_jobs(db: Database, host: int, limit: int) -> list[dict[str, Any]]:
-    """Return a host's newest jobs, newest first."""
+    """Return a host's newest jobs and what its agent was asked, newest first."""
     return await db.all(
         """
-        select r.uuid as id, j.uuid as job_id, j.playbook as job_name,
+        select * from (
+        (select r.uuid as id, j.uuid as job_id, j.playbook as job_name,
                case when r.status = 'succeeded' then 'completed'
                     when r.status in ('queued', 'scheduled', 'awaiting_approval') then 'delayed'
                     when r.status in ('dispatched', 'running', 'rebooting') then 'active'
@@ -184,6 +186,15 @@ async def list_jobs(db: Database, host: int, limit: int) -> list[dict[str, Any]]
           join jobs j on j.id = r.job_id
          where r.host_id = %(host)s
          order by r.id desc
+         limit %(limit)s)
+        union all
+        (select c.uuid, c.uuid, c.kind, c.status, 1, c.created_at, c.finished_at, nullif(c.error, ''), null
+           from agent_commands c
+          where c.host_id = %(host)s
+          order by c.id desc
+          limit %(limit)s)
+        ) as asked
+         order by created_at desc
          limit %(limit)s
         """,
         host=host,

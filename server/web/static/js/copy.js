@@ -1,4 +1,4 @@
-// Copies the text of another element; where the clipboard is closed to pages, selects it for the person's own copy.
+// Copies the text of another element; where the clipboard is closed to pages, a prompt holds it, selected.
 import { toast } from "./toast.js";
 
 async function write(text) {
@@ -29,7 +29,7 @@ export function startCopy() {
       done = document.execCommand("copy");
     }
     if (!done) {
-      toast("The text is selected: copy it with Ctrl C.", "neutral");
+      window.prompt("Copy it with Ctrl C", source.textContent);
       return;
     }
     const word = button.querySelector("span");
