@@ -115,7 +115,7 @@ VARIABLES: Final = (
     _set("Logging", "audit_retention_days", "Days that entries of the audit log are kept; 0 is for ever"),
     _set("Jobs", "job_event_retention_days", "Days that output and events of jobs are kept, in months; 0 is for ever"),
     _set("Jobs", "job_retention_days", "Days that jobs are kept, never fewer than their events; 0 is for ever"),
-    _boot("Jobs", "PATCH_RUN_STALL_TIMEOUT_MIN", "Silent minutes after which an existing agent's patch run is given up"),
+    _boot("Jobs", "PATCH_RUN_STALL_TIMEOUT_MIN", "Silent minutes that end an existing agent's patch run"),
     _set("Jobs", "patch_stale_days", "Days after which a host that was not patched counts as stale"),
     Known("JWT_SECRET", "Authentication", "Signs sign-ins; another one signs everybody out", sensitive=True),
     Known("JWT_EXPIRES_IN", "Authentication", "How long an access token is good before it has to be renewed", "1h"),
