@@ -172,7 +172,7 @@ async def test_from_the_packages_page_to_its_new_version(
         await page.get_by_role("button", name="Next").click()
         await page.get_by_role("button", name="Approve & Patch").click()
         await page.wait_for_url(re.compile(r"/patching/runs/[0-9a-f-]{36}$"))
-        await expect(page.locator("main")).to_contain_text("Completed", timeout=120_000)
+        await expect(page.locator("main .state").first).to_have_text("Completed", timeout=120_000)
         assert repo.installed_version() == "2.0"
         assert problems == []
 
