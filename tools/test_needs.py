@@ -20,6 +20,11 @@ NEEDS: Final = {
     "jq": "jq",
     "dash": "dash",
     "busybox": "busybox",
+    "rpmbuild": "rpm",
+    "createrepo_c": "createrepo-c",
+    "dnf": "dnf",
+    "zypper": "zypper",
+    "pacman": "pacman-package-manager",
 }
 
 

@@ -307,6 +307,20 @@ def test_a_host_without_a_package_manager_is_told_what_was_looked_for(tmp_path: 
     assert "looked for apt-get, dnf, yum, zypper, pacman, apk, pkg" in done.stdout, done.stderr
 
 
+def test_a_manager_without_a_driver_is_named_with_those_that_have_one(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/emerge").touch(mode=0o755)
+    script = "from package_managers import catalogue\n"
+    script += f"try:\n    catalogue.detect({str(tmp_path)!r})\n"
+    script += "except catalogue.UnsupportedManager as error:\n    print(error)\n"
+    environment = {"PATH": str(tmp_path / "bin"), "PYTHONPATH": str(DRIVERS.parent)}
+
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+
+    required = "apt, dnf, yum, zypper, pacman, apk, pkg required"
+    assert done.stdout == f'package manager "portage" not supported for patching ({required})\n', done.stderr
+
+
 @needs_apt
 def test_this_machine_is_recognised() -> None:
     assert detect().name == "apt"

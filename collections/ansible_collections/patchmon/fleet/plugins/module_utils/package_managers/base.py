@@ -12,6 +12,8 @@ Line = Callable[[str], None]
 """Takes one line of output, without its line end, as soon as it is printed."""
 
 SCOPES = ("all", "security", "packages")
+GOES_BACK = ("apt", "dnf", "yum", "zypper", "pacman")
+"""Managers that can install an earlier version again."""
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+:~-]*")
 VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._+:~^-]*")
 PATTERN = re.compile(r"[a-zA-Z0-9*?\[][a-zA-Z0-9._+:~*?!\[\]-]*")
@@ -200,7 +202,9 @@ class PackageManager:
     def missing(self, wanted: Sequence[Exact]) -> tuple[Exact, ...]:
         """Those of the wanted versions that can be had from nowhere; an error where there is no way back at all."""
         del wanted
-        raise PackageManagerError(f'Package manager "{self.name}" cannot go back to earlier versions (apt required).')
+        raise PackageManagerError(
+            f'Package manager "{self.name}" cannot go back to earlier versions ({", ".join(GOES_BACK)} required).'
+        )
 
     def simulate_exact(self, wanted: Sequence[Exact], line: Line = unheard) -> Plan:
         """What install_exact() would do now."""

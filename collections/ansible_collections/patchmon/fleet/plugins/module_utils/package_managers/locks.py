@@ -8,7 +8,7 @@ import os
 import struct
 import time
 from pathlib import Path
-from typing import NamedTuple, Optional, Sequence
+from typing import Callable, NamedTuple, Optional, Sequence
 
 from .base import Line, PackageManagerError
 
@@ -40,11 +40,20 @@ def holder(paths: Sequence[str]) -> Optional[Holder]:
     return None
 
 
-def wait_until_free(paths: Sequence[str], line: Line, started: float, timeout_seconds: float) -> None:
-    """Wait, saying so every few seconds; `started` is a time.monotonic() so that several waits share one limit."""
+def wait_until_free(
+    paths: Sequence[str],
+    line: Line,
+    started: float,
+    timeout_seconds: float,
+    who: Callable[[Sequence[str]], Optional[Holder]] = holder,
+) -> None:
+    """Wait, saying so every few seconds; `started` is a time.monotonic() so that several waits share one limit.
+
+    `who` names the process in the way, for managers that do not use locks of the kernel.
+    """
     said = 0.0
     while True:
-        busy = holder(paths)
+        busy = who(paths)
         if busy is None:
             return
         waited = time.monotonic() - started
