@@ -1,1 +1,1 @@
-"""Looks across rooms and writes nothing: the overview, the health of the server, where a search leads."""
+"""Looks across rooms and writes only what is its own: how people arrange the overview, and samples of the fleet."""
