@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from server.core.db import Database
+from server.core.db import Queries
 
 #: A name, what it says, and the value of a host; hosts without a value are left out.
 HOSTS: Final = (
@@ -106,7 +106,7 @@ FAMILIES: Final = (
 )
 
 
-async def fetch_metrics(db: Database, now: datetime, stale_before: datetime) -> dict[str, Any]:
+async def fetch_metrics(db: Queries, now: datetime, stale_before: datetime) -> dict[str, Any]:
     """Return every total by its name, and by theirs the lines of every host (``None``: no host has one)."""
     found = await db.one(_STATEMENT, now=now, stale=stale_before)
     assert found is not None
