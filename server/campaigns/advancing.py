@@ -52,6 +52,21 @@ _SAID: Final[Mapping[Status, type[CampaignEvent]]] = {
     Status.MISSED: CampaignMissed,
     Status.EXPIRED: CampaignExpired,
 }
+#: Under these names the audit log keeps what happens to campaigns.
+_ACTIONS: Final[Mapping[rules.Happening, str]] = {
+    P.SUBMIT: "campaigns.submitted",
+    P.LAUNCH: "campaigns.launched",
+    P.APPROVE: "campaigns.approved",
+    P.START: "campaigns.started",
+    P.FINISH: "campaigns.completed",
+    P.STOP: "campaigns.stopped",
+    P.PAUSE: "campaigns.paused",
+    P.RESUME: "campaigns.resumed",
+    P.ABANDON: "campaigns.abandoned",
+    P.RELAUNCH: "campaigns.relaunched",
+    P.MISS: "campaigns.missed",
+    P.EXPIRE: "campaigns.expired",
+}
 
 
 async def advance_all(call: Call) -> int:
@@ -147,8 +162,8 @@ async def _record(tx: Tx, call: Call, before: Campaign, after: Campaign, happeni
     detail = {"from": before.status, "to": after.status, "reason": after.reason, "wave": after.wave}
     subject = Subject("campaign", after.id, after.name)
     # What the clock alone brings about every few minutes is told on the campaign's page, not in the audit log.
-    if happening not in {P.SOAK, P.CHECK, P.NEXT_WAVE}:
-        await audit.record(tx, call, f"campaigns.{happening}", subject, detail)
+    if (action := _ACTIONS.get(happening)) is not None:
+        await audit.record(tx, call, action, subject, detail)
     log.info("campaigns: moved", campaign=after.id, **detail)
     kind = CampaignStarted if happening is P.START else _SAID.get(after.status)
     if kind is not None:

@@ -39,7 +39,7 @@ class Campaigns(Patching):
         """Ask until something is true of the campaign."""
         async with asyncio.timeout(seconds):
             while not condition(found := await self.shown(campaign)):
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(0.1)
         return found
 
     async def host_comes(self, campaign: Any, name: str, state: str, seconds: float = 10) -> Any:
