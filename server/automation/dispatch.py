@@ -65,7 +65,7 @@ class Dispatcher:
         self._stopping: set[HostId] = set()
         self._unanswered: set[HostId] = set()
         self._wake = asyncio.Event()
-        self._natives = Natives(world, keeper, lines, translators, self._hurry)
+        self._natives = Natives(world, keeper, lines, translators, self._hurry_silent)
         keeper.start("job-dispatch", self._work())
         keeper.start("job-bells", self._hear())
 
@@ -227,6 +227,9 @@ class Dispatcher:
     def _hurry(self, host_ids: Iterable[HostId]) -> None:
         self._eager.update(host_ids)
         self._wake.set()
+
+    def _hurry_silent(self, host_ids: Iterable[HostId]) -> None:
+        self._hurry([host_id for host_id in host_ids if host_id not in self._desks])
 
     async def _hear(self) -> None:
         async with self._world.bus.following(JobsQueued.name, JobStopAsked.name) as bell:

@@ -83,7 +83,8 @@ class Natives:
             await self._arrivals.wait()
             while self._fresh:
                 link = self._fresh.popleft()
-                await asyncio.sleep(max(0.0, link.opened_at + rules.HELLO_SECONDS - time.monotonic()) + 0.01)
+                if (wait := link.opened_at + rules.HELLO_SECONDS - time.monotonic()) > 0:
+                    await asyncio.sleep(wait + 0.01)
                 if self._lines.link(link.host_id) is link:
                     self._hurry([link.host_id])
             self._arrivals.clear()

@@ -25,9 +25,14 @@ async def list_native_runs(db: Queries, job_hosts: Sequence[str]) -> list[Native
 
 
 async def list_run_ids(db: Queries, job_hosts: Sequence[str]) -> dict[str, str]:
-    """Return the runs of job hosts by their UUIDs."""
+    """Return the runs of those of these job hosts that existing agents carry, by the job hosts' UUIDs."""
     rows = await db.all(
-        """select job_host, id from patch_runs where job_host = any(%(job_hosts)s::uuid[])""",
+        """
+        select r.job_host, r.id
+          from patch_runs r
+          join patch_native n on n.job_host = r.job_host
+         where r.job_host = any(%(job_hosts)s::uuid[])
+        """,
         job_hosts=list(job_hosts),
     )
     return {row["job_host"]: row["id"] for row in rows}

@@ -110,6 +110,7 @@ def test_every_wish_beyond_the_command_is_refused(wish: str) -> None:
     assert "cannot" in rules.refusal(replace(RUN, **{wish: True}))  # type: ignore[arg-type]
 
 
+@pytest.mark.proves("PATCH-81")
 def test_commands_stay_below_what_agents_read() -> None:
     assert rules.command(RUN) == {
         "type": "run_patch", "patch_run_id": "id", "patch_type": "patch_package", "package_name": "curl",
