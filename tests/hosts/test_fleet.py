@@ -281,12 +281,16 @@ async def test_who_may_do_what_with_the_list(client: Browser, call: Call) -> Non
 
 
 async def test_a_part_of_the_list_for_programs(as_admin: Browser, call: Call) -> None:
-    for name in NAMES:
-        await added(call, name)
+    web = await group(as_admin, "web")
+    made = [await added(call, name, group_ids=(web["id"],)) for name in NAMES]
+    await as_admin.put(f"/api/v1/hosts/{made[0].uuid}/tags", json={"tags": {"role": "web", "canary": ""}})
     answer = await as_admin.get("/api/v1/dashboard/hosts?limit=2&offset=1&sort=name")
     body = await answer.json()
     assert [row["friendly_name"] for row in body["items"]] == ["web-01", "web-02"]
     assert (body["total"], body["limit"], body["offset"]) == (3, 2, 1)
+    # A part and the whole say the same of a host.
+    whole = {row["id"]: row for row in await rows(as_admin)}
+    assert all(whole[row["id"]] == row for row in body["items"]), (whole, body["items"])
     chosen = (await ids(call))["db-01"]
     assert [row["friendly_name"] for row in await rows(as_admin, f"selected={chosen}")] == ["db-01"]
     options = await (await as_admin.get("/api/v1/dashboard/host-filter-options")).json()
