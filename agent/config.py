@@ -64,7 +64,7 @@ class Config:
     package_cache_refresh_max_age: int = 60
     automation: str = "builtin"
     max_changing_jobs: int = 1
-    reboot_command: Tuple[str, ...] = ()
+    reboot_command: str = ""
     integrations: Integrations = Integrations()
 
     @property
@@ -245,11 +245,9 @@ def _content(file: Path) -> Content:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"failed to parse {file}: {_short(error)}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
+    if content is not None and not isinstance(content, dict):
         raise ConfigError(f"failed to parse {file}: expected keys and values")
-    return content
+    return content or {}
 
 
 def _config(file: Path, content: Content) -> Config:
@@ -270,7 +268,7 @@ def _config(file: Path, content: Content) -> Config:
         # YAML reads a bare ``off`` as false; a person who wrote it meant off.
         automation=read.choice("automation", AUTOMATION, "builtin"),
         max_changing_jobs=max(1, read.number("max_changing_jobs", 1)),
-        reboot_command=read.words("reboot_command"),
+        reboot_command=read.text("reboot_command", ""),
         integrations=_integrations(file, content.get("integrations")),
     )
 
@@ -387,13 +385,6 @@ class _Reader:
         if not isinstance(value, bool):
             raise ConfigError(f"{self._file}: {key} must be true or false")
         return value
-
-    def words(self, key: str) -> Tuple[str, ...]:
-        value = self._content.get(key)
-        words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
-        if (value is not None and not isinstance(value, (str, list))) or not all(isinstance(w, str) for w in words):
-            raise ConfigError(f"{self._file}: {key} must be a command and its arguments")
-        return tuple(words)
 
     def choice(self, key: str, choices: Tuple[str, ...], default: str) -> str:
         value = self._content.get(key)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import Tuple
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 _SECONDS = 60
@@ -15,8 +16,8 @@ class CannotRestart(RuntimeError):
     """The host is not restarted; the text says why."""
 
 
-def restart(configured: Sequence[str], *, installed: bool) -> None:
-    """Ask the system for a restart, with the command of the local file or the system's own.
+def restart(configured: str, *, installed: bool) -> None:
+    """Ask the system for a restart, with the command line of the local file or the system's own; no shell reads it.
 
     ``installed``: this is the host's service. An agent that somebody runs for himself restarts nothing unless its file
     names a command.
@@ -24,7 +25,10 @@ def restart(configured: Sequence[str], *, installed: bool) -> None:
     Raises:
         CannotRestart: nothing was asked for.
     """
-    command = tuple(configured)
+    try:
+        command = tuple(shlex.split(configured))
+    except ValueError as error:
+        raise CannotRestart(f"reboot_command: {error}") from error
     if not command:
         if not installed or os.geteuid() != 0:
             raise CannotRestart("the agent is not the host's service, and its file names no reboot_command")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -69,9 +70,9 @@ class Machine:
 
     def __init__(self, agent: Agent, server: AgentServer, notes: Path) -> None:
         self.agent, self.server, self.notes, self.links = agent, server, notes, 0
-        self.command = [sys.executable, "-c", f"open({str(notes)!r}, 'a').write('restart\\n')"]
+        self.command = shlex.join([sys.executable, "-c", f"open({str(notes)!r}, 'a').write('restart\\n')"])
 
-    async def boot(self, command: list[str] | None = None) -> ServerLink:
+    async def boot(self, command: str = "") -> ServerLink:
         self.agent.configure(self.server.url, automation="any", reboot_command=command or self.command)
         await self.agent.serve()
         self.links += 1
@@ -223,7 +224,7 @@ async def test_a_host_that_comes_back_too_late_or_never_went_says_so(
 
 
 async def test_a_host_that_cannot_be_restarted_says_why(machine: Machine, server: AgentServer) -> None:
-    link = await machine.boot(["/bin/false"])
+    link = await machine.boot("/bin/false")
     job = offer(server, RESTART % 600)
     await link.offer(job)
     end = await server.until(lambda: server.store.ended.get(job.job))

@@ -68,7 +68,8 @@ STANDINGS = st.lists(
     unique_by=lambda row: row.uuid,
 )  # fmt: skip
 ANNOUNCED = st.lists(
-    st.builds(JobPosition, UUIDS, st.sampled_from(["receiving", "running", "ended"])), unique_by=lambda p: p.job
+    st.builds(JobPosition, UUIDS, st.sampled_from(["receiving", "running", "rebooting", "ended"])),
+    unique_by=lambda p: p.job,
 )
 
 
@@ -87,6 +88,10 @@ def test_a_hello_never_forgets_what_runs_and_never_starts_it_twice(
             assert row.status == Status.DISPATCHED, "and only what never started"
         if row in verdicts.offer:
             assert said[row.uuid] == "receiving"
+        if row in verdicts.rebooting:
+            assert said[row.uuid] == "rebooting"
+        if row.status == Status.REBOOTING and row.uuid not in said:
+            assert row in verdicts.lost, "a host that is back without its job has lost it"
         if row.status in {Status.SUCCEEDED, Status.QUEUED}:
             assert row.uuid not in goes_on
     assert goes_on <= set(said)
@@ -98,7 +103,7 @@ NOTES = st.lists(
             Batch, st.just(JobHostId(97)), st.sampled_from(["runner", "live"]), st.integers(1, 12),
             st.integers(1, 5).map(lambda n: ({},) * n),
         ),
-        st.builds(Sighting, st.just(JobHostId(97)), st.sampled_from(["receiving", "running", "ended"])),
+        st.builds(Sighting, st.just(JobHostId(97)), st.sampled_from(["receiving", "running", "rebooting", "ended"])),
         st.builds(
             Ending, st.just(JobHostId(97)),
             st.builds(JobEnded, st.just("a"), st.sampled_from(["succeeded", "failed", "cancelled", "nonsense"]),
