@@ -115,6 +115,9 @@ async def test_the_pages_look_right_empty_and_full(page: Page, past: Past) -> No
     await page.goto("/patching")
     await picture(page, "patching")
     await page.goto("/patching?tab=runs")
+    over = "node => node.offsetWidth - node.closest('.table-frame').clientWidth"
+    cut = await page.locator(".runs-table").evaluate(over)
+    assert cut <= 0, f"{cut} px of the table are cut off"
     await picture(page, "patching-runs")
     for state in ("validated", "completed", "failed"):
         await page.goto(f"/patching/runs/{made[state]}")
@@ -140,7 +143,7 @@ async def test_the_pages_look_right_empty_and_full(page: Page, past: Past) -> No
     assert problems == []
 
 
-@pytest.mark.proves("PATCH-136", "PATCH-138", "PATCH-141")
+@pytest.mark.proves("PATCH-136", "PATCH-138", "PATCH-141", "A-28")
 async def test_two_selections_never_hold_the_same_run(page: Page, past: Past) -> None:
     problems = watched(page)
     for number in range(30):

@@ -204,13 +204,20 @@ def view(told: history.Told, *, manages: bool) -> RunView:
         extra=sum(not one["requested"] for one in changes) if row["extra_deps"] else 0,
         compared=told.compared,
         differences=told.differences,
-        can_approve=manages and status in rules.APPROVABLE,
-        can_retry=manages and status == Status.PENDING_VALIDATION and row["dry_run"],
-        can_stop=manages and status in rules.STOPPABLE,
-        can_delete=manages and status in rules.DELETABLE,
-        can_copy=status not in _WAITS,
-        again_url=words.again_url(row) if manages and status in rules.FINISHED else "",
+        **_may(row, status, manages=manages),
     )
+
+
+def _may(row: Mapping[str, Any], status: Status, *, manages: bool) -> dict[str, Any]:
+    """Return what can be done with a run in this state, by who manages runs or not."""
+    return {
+        "can_approve": manages and status in rules.APPROVABLE,
+        "can_retry": manages and status == Status.PENDING_VALIDATION and row["dry_run"],
+        "can_stop": manages and status in rules.STOPPABLE,
+        "can_delete": manages and status in rules.DELETABLE,
+        "can_copy": status not in _WAITS,
+        "again_url": words.again_url(row) if manages and status in rules.FINISHED else "",
+    }
 
 
 def _report(row: Mapping[str, Any], status: Status) -> str:

@@ -14,6 +14,7 @@ from tests.factories.patching import Patching, change, finish
 from tests.factories.people import role_with, sign_in_as
 from tests.factories.reader import Reader
 from tests.factories.runs import Past
+from tools.route_table import PAGE, written
 
 LISTED = "/patching?tab=runs"
 PACKAGES: list[dict[str, Any]] = [change("curl"), change("libcurl4", requested=False)]
@@ -34,7 +35,7 @@ async def line(reader: Reader, run: str) -> str:
 # ---------------------------------------------------------------- the overview
 
 
-@pytest.mark.proves("PATCH-130", "PATCH-131")
+@pytest.mark.proves("PATCH-130", "PATCH-131", "A-32")
 async def test_the_tiles_count_and_lead_to_the_runs_they_count(reader: Reader, past: Past) -> None:
     host = await past.host("web-01")
     for status in ("queued", "completed", "completed", "failed", "timed_out", "scheduled"):
@@ -130,7 +131,7 @@ async def test_the_history_is_narrowed_by_its_address(reader: Reader, past: Past
         assert (answer.status, answer.headers["Location"]) == (303, LISTED + "&status=failed")
 
 
-@pytest.mark.proves("PATCH-133", "PATCH-134", "PATCH-140")
+@pytest.mark.proves("PATCH-133", "PATCH-134", "PATCH-140", "A-16", "A-24")
 async def test_each_state_has_its_row(reader: Reader, past: Past) -> None:
     named = await past.host("web-01")
     by_hostname = await past.host("", hostname="db.example.com")
@@ -148,8 +149,8 @@ async def test_each_state_has_its_row(reader: Reader, past: Past) -> None:
     text = await line(reader, waits)
     assert "db.example.com" in text
     assert re.findall(r">(Retry|Skip &amp; Patch|Approve|View)</", text) == ["Retry", "Skip &amp; Patch", "View"]
-    assert re.search(r'class="is-empty"\s+data-label="Initiated by"', text)
-    assert re.search(r'class="is-empty"\s+data-label="Completed"', text)
+    assert re.search(r'class="gives-way is-empty"\s+data-label="Initiated by"', text)
+    assert re.search(r'class="gives-way is-empty"\s+data-label="Completed"', text)
     late = await past.run(nameless, "scheduled")
     text = await line(reader, late)
     assert f">{nameless}</a>" in text
@@ -188,7 +189,7 @@ async def test_pages_have_the_sizes_that_are_offered(reader: Reader, past: Past)
     assert re.findall(r'aria-label="(\d+) rows on a page"', text) == ["25", "50", "100", "200"]
 
 
-@pytest.mark.proves("PATCH-141", "PATCH-142")
+@pytest.mark.proves("PATCH-141", "PATCH-142", "A-29")
 async def test_ticked_runs_are_deleted_or_taken_to_the_wizard(reader: Reader, past: Past, call: Call) -> None:
     host = await past.host("web-01")
     first, second, third = [await past.run(host, status) for status in ("scheduled", "pending_approval", "completed")]
@@ -340,6 +341,7 @@ async def test_what_is_refused_is_said_on_the_page(reader: Reader, past: Past) -
     await reader.page(f"/patching/runs/{queued}", 404)
 
 
+@pytest.mark.proves("A-30")
 async def test_a_run_is_followed_stopped_and_retried_without_scripts(
     reader: Reader, api: Patching, fleet: Fleet
 ) -> None:
@@ -349,6 +351,7 @@ async def test_a_run_is_followed_stopped_and_retried_without_scripts(
     assert '<meta http-equiv="refresh"' in await reader.page(url)
     assert await reader.send(url, f"{url}/retry") == url
     assert "The validation of web-01 is queued again." in await reader.words(url)
+    assert await rows(reader) == [made["patch_run_id"]]
     await agent.connect()
     held = await agent.job()
     await agent.tell(held, {"event": "live", "stdout": "Inst curl\n"}, source="live")
@@ -515,3 +518,30 @@ async def test_ten_thousand_runs_are_listed_quickly(reader: Reader, past: Past, 
             took.append(time.perf_counter() - began)
         # The quickest of four: others may be busy with this machine.
         assert min(took) < 0.15, (url, took)
+
+
+@pytest.mark.proves("PATCH-96", "A-26")
+async def test_what_is_over_stays_and_what_was_approved_may_go(reader: Reader, past: Past, api: Patching) -> None:
+    host = await past.host("web-01")
+    dry = await past.run(host, "approved", dry=True, packages=PACKAGES, plan={})
+    real = await past.run(host, "completed", validation=dry, packages=PACKAGES, plan={})
+    assert await reader.send(LISTED, f"/patching/runs/{dry}/delete") == LISTED
+    assert (await api.run(real))["validation_run_id"] is None
+    assert "dry run" not in await reader.words(f"/patching/runs/{real}")
+    for status in ("completed", "failed", "cancelled", "dry_run_completed", "timed_out", "agent_disconnected"):
+        run = await past.run(host, status)
+        await api.delete(run, status=400)
+        assert run in await rows(reader)
+    removing = [row for row in written(PAGE.read_text(encoding="utf-8")) if row.method == "DELETE"]
+    assert [row.path for row in removing if "/patching/runs" in row.path] == ["/api/v1/patching/runs/{run}"]
+
+
+@pytest.mark.proves("A-3", "PATCH-08")
+async def test_managing_hosts_is_not_enough_to_patch_them(client: Browser, past: Past, call: Call) -> None:
+    await role_with(call, "keeper", "can_view_hosts", "can_manage_hosts")
+    await sign_in_as(client, call, "keeper")
+    host = await past.host("web-01")
+    text = await Reader(client).page(f"/hosts/{host}/patching")
+    assert "/patching/new" not in text.partition("<main")[2]
+    async with client.get("/patching/start", params={"target": "web-01"}, allow_redirects=False) as answer:
+        assert answer.status == 403
