@@ -47,6 +47,7 @@ ASKED = (
 )
 #: Pages that come only after something was sent or went wrong; the tests of their rooms see them.
 ELSEWHERE = {
+    "campaigns/campaign.html",
     "error.html",
     "hosts/between.html",
     "hosts/bulk.html",
