@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -214,3 +215,41 @@ def machine(tmp_path: Path) -> Iterator[AptRepository]:
         repository.add_version("1.0")
         repository.install("1.0")
         yield repository
+
+
+ABILITIES = {
+    "list": "list_of|installed_packages_carry",
+    "updates": "updates_are_found|is_a_security_update_by",
+    "security": "security_is_what|missing_fix|security_is_refused",
+    "simulate": "simulate_tells|dry_run_and_real",
+    "upgrade all": "simulate_tells|dry_run_and_real",
+    "upgrade named": "upgrade_named|every_scope|packages\\b",
+    "held": "held",
+    "repositories": "repositories",
+    "reboot": "reboot",
+    "back": "way_back",
+}
+"""Words of test names that prove an ability of a manager."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print which manager passed what; a refusal that is proved counts as told."""
+    reports = [report for kind in ("passed", "failed", "skipped") for report in terminalreporter.stats.get(kind, [])]
+    found: dict[str, list[pytest.TestReport]] = {}
+    for report in reports:
+        match = re.search(r"test_(\w+)_driver\.py::(.+)", getattr(report, "nodeid", ""))
+        if match and (report.when == "call" or report.skipped):
+            found.setdefault(match.group(1), []).append(report)
+    if not found:
+        return
+    terminalreporter.section("package managers")
+    terminalreporter.line(f"{'':8}" + " ".join(f"{ability:>13}" for ability in ABILITIES))
+    for manager, tests in sorted(found.items()):
+        cells = " ".join(f"{_outcome(tests, pattern):>13}" for pattern in ABILITIES.values())
+        terminalreporter.line(f"{manager:8}{cells}")
+
+
+def _outcome(tests: list[pytest.TestReport], pattern: str) -> str:
+    proofs = [test for test in tests if re.search(pattern, test.nodeid.rpartition("::")[2])]
+    outcomes = {"refused" if "_is_refused_" in test.nodeid and test.passed else test.outcome for test in proofs}
+    return next((name for name in ("failed", "skipped", "passed", "refused") if name in outcomes), "-")

@@ -26,7 +26,7 @@ attributes:
   platform:
     description: Systems that the module works on.
     support: partial
-    details: Debian, Ubuntu and their relatives for now.
+    details: Systems with apt, dnf, yum, zypper, pacman, apk or pkg.
     platforms: posix
 options:
   return_packages:

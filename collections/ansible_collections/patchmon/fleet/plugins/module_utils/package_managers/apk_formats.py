@@ -15,7 +15,7 @@ _INSTALLED = re.compile(
 )
 _OUTDATED = re.compile(r"^(\S+)\s+<\s+(\S+)(?:\s+@(\S+))?\s*$", re.MULTILINE)
 _STEP = re.compile(
-    r"^\(\s*\d+/\d+\) (?P<verb>Installing|Upgrading|Downgrading|Replacing|Purging|Reinstalling) (?P<name>\S+)"
+    r"^\(\s*\d+/\d+\) (?P<verb>Installing|Upgrading|Downgrading|Replacing|Purging|Reinstalling) (?P<name>[^\s@]+)"
     r"(?:@\S+)? \((?P<before>\S+?)(?: -> (?P<after>\S+))?\)",
     re.MULTILINE,
 )

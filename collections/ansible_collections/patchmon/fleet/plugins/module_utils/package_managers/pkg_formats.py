@@ -15,11 +15,9 @@ REMOTE_QUERY = "%n\t%v\t%R"
 _STEP = re.compile(
     r"^\s+(?P<name>[^\s:]+): (?P<first>\S+)(?: -> (?P<second>\S+))?(?: \[(?P<repository>[^\]]+)\])?(?: \(.*\))?\s*$"
 )
-_SECTION = re.compile(
-    r"packages? to be (REMOVED|INSTALLED|UPGRADED|DOWNGRADED|REINSTALLED|FETCHED)|^(Installed|New) packages to be"
-)
+_SECTION = re.compile(r"packages? to be (REMOVED|INSTALLED|UPGRADED|DOWNGRADED|REINSTALLED|FETCHED)")
 _VULNERABLE = re.compile(r"^(\S+)-([^-\s]+) is vulnerable", re.MULTILINE)
-_BLOCK = re.compile(r"([\w.@+-]+|\"[^\"]+\")\s*:?\s*\{(.*?)\}", re.DOTALL)
+_BLOCK = re.compile(r"([\w.@+-]+|\"[^\"]+\")\s*:?\s*\{((?:\$\{[^}]*\}|[^}])*)\}")
 _SETTING = re.compile(r"(\w+)\s*[:=]\s*(\"[^\"]*\"|[^\s,}]+)")
 _FALSE = ("no", "false", "off", "0")
 _TO = re.compile(r"updating to (\S+?):", re.IGNORECASE)
@@ -69,7 +67,7 @@ def read_steps(text: str) -> list[Planned]:
     for line in text.splitlines():
         heading = _SECTION.search(line)
         if heading:
-            section = heading.group(1) or section
+            section = heading.group(1)
         match = _STEP.match(line)
         if match and section in ("REMOVED", "INSTALLED", "UPGRADED", "DOWNGRADED"):
             after = "" if section == "REMOVED" else match["second"] or match["first"]

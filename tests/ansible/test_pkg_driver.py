@@ -1,0 +1,141 @@
+"""The driver of FreeBSD against a stand-in that answers in pkg's documented formats; real FreeBSD is unproven."""
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import Limits, Plan
+from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.pkg import Pkg
+from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.pkg_formats import (
+    read_base_update,
+    read_repositories,
+    read_steps,
+)
+from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.pkg_version import newer
+
+from tests.ansible.conftest import Lines, names
+
+SCRIPT = r"""#!/bin/sh
+# Answers as pkg 1.21 documents it; the version of curl that is installed is in $STATE.
+curl=$(cat "$STATE")
+case "$*" in
+*" query "*)
+    printf 'curl\t%s\tFreeBSD\tTransfers files\tftp/curl\tFreeBSD:14:amd64\t0\n' "$curl"
+    printf 'bash\t5.2.26\tFreeBSD\tThe shell\tshells/bash\tFreeBSD:14:amd64\t0\n'
+    printf 'own-tool\t1.0\tunknown-repository\tOurs\tlocal/own-tool\tFreeBSD:14:amd64\t0\n' ;;
+*" rquery "*)
+    printf 'curl\t8.9.0_1\tFreeBSD\nbash\t5.2.32,1\tFreeBSD\nzsh\t5.9\tFreeBSD\n' ;;
+*" audit"*)
+    test "$curl" = 8.9.0_1 || printf 'curl-%s is vulnerable:\n  curl -- a hole\n  CVE: CVE-2026-0001\n' "$curl"
+    exit 1 ;;
+*" upgrade -n -U curl"*)
+    printf 'The following 1 package(s) will be affected (of 0 checked):\n\nInstalled packages to be UPGRADED:\n'
+    printf '\tcurl: %s -> 8.9.0_1 [FreeBSD]\n\nNumber of packages to be upgraded: 1\n' "$curl"
+    exit 1 ;;
+*" upgrade -y -U curl"*)
+    echo 8.9.0_1 > "$STATE"
+    echo "[1/1] Upgrading curl from $curl to 8.9.0_1..." ;;
+*"config ABI"*) echo "FreeBSD:14:amd64" ;;
+*) echo "pkg: not written down: $*" >&2; exit 99 ;;
+esac
+"""
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pkg:
+    """A root with the stand-in."""
+    root = tmp_path / "root"
+    (root / "var/db/pkg").mkdir(parents=True)
+    (root / "var/db/pkg/local.sqlite").touch()
+    (root / "etc/pkg").mkdir(parents=True)
+    (root / "etc/pkg/FreeBSD.conf").write_text(
+        'FreeBSD: {\n  url: "pkg+https://pkg.FreeBSD.org/${ABI}/quarterly",\n  enabled: yes\n}\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "state").write_text("8.7.1", encoding="ascii")
+    program = tmp_path / "bin/pkg"
+    program.parent.mkdir()
+    program.write_text(SCRIPT, encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("STATE", str(tmp_path / "state"))
+    return Pkg(str(root))
+
+
+def test_list_of_what_is_installed(driver: Pkg) -> None:
+    assert driver.available()
+    curl, _bash, own = driver.installed()
+
+    assert curl == ("curl", "8.7.1", "Transfers files", "ftp", "FreeBSD:14:amd64", "FreeBSD")
+    assert own.repository == "local"
+
+
+def test_updates_are_found_with_their_source(driver: Pkg) -> None:
+    assert driver.updates() == [
+        ("bash", "5.2.26", "5.2.32,1", False, "FreeBSD"),
+        ("curl", "8.7.1", "8.9.0_1", True, "FreeBSD"),
+    ]
+
+
+def test_security_is_what_is_vulnerable(driver: Pkg) -> None:
+    planned = driver.simulate("security", ())
+    done = driver.upgrade("security", (), Lines(), 10)
+
+    assert names(planned) == [("curl", "8.7.1", "8.9.0_1")]
+    assert done == planned
+    assert driver.simulate("security", ()) == Plan((), ())
+
+
+def test_held_by_a_pattern_stays_and_is_told(driver: Pkg) -> None:
+    planned = driver.simulate("all", (), limits=Limits(hold=("bash",)))
+
+    assert names(planned) == [("curl", "8.7.1", "8.9.0_1")]
+    assert planned.kept_back == ("bash",)
+
+
+def test_repositories_are_those_of_the_host(driver: Pkg, tmp_path: Path) -> None:
+    (found,) = driver.repositories()
+    assert found[:2] == ("FreeBSD", "https://pkg.FreeBSD.org/FreeBSD:14:amd64/quarterly")
+    assert (found.repo_type, found.enabled, found.secure) == ("freebsd", True, True)
+
+    repos = tmp_path / "root/usr/local/etc/pkg/repos"
+    repos.mkdir(parents=True)
+    (repos / "off.conf").write_text("FreeBSD: { enabled: no }\n# Ours: { url: 'http://x' }\n", encoding="utf-8")
+    assert [one.enabled for one in read_repositories(str(tmp_path / "root"), "FreeBSD:14:amd64")] == [False]
+
+
+def test_plans_with_every_section() -> None:
+    text = """
+The following 4 package(s) will be affected (of 0 checked):
+
+Installed packages to be REMOVED:
+\told: 0.9
+
+New packages to be INSTALLED:
+\tnew-part: 1.0 [FreeBSD]
+
+Installed packages to be UPGRADED:
+\tcurl: 8.7.1 -> 8.9.0_1 [FreeBSD]
+
+Installed packages to be REINSTALLED:
+\tsame-1.0 [FreeBSD] (ABI changed)
+
+Number of packages to be removed: 1
+"""
+
+    assert read_steps(text) == [("old", "", ""), ("new-part", "1.0", "FreeBSD"), ("curl", "8.9.0_1", "FreeBSD")]
+
+
+def test_what_waits_for_the_base_system() -> None:
+    text = "The following files will be updated as part of updating to\n14.1-RELEASE-p5:\n/bin/freebsd-version\n"
+
+    assert read_base_update(text.replace("to\n", "to ")) == "14.1-RELEASE-p5"
+    assert read_base_update("No updates needed to update system to 14.1-RELEASE-p5.") == ""
+
+
+@pytest.mark.parametrize(
+    ("older", "newer_one"),
+    [("1.0", "1.0_1"), ("1.9", "1.10"), ("2.0", "1.0,1"), ("1.0.rc1", "1.0"), ("14.1-RELEASE-p3", "14.1-RELEASE-p5")],
+)
+def test_versions_are_ordered_as_pkg_does(older: str, newer_one: str) -> None:
+    assert newer(newer_one, older)
+    assert not newer(older, newer_one)
