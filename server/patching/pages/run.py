@@ -171,8 +171,7 @@ def view(told: history.Told, *, manages: bool) -> RunView:
     status = Status(row["status"])
     word, state = words.status_word(status)
     run = str(row["id"])
-    report = _report(row, status)
-    changes = words.changes(row["packages_affected"])
+    report, changes = _report(row, status), words.changes(row["packages_affected"])
     return RunView(
         id=run,
         url=f"/patching/runs/{run}",
