@@ -57,7 +57,7 @@ async def reported_behind(server: TestServer, client: Client, call: Call, fleet:
     for name in ("web-01", "web-02", "db-01"):
         agent = await fleet.online(name)
         old = name != "db-01"
-        packages = [package("curl", "7.88.1-10", "7.88.1-12" if old else None), package("openssl", "3.0.14", "3.0.15")]
+        packages = [package("curl", "7.88.1-10", "7.88.1-12" if old else ""), package("openssl", "3.0.14", "3.0.15")]
         async with ClientSession() as session:
             url = f"{url_of(server)}/api/v1/hosts/update"
             async with session.post(url, json=full_report(packages), headers=agent.headers) as answer:
