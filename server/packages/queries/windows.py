@@ -50,7 +50,7 @@ async def update_installed(tx: Tx, host_id: int, guid: str, now: datetime) -> No
 
 
 async def update_failed(tx: Tx, host_id: int, guid: str, error: str) -> None:
-    """Note that an update could not be installed."""
+    """Note that what was tried is not installed."""
     await tx.execute(
         """
         update host_packages set wua_last_result = 'failed', wua_last_error = %(error)s
