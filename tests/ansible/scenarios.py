@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from ansible_collections.patchmon.fleet.plugins.module_utils._update import PackageUpdate, Request
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import (
     Exact,
     Limits,
@@ -92,6 +93,36 @@ class Scenarios:
         assert (box.shelf.installed_version(), box.shelf.installed_version(PART)) == ("2.0", "1.0")
         assert said[0].startswith("$ ")
         assert any(PACKAGE in line for line in done_lines[1:]), done_lines
+
+    def test_the_course_of_the_module_dry_and_real(self, box: Box) -> None:
+        refreshed(box)
+        box.add("2.0")
+
+        def run(*, check: bool) -> dict[str, object]:
+            request = Request(
+                check=check,
+                scope="all",
+                packages=(),
+                refresh=True,
+                cache_max_age_minutes=0,
+                lock_timeout_seconds=10,
+                manager=box.driver().name,
+                root=str(box.shelf.root),
+            )
+            return PackageUpdate(request, Lines()).run()
+
+        dry = run(check=True)
+        before = box.shelf.installed_version()
+        real = run(check=False)
+
+        assert (before, box.shelf.installed_version()) == ("1.0", "2.0")
+        assert real["changes"]
+        assert real["refreshed"]
+        if dry["refreshed"]:
+            assert dry["changes"] == real["changes"]
+        else:
+            assert dry["notes"], "a dry run with old lists says so"
+        assert run(check=False)["changes"] == []
 
     def test_upgrade_named_leaves_the_rest(self, box: Box) -> None:
         box.add("2.0")
