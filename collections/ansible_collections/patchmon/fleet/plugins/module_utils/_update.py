@@ -135,7 +135,7 @@ class PackageUpdate(Course):
         if self._request.scope == "packages" and self.plan.kept_back:
             self.note(
                 f"On hold and left as it is: {', '.join(self.plan.kept_back)}; release it "
-                "('apt-mark unhold' on the host, or the hold patterns of this run) to have it updated"
+                f"({manager.release} on the host, or the hold patterns of this run) to have it updated"
             )
 
     def _conclude(self) -> None:

@@ -35,6 +35,7 @@ class Apk(Stepwise):
     """Drives apk, which waits for its lock itself; its sources carry no security notices."""
 
     name = "apk"
+    release = "/etc/apk/world"
     notices = False
 
     def __init__(self, root: str = "/") -> None:

@@ -68,6 +68,7 @@ class Apt(PackageManager):
     """Drives apt-get, apt-cache, dpkg and dpkg-query; a handful of calls however many packages there are."""
 
     name = "apt"
+    release = "'apt-mark unhold'"
 
     def __init__(self, root: str = "/", scratch: str = "") -> None:
         """Work on the system below `root`; `scratch` is for scratch() alone."""

@@ -137,6 +137,8 @@ class PackageManager:
     """One subclass per manager; every method may raise PackageManagerError. Looking never changes the host."""
 
     name = ""
+    release = "its own settings"
+    """What lets a package go that the host itself holds."""
 
     def __init__(self, root: str = "/") -> None:
         """Work on the system below `root`; anything but `/` is for tests and images."""

@@ -31,6 +31,7 @@ class Dnf(Stepwise):
     """Drives dnf and rpm; a handful of calls however many packages there are."""
 
     name = "dnf"
+    release = "'dnf versionlock delete'"
 
     def __init__(self, root: str = "/", scratch: str = "") -> None:
         """Work on the system below `root`; `scratch` is for scratch() alone."""

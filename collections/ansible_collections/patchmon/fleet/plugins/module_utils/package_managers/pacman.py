@@ -44,6 +44,7 @@ class Pacman(Stepwise):
     """
 
     name = "pacman"
+    release = "IgnorePkg in /etc/pacman.conf"
     notices = False
 
     def __init__(self, root: str = "/", scratch: str = "") -> None:

@@ -36,6 +36,7 @@ class Pkg(Stepwise):
     """Drives pkg, which waits for its lock itself; the base system appears as one package of its own."""
 
     name = "pkg"
+    release = "'pkg unlock'"
 
     def __init__(self, root: str = "/") -> None:
         """Work on the system below `root`."""

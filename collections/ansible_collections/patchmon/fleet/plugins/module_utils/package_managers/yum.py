@@ -20,6 +20,7 @@ class Yum(Dnf):
     """Yum 3; where `yum` is only another name of dnf, dnf's own driver works."""
 
     name = "yum"
+    release = "'yum versionlock delete'"
 
     def __init__(self, root: str = "/", scratch: str = "") -> None:
         """Work on the system below `root`; `scratch` is for scratch() alone."""

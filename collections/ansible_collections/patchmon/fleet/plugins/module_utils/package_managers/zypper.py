@@ -40,6 +40,7 @@ class Zypper(Stepwise):
     """Drives zypper and rpm; plans and lists are read from XML."""
 
     name = "zypper"
+    release = "'zypper removelock'"
 
     def __init__(self, root: str = "/") -> None:
         """Work on the system below `root`."""
