@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
-from server.automation import catalogue, rules, stopping
+from server.automation import catalogue, native, rules, stopping
 from server.automation.errors import (
     BadResult,
     JobFinished,
@@ -252,6 +252,10 @@ async def stop(call: Call, job: str, hosts: list[str] | None = None) -> Job:
 
 
 stop_in = stopping.stop_in
+adopt_native_in = native.adopt_in
+resume_native_in = native.resume_in
+append_native_in = native.append_in
+end_native_in = native.end_in
 
 
 # ---------------------------------------------------------------- reading

@@ -8,7 +8,6 @@ from typing import Final
 import orjson
 
 from agent.protocol.messages import Result
-from server.automation import native as automation_native
 from server.automation import service as automation
 from server.automation.models import Claimed
 from server.automation.models import Status as JobStatus
@@ -100,20 +99,20 @@ async def _take(tx: Tx, call: Call, run: Addressed, stage: Stage, said: Said, re
     whole = said.output if stage in rules.VERDICTS else ""
     await rows.update_heard(tx, run.job_host, call.now, whole or None)
     if stage is Stage.STARTED:
-        await automation_native.resume_in(tx, call, run.job_host)
+        await automation.resume_native_in(tx, call, run.job_host)
     elif stage is Stage.PROGRESS:
         if text := await _news(tx, run, run.job_host, said.output):
-            await automation_native.append_in(tx, call, run.job_host, text)
+            await automation.append_native_in(tx, call, run.job_host, text)
     else:
         verdict = JobStatus(rules.VERDICTS[stage])
-        await automation_native.end_in(tx, call, run.job_host, verdict, said.error, results)
+        await automation.end_native_in(tx, call, run.job_host, verdict, said.error, results)
 
 
 async def _is_its(tx: Tx, call: Call, run: Addressed, job_host: str) -> bool:
     """Tell whether the run is with an existing agent; one that still waits is from now on, since its agent is at it."""
     if run.executor == "native" and run.job_status != JobStatus.QUEUED:
         return True
-    if run.job_status == JobStatus.QUEUED and await automation_native.adopt_in(tx, call, job_host):
+    if run.job_status == JobStatus.QUEUED and await automation.adopt_native_in(tx, call, job_host):
         await rows.upsert_sent(tx, [job_host], call.now)
         return True
     return False
@@ -135,6 +134,6 @@ async def give_up_silent(call: Call) -> int:
         reason = f"The agent said nothing about this run for {minutes} minutes"
         async with call.transaction() as tx:
             await rows.lock_addressed(tx, run)
-            await automation_native.end_in(tx, call, job_host, JobStatus.TIMED_OUT, reason)
+            await automation.end_native_in(tx, call, job_host, JobStatus.TIMED_OUT, reason)
             await projection.catch_up_in(tx, call, [run])
     return len(stalled)
