@@ -205,6 +205,6 @@ def launch_permissions(playbook: str) -> tuple[str, ...]:
     """
     return (
         ("can_manage_patching", "can_manage_automation")
-        if playbook in {"patch", "reboot", "rollback"}
+        if playbook in {"patch", "reboot", "repair", "rollback"}
         else ("can_manage_automation",)
     )

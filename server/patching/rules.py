@@ -102,7 +102,7 @@ _PATTERN: Final = re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9+._:@~*?\[\]-]{0,254}")
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _PLAYBOOK: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 #: These change the host by themselves; before or after a run they would do what the run is there for.
-_NO_HOOKS: Final = frozenset({"patch", "reboot", "rollback"})
+_NO_HOOKS: Final = frozenset({"patch", "reboot", "repair", "rollback"})
 _MOST_PATTERNS: Final = 100
 EXEMPT: Final = "The host is exempt from restarts: it will not be restarted."
 

@@ -8,7 +8,7 @@ from server.core.call import Call
 from server.hosts import service as hosts
 from server.hosts.models import NewHost
 from tests.conftest import Browser
-from tests.factories.people import HTML, sign_in_as
+from tests.factories.people import HTML, bearer, role_with, sign_in_as
 
 LATE = "Checking in is not patching"
 
@@ -105,3 +105,14 @@ async def test_who_only_looks_is_offered_no_repair(client: Browser, call: Call, 
     page = await (await client.get(f"/hosts/{fleet['fresh']}", headers=HTML)).text()
     assert "nginx, libc6" in page
     assert "/playbooks/repair" not in page
+
+
+async def test_who_patches_may_repair_without_being_trusted_with_every_playbook(
+    client: Browser, call: Call, fleet: dict[str, str]
+) -> None:
+    await role_with(call, "patcher", "can_view_hosts", "can_manage_patching")
+    headers = await bearer(call, "patcher")
+    for playbook, status in (("repair", 201), ("ping", 403)):
+        body = {"playbook": playbook, "hosts": [fleet["fresh"]], "check": True}
+        answer = await client.post("/api/v1/jobs", headers=headers, json=body)
+        assert answer.status == status, await answer.text()
