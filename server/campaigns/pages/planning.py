@@ -37,9 +37,17 @@ WHAT: Final = (
         (("all", "All updates"), ("security", "Security updates only"), ("packages", "Named packages")),
     ),
     Field("package_names", "Packages", "list", required=False, help="One name a line; only for named packages."),
-    Field("reboot", "Restart afterwards", "choice", "", (_POLICY, *_REBOOTS)),
-    Field("snapshot", "Keep /etc and the package database first", "choice", "", _YES_NO),
-    Field("full_upgrade", "Full upgrade", "choice", "", _YES_NO, help="Updates too that remove other packages."),
+    Field("reboot", "Restart afterwards", "choice", "", (_POLICY, *_REBOOTS), required=False),
+    Field("snapshot", "Keep /etc and the package database first", "choice", "", _YES_NO, required=False),
+    Field(
+        "full_upgrade",
+        "Full upgrade",
+        "choice",
+        "",
+        _YES_NO,
+        required=False,
+        help="Updates too that remove other packages.",
+    ),
     Field(
         "hold_patterns",
         "Leave alone",
@@ -56,6 +64,7 @@ WHAT: Final = (
         "Playbook before",
         "choice",
         "",
+        required=False,
         help="For example to drain a host. When it fails, nothing is changed.",
     ),
     Field(
@@ -63,6 +72,7 @@ WHAT: Final = (
         "Playbook after",
         "choice",
         "",
+        required=False,
         help="For example to verify a service. When it fails, the run failed.",
     ),
 )
@@ -86,6 +96,7 @@ WAVES: Final = (
         "Health check between waves",
         "choice",
         "",
+        required=False,
         help="It has to succeed on a wave's hosts before the next wave begins.",
     ),
 )

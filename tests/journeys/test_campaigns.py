@@ -1,0 +1,97 @@
+"""A roll-out over four real agents: a canary, a wave that is stopped because a host refuses, and its end."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from playwright.async_api import Browser, Page, expect
+
+from server.core.call import Call
+from tests.factories.apt_repository import AptRepository
+from tests.factories.house import House, ServerProcess
+from tests.factories.people import PASSWORD, person
+from tests.journeys.conftest import picture
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.xdist_group("machine"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="installing a package on this machine needs root"),
+    pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt"),
+]
+NAMES = ("app-01", "app-02", "app-03", "app-04")
+_PATIENCE_MS = 120_000
+
+
+async def signed_in(chromium: Browser, url: str, call: Call) -> tuple[Page, list[str]]:
+    """Return a page of an administrator, and what its scripts complain about."""
+    user = await person(call, "superadmin")
+    context = await chromium.new_context(viewport={"width": 1280, "height": 860}, base_url=url)
+    page = await context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    await page.goto("/login")
+    await page.get_by_label("Username or email").fill(user.username)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    return page, problems
+
+
+async def test_a_roll_out_stops_at_a_host_that_refuses_and_ends_when_it_no_longer_does(
+    house: House, server_process: ServerProcess, call: Call, pyz: Path, tmp_path: Path, chromium: Browser
+) -> None:
+    with AptRepository(tmp_path) as repo:
+        repo.add_version("1.0")
+        repo.add_version("2.0")
+        repo.install("1.0")
+        agents = []
+        for name in NAMES:
+            allowed = "off" if name == "app-04" else "builtin"
+            agents.append(await house.agent(name, server_process.port, pyz=pyz, automation=allowed))
+            await agents[-1].start()
+        page, problems = await signed_in(chromium, server_process.url, call)
+        await page.goto("/patching/campaigns")
+        await page.get_by_role("link", name="New campaign").click()
+        await page.get_by_label("Name", exact=True).fill("Tiny everywhere")
+        await page.get_by_label("All hosts").check()
+        await page.get_by_label("Updates", exact=True).select_option("packages")
+        await page.get_by_label("Packages").fill(repo.package)
+        await page.get_by_label("Waves", exact=True).fill("1, rest")
+        await page.get_by_label("Soak between waves (minutes)").fill("0")
+        await page.get_by_role("button", name="Show the waves").click()
+        await expect(page.get_by_text("4 hosts in 2 waves, if it began now")).to_be_visible()
+        await picture(page, "campaign-new")
+        await page.get_by_role("button", name="Start campaign").click()
+        await expect(page.get_by_role("heading", name="Tiny everywhere", level=1)).to_be_visible()
+        await expect(page.get_by_text("1 of 3 hosts of wave 2 failed, more than 10 %")).to_be_visible(
+            timeout=_PATIENCE_MS
+        )
+        await expect(page.locator(".state", has_text="Stopped").first).to_be_visible()
+        await page.locator(".cause-list summary").first.click()
+        await picture(page, "campaign-stopped")
+        assert repo.installed_version() == "2.0"
+
+        refusing = agents[-1]
+        config = refusing.folder / "config.yml"
+        config.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), "automation": "builtin"}))
+        await refusing.stop()
+        await refusing.start()
+        await page.reload()
+        await page.get_by_role("button", name="Relaunch on failed").click()
+        await expect(page.get_by_text("100 %")).to_be_visible(timeout=_PATIENCE_MS)
+        await expect(page.get_by_text("4 of 4 hosts done")).to_be_visible()
+        await picture(page, "campaign-completed")
+        rows = await page.locator(".campaign-grid tbody tr").all_inner_texts()
+        assert [row.split()[:2] for row in rows] == [[name, "Succeeded"] for name in NAMES]
+        async with page.expect_download() as downloading:
+            await page.get_by_role("link", name="CSV").click()
+        report = Path(await (await downloading.value).path()).read_text()
+        assert all(name in report for name in NAMES)
+        await page.goto("/patching/calendar")
+        await expect(page.get_by_role("link", name="Tiny everywhere").first).to_be_visible()
+        await picture(page, "calendar")
+        await page.goto("/patching/windows/new")
+        await picture(page, "window-new")
+        assert problems == []
