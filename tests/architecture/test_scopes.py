@@ -27,6 +27,7 @@ ALLOWED: Final = {
     "hosts/queries/links.py:*": _BY_AGENTS,
     "hosts/queries/heads.py:fetch_details": _BY_KEY,
     "hosts/queries/heads.py:list_activity": _BY_KEY,
+    "hosts/queries/plain.py:list_listed": "by the condition of the list of hosts, in queries/fleet.py",
     "packages/queries/counts.py:count_packages": _BY_WHOLE,
     "packages/queries/counts.py:count_sources": _BY_WHOLE,
     "packages/queries/counts.py:list_unused_packages": _BY_SYSTEM,

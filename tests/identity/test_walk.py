@@ -53,6 +53,9 @@ _GROUPS: Final = re.compile(r"^/(api/v1/host-groups|options|settings/host-groups
 #: They answer 503 while nothing is set up that they stand for.
 _NOT_SET_UP: Final = re.compile(r"^/api/v1/auth/(oidc|discord)/")
 
+#: Every route there is, one after the other.
+pytestmark = pytest.mark.timeout(120)
+
 
 @dataclass(frozen=True, slots=True)
 class Asker:

@@ -199,9 +199,7 @@ async def test_activity_tells_what_happened_to_a_package(as_admin: Browser, clie
 
 
 @pytest.mark.proves("INV-129", "INV-130", "INV-131", "PATCH-38", "PATCH-42", "PATCH-85")
-async def test_chosen_hosts_lead_to_the_wizard_but_not_windows(
-    as_admin: Browser, client: Browser, call: Call
-) -> None:
+async def test_chosen_hosts_lead_to_the_wizard_but_not_windows(as_admin: Browser, client: Browser, call: Call) -> None:
     await three_hosts(call, client)
     windows = await enrolled(call, client, "win-01", expected_platform="windows")
     update = package("bash", "5.2", "5.3", isSecurityUpdate=True, wuaKb="KB5031234", wuaSeverity="Critical")

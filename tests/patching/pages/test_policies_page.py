@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,8 @@ def opened(home: str, policy: str) -> str:
 
 async def made(reader: Reader, home: str = BESIDE, **fields: str) -> str:
     """Create a policy with the form; return its id."""
-    url = await reader.send(opened(home, "").replace("open=", "new=1"), BASES[home], **(NIGHTLY | fields))
+    sent: dict[str, Any] = NIGHTLY | fields
+    url = await reader.send(opened(home, "").replace("open=", "new=1"), BASES[home], **sent)
     return url.rpartition("=")[2]
 
 
