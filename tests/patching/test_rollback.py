@@ -3,9 +3,11 @@
 import pytest
 
 from server.core.call import Call
+from tests.conftest import Browser
 from tests.factories.automation import Fleet
 from tests.factories.patching import Patching, change, finish
 from tests.factories.people import bearer, role_with
+from tests.factories.reader import Reader
 from tests.patching.test_options import said
 from tests.stand_ins.scripted_agent import ScriptedAgent
 
@@ -90,3 +92,21 @@ async def test_only_finished_real_runs_are_taken_back_by_who_may_patch(api: Patc
     patcher = Patching(api.session, api.url, await bearer(call, "patchers"))
     await patcher.act(open_run, "rollback", status=202)
     await api.act("no-such-run", "rollback", status=404)
+
+
+async def test_the_page_of_a_run_offers_the_way_back(as_admin: Browser, api: Patching, fleet: Fleet) -> None:
+    reader = Reader(as_admin)
+    agent, run = await patched(api, fleet, change("openssl"))
+    page = f"/patching/runs/{run}"
+    text = await reader.words(page)
+    assert "Try going back" in text
+    assert "Roll back" not in text
+    assert await reader.send(page, f"{page}/rollback", dry_run="false") == page, "nothing real before a dry run"
+    assert "Look at a dry run of going back first" in await reader.words(page)
+    job = await reader.send(page, f"{page}/rollback")
+    assert job.startswith("/jobs/")
+    await agent.end(await agent.job())
+    await api.status({"id": job.rpartition("/")[2]}, "succeeded")
+    assert "See what going back would change" in await reader.words(page)
+    real = await reader.send(page, f"{page}/rollback", dry_run="false")
+    assert f'href="{real}"' in await reader.page(page)

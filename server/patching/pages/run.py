@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Final
 from aiohttp import web
 
 from server.core.errors import Conflict, Invalid
-from server.patching import history, rules, service
+from server.patching import history, rollback, rules, service
 from server.patching.models import Status
 from server.patching.pages import words
 from server.patching.pages.frame import CRUMB, MANAGE, MODULE, RUNS, VIEW, back, is_on, may_manage, off
 from server.patching.recorded import Difference
 from server.web import csrf
+from server.web.forms import form_values
 from server.web.render import Page, fragment, render
 from server.web.routing import Routes, call, gated, path_text
 
@@ -23,6 +24,15 @@ routes: Final = Routes()
 _SHOWN_CHARACTERS: Final = 400_000
 _POLL_SECONDS: Final = {Status.QUEUED: 3, Status.PENDING_VALIDATION: 3, Status.RUNNING: 3}
 _WAITS: Final = frozenset({Status.QUEUED, Status.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """How a run can be taken back, or was: how many packages, and the jobs that tried and did it, if there are any."""
+
+    packages: int
+    dry_url: str
+    real_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,7 @@ class RunView:
     can_stop: bool
     can_delete: bool
     can_copy: bool
+    way_back: WayBack | None
     again_url: str
 
 
@@ -149,6 +160,19 @@ async def stop(request: web.Request) -> web.Response:
     return back(request, f"/patching/runs/{run}", "good", "The host was asked to stop.")
 
 
+@routes.post("/patching/runs/{run}/rollback")
+@gated(MANAGE, module=MODULE)
+async def roll_back(request: web.Request) -> web.Response:
+    """Start a job that puts back what a run replaced: tried dry unless the form says that it is meant."""
+    run = path_text(request, "run")
+    dry_run = (await form_values(request)).get("dry_run") != "false"
+    try:
+        begun = await rollback.begin(call(request), run, dry_run=dry_run)
+    except (Conflict, Invalid) as refused:
+        return back(request, f"/patching/runs/{run}", "attention", str(refused))
+    return web.Response(status=303, headers={"Location": f"/jobs/{begun.job}"})
+
+
 @routes.post("/patching/runs/{run}/delete")
 @gated(MANAGE, module=MODULE)
 async def delete(request: web.Request) -> web.Response:
@@ -215,8 +239,16 @@ def _may(row: Mapping[str, Any], status: Status, *, manages: bool) -> dict[str, 
         "can_stop": manages and status in rules.STOPPABLE,
         "can_delete": manages and status in rules.DELETABLE,
         "can_copy": status not in _WAITS,
+        "way_back": _way_back(row) if manages else None,
         "again_url": words.again_url(row) if manages and status in rules.FINISHED else "",
     }
+
+
+def _way_back(row: Mapping[str, Any]) -> WayBack | None:
+    if rollback.why_not(row):
+        return None
+    dry, real = (f"/jobs/{row[key]}" if row[key] else "" for key in ("rollback_dry_job", "rollback_job"))
+    return WayBack(len(rollback.earlier(row["packages_affected"])), dry, real)
 
 
 def _report(row: Mapping[str, Any], status: Status) -> str:
