@@ -1,5 +1,6 @@
 """The OpenAPI document: every route below /api/ with its gate, parameters, body, answers and refusals."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -82,12 +83,14 @@ class Description:
 
     def __init__(self) -> None:
         self._made: bytes = b""
+        self._making = asyncio.Lock()
 
     async def read(self, app: web.Application) -> bytes:
         """Return the document as JSON."""
-        if not self._made:
-            # Reading the handlers' code takes a while, so the loop does not wait for it.
-            self._made = await in_thread(lambda: orjson.dumps(document(app)))
+        async with self._making:
+            if not self._made:
+                # Reading the handlers' code takes a while, so the loop does not wait for it.
+                self._made = await in_thread(lambda: orjson.dumps(document(app)))
         return self._made
 
 
