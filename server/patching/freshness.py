@@ -92,10 +92,5 @@ def _tell(tx: Tx, kind: type[HostPatchEvent], hosts: Sequence[dict[str, Any]]) -
         tx.after_commit(announce(kind(one["host"], one["host_name"], at, **more)))
 
 
-async def causes(call: Call, limit: int = 6) -> list[dict[str, Any]]:
-    """Return why patching fails on the hosts that the asker sees, the most frequent cause first."""
-    return await rows.list_causes(call.db, call.actor.scope, limit)
-
-
 def _moment(at: datetime | None) -> str:
     return "" if at is None else at.isoformat()

@@ -13,7 +13,7 @@ from server.core.call import Call
 from server.core.db import Tx
 from server.core.ids import is_uuid, new_uuid
 from server.core.log import get_log
-from server.patching import approving, hooks, planning, projection, rules, schedule
+from server.patching import approving, causes, hooks, planning, projection, rules, schedule
 from server.patching.errors import (
     AgentAway,
     BadRun,
@@ -237,6 +237,11 @@ async def fetch(call: Call, run: str) -> dict[str, Any]:
     if not output and found["status"] not in rules.OVER:
         output = await progress.fetch_output(call.db, call.actor.scope, run, rules.OUTPUT_BYTES)
     return {**found, "shell_output": output}
+
+
+def why(error: str) -> tuple[str, str]:
+    """Return why a run failed in few words, and what to do about it; both empty when nothing general can be said."""
+    return causes.known(error)
 
 
 async def counts(call: Call) -> dict[str, int]:

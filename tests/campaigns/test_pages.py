@@ -70,7 +70,7 @@ async def test_buttons_stand_where_they_work(reader: Reader, api: Campaigns, fle
     await api.comes(campaign, "stopped")
     text = await reader.words(home)
     assert "1 of 1 hosts of wave 1 failed, more than 10 %" in text
-    assert "The disk is full 1 host: a" in text
+    assert "Disk full 1 host: a" in text
     assert {"Resume", "Relaunch on failed", "Abandon"} <= set(await buttons(reader, home))
     await reader.send(home, f"{home}/relaunch")
     for agent in agents.values():

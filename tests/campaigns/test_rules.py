@@ -130,15 +130,15 @@ def test_a_step_is_always_a_move_the_table_has_and_nothing_begins_while_held(
 @pytest.mark.parametrize(
     ("reason", "cause"),
     [
-        ("E: Could not get lock /var/lib/dpkg/lock-frontend", "Another package manager held the lock"),
-        ("You don't have enough free space in /var/cache/apt/archives/. No space left on device", "The disk is full"),
-        ("The following packages have unmet dependencies", "Packages depend on or exclude each other"),
-        ("E: Failed to fetch http://deb.example.test/x 404  Not Found", "A repository could not be reached"),
-        ("E: Unable to locate package nginxx", "A package is not there any more"),
-        ("Host was offline during its window", "The host was offline"),
-        ("Stopped by anna", "Somebody stopped the run"),
-        ("Agent disconnected during patch run", "The agent was lost during the run"),
-        ("The run took longer than it may", "The run took too long"),
+        ("E: Could not get lock /var/lib/dpkg/lock-frontend", "Package manager locked"),
+        ("You don't have enough free space in /var/cache/apt/archives/. No space left on device", "Disk full"),
+        ("The following packages have unmet dependencies", "Dependency conflict"),
+        ("E: Failed to fetch http://deb.example.test/x 404  Not Found", "Package source unreachable"),
+        ("E: Unable to locate package nginxx", "Package gone"),
+        ("Host was offline during its window", "Host offline"),
+        ("Stopped by anna", "Stopped by somebody"),
+        ("Agent disconnected during patch run", "Agent disconnected"),
+        ("The run took longer than it may", "Took too long"),
         ("", "The run failed without a reason"),
         ("Something nobody foresaw\nwith details", "Something nobody foresaw"),
     ],
@@ -151,7 +151,7 @@ def test_many_failures_are_grouped_and_the_most_frequent_cause_comes_first() -> 
     said = [("1", "a", "odd 17 in '/srv/a'"), ("2", "b", "No space left"), ("3", "c", "odd 9 in '/srv/c'")]
     found = causes.grouped(said)
     assert [(cause.text, [name for _, name in cause.hosts]) for cause in found] == [
-        ("odd 17 in '/srv/a'", ["a", "c"]), ("The disk is full", ["b"]),
+        ("odd 17 in '/srv/a'", ["a", "c"]), ("Disk full", ["b"]),
     ]  # fmt: skip
 
 

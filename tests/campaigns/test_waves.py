@@ -49,7 +49,7 @@ async def test_too_many_failures_stop_at_once_and_what_did_not_begin_is_taken_ba
     stopped = await api.comes(made, "stopped")
     assert stopped["reason"] == "1 of 3 hosts of wave 1 failed, more than 20 %"
     assert await api.states(made) == {"a": "failed", "b": "queued", "c": "waiting", "d": "waiting"}
-    assert [(f["cause"], f["count"]) for f in stopped["failures"]] == [("Another package manager held the lock", 1)]
+    assert [(f["cause"], f["count"]) for f in stopped["failures"]] == [("Package manager locked", 1)]
     taken_back = (await api.hosts(made))["c"]["earlier_runs"]
     assert (await api.becomes(taken_back[0], "cancelled"))["error_message"] == (
         "The campaign Spring clean was stopped"
@@ -207,7 +207,7 @@ async def test_the_report_says_who_asked_what_became_of_each_host_and_what_chang
     report = await api.ask("GET", path)
     assert report["terms"]["Options"] == "hold_patterns: linux-*"
     assert report["terms"]["Made by"].startswith("superadmin")
-    assert [(one["text"], one["hosts"][0][1]) for one in report["failures"]] == [("The disk is full", "b<i>")]
+    assert [(one["text"], one["hosts"][0][1]) for one in report["failures"]] == [("Disk full", "b<i>")]
     first = next(row for row in report["hosts"] if row["host"] == "=cmd|a")
     assert (first["state"], first["changes"]) == ("succeeded", ["openssl 1.0 → 1.1"])
     table = await text_of(api, f"{path}.csv")

@@ -96,7 +96,7 @@ async def test_a_host_that_is_offline_during_its_window_is_withdrawn_with_the_re
     host = await api.host_comes(campaign, "b", "withdrawn")
     assert host["reason"] == "Host was offline during its window"
     assert (await api.becomes(host["run_id"], "cancelled"))["error_message"] == "Host was offline during its window"
-    assert [(one["cause"], one["count"]) for one in expired["failures"]] == [("The host was offline", 1)]
+    assert [(one["cause"], one["count"]) for one in expired["failures"]] == [("Host offline", 1)]
     # By hand what was left out may be caught up on; the window no longer ends it.
     again = await api.do(campaign, "relaunch")
     assert (again["status"], again["ends_at"]) == ("running", None)

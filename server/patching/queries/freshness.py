@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from server.core.db import Queries, Tx, as_json
-from server.core.scope import Groups, in_scope
+from server.core.db import Tx, as_json
 from server.patching.verdicts import Verdict
 
 
@@ -126,24 +125,4 @@ async def unmark_stale(tx: Tx, before: datetime) -> list[dict[str, Any]]:
         returning h.uuid as host, h.friendly_name as host_name, f.last_success_at
         """,
         before=before,
-    )
-
-
-async def list_causes(db: Queries, groups: Groups, limit: int) -> list[dict[str, Any]]:
-    """Return why patching fails on hosts now, the most frequent cause first, with up to three names for each."""
-    return await db.all(
-        f"""
-        select f.cause, count(*)::int as hosts, sum(f.consecutive_failures)::int as failures,
-               max(f.last_attempt_at) as last_at,
-               (array_agg(h.friendly_name order by f.last_attempt_at desc))[1:3] as names,
-               (array_agg(f.last_run order by f.last_attempt_at desc))[1] as run
-          from host_patching f
-          join hosts h on h.id = f.host_id
-         where f.consecutive_failures > 0 and {in_scope("f.host_id")}
-         group by f.cause
-         order by 2 desc, 4 desc
-         limit %(limit)s
-        """,  # noqa: S608 (only constants are put together)
-        groups=groups,
-        limit=limit,
     )
