@@ -118,6 +118,8 @@ class Wire:
     target_port: int
     port: int = 0
     cut_off: bool = False
+    #: A proxy that ends what nobody said anything on for so long.
+    idle_seconds: float | None = None
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -136,7 +138,7 @@ class Wire:
             return
         self._open |= {writer, far_writer}
         with contextlib.suppress(ConnectionError):
-            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+            await asyncio.gather(_pump(reader, far_writer, None), _pump(far_reader, writer, self.idle_seconds))
         for end in (writer, far_writer):
             self._open.discard(end)
             end.close()
@@ -157,10 +159,11 @@ class Wire:
             await asyncio.sleep(0)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while piece := await reader.read(65536):
-        writer.write(piece)
-        await writer.drain()
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle_seconds: float | None) -> None:
+    with contextlib.suppress(TimeoutError):
+        while piece := await asyncio.wait_for(reader.read(65536), idle_seconds):
+            writer.write(piece)
+            await writer.drain()
     writer.close()
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
+from aiohttp.test_utils import TestServer
 
 from server.core.call import Call
 from server.patching import api as doors
 from tests.factories.automation import Fleet
+from tests.factories.house import Wire
 from tests.factories.patching import Patching, change, finish
 from tests.factories.scopes import fleet as grouped
 from tests.factories.scopes import limited, program_of
@@ -108,3 +110,31 @@ async def test_a_deleted_run_ends_its_stream_and_events_say_the_same(api: Patchi
             assert [(one["type"], one["stage"]) for one in await rest(ws)] == [("done", "cancelled")]
         async with asyncio.timeout(5):
             assert b"event: done" in await events.content.read()
+
+
+@pytest.mark.proves("PATCH-107")
+async def test_a_stream_outlives_a_proxy_that_ends_what_is_idle_and_passes_lines_at_once(
+    api: Patching, fleet: Fleet, server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pings come every 30 s, and proxies wait for 60 s at least: here all of it is shorter.
+    monkeypatch.setattr(doors, "_PING_SECONDS", 0.5)
+    proxy = Wire(server.port or 0, idle_seconds=2.5)
+    await proxy.start()
+    agent = await fleet.online("web-01")
+    made = await api.trigger(fleet.ids["web-01"])
+    held = await agent.job()
+    url = address(api, made["patch_run_id"]).replace(f":{server.port}/", f":{proxy.port}/")
+    async with api.session.ws_connect(url, headers=api.headers) as ws:
+        assert (await ws.receive_json())["type"] == "snapshot"
+
+        async def say() -> None:
+            await asyncio.sleep(6)
+            await agent.tell(held, {"event": "live", "stdout": "Setting up curl\n"}, source="live")
+
+        async def read() -> None:
+            while "Setting up curl" not in (await ws.receive_json()).get("chunk", ""):
+                pass
+
+        async with asyncio.timeout(8):
+            await asyncio.gather(say(), read())
+    await proxy.close()
