@@ -35,6 +35,7 @@ BARS: Final = {
     "killed": "14",
     "agent": "15",
     "gate": "16",
+    "campaign": "17",
 }
 
 
