@@ -102,17 +102,17 @@ def test_a_manager_without_a_way_back_says_so() -> None:
         PackageManager().missing([BACK])
 
 
-def test_other_managers_are_refused_by_name(play: PlayStarter) -> None:
+def test_a_manager_that_cannot_go_back_is_refused_by_name(play: PlayStarter) -> None:
     task = (
         "- hosts: all\n  gather_facts: false\n  tasks:\n"
-        "    - patchmon.fleet.package_rollback: {manager: dnf, packages: [bash=1]}\n"
+        "    - patchmon.fleet.package_rollback: {manager: apk, packages: [bash=1]}\n"
     )
 
     run = play(task, "--check")
 
     assert run.code == 2
-    assert run.last["msg"].startswith("Going back to earlier versions is possible with apt only")
-    assert '"dnf"' in run.result("package_rollback")["error"]
+    assert run.last["msg"].startswith('Package manager "apk" cannot go back to earlier versions')
+    assert '"apk"' in run.result("package_rollback")["error"]
 
 
 @pytest.mark.parametrize(

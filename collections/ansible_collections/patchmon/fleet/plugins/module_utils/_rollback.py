@@ -66,7 +66,7 @@ class Rollback(Course):
             return detect() if self._request.manager == "auto" else by_name(self._request.manager)
         except UnsupportedManager as problem:
             raise PackageManagerError(
-                f"Going back to earlier versions is possible with apt only: {problem.text}. Nothing was changed."
+                f"Going back to earlier versions is not possible here: {problem.text}. Nothing was changed."
             ) from problem
 
     def _go(self, manager: PackageManager, wanted: Sequence[Exact]) -> Plan:
