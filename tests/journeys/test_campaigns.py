@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="installing a package on this machine needs root"),
     pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt"),
 ]
+REBOOT = Path("/run/reboot-required")
 NAMES = ("app-01", "app-02", "app-03", "app-04")
 _PATIENCE_MS = 120_000
 
@@ -39,12 +41,38 @@ async def signed_in(chromium: Browser, url: str, call: Call) -> tuple[Page, list
     return page, problems
 
 
+@pytest.fixture
+def as_before() -> Iterator[None]:
+    """What says that this machine waits for a restart goes away again, unless it was there."""
+    waited = REBOOT.exists()
+    yield
+    if not waited:
+        REBOOT.unlink(missing_ok=True)
+
+
+async def start(page: Page, package: str) -> None:
+    """Roll a package out over everybody: one canary, then the rest."""
+    await page.goto("/patching/campaigns")
+    await page.get_by_role("link", name="New campaign").click()
+    await page.get_by_label("Name", exact=True).fill("Tiny everywhere")
+    await page.get_by_label("All hosts").check()
+    await page.get_by_label("Updates", exact=True).select_option("packages")
+    await page.get_by_label("Packages").fill(package)
+    await page.get_by_label("Waves", exact=True).fill("1, rest")
+    await page.get_by_label("Soak between waves (minutes)").fill("0")
+    await page.get_by_role("button", name="Show the waves").click()
+    await expect(page.get_by_text("4 hosts in 2 waves, if it began now")).to_be_visible()
+    await picture(page, "campaign-new")
+    await page.get_by_role("button", name="Start campaign").click()
+
+
+@pytest.mark.usefixtures("as_before")
 async def test_a_roll_out_stops_at_a_host_that_refuses_and_ends_when_it_no_longer_does(
     house: House, server_process: ServerProcess, call: Call, pyz: Path, tmp_path: Path, chromium: Browser
 ) -> None:
     with AptRepository(tmp_path) as repo:
         repo.add_version("1.0")
-        repo.add_version("2.0")
+        repo.add_version("2.0", postinst=f"touch {REBOOT}")
         repo.install("1.0")
         agents = []
         for name in NAMES:
@@ -52,18 +80,7 @@ async def test_a_roll_out_stops_at_a_host_that_refuses_and_ends_when_it_no_longe
             agents.append(await house.agent(name, server_process.port, pyz=pyz, automation=allowed))
             await agents[-1].start()
         page, problems = await signed_in(chromium, server_process.url, call)
-        await page.goto("/patching/campaigns")
-        await page.get_by_role("link", name="New campaign").click()
-        await page.get_by_label("Name", exact=True).fill("Tiny everywhere")
-        await page.get_by_label("All hosts").check()
-        await page.get_by_label("Updates", exact=True).select_option("packages")
-        await page.get_by_label("Packages").fill(repo.package)
-        await page.get_by_label("Waves", exact=True).fill("1, rest")
-        await page.get_by_label("Soak between waves (minutes)").fill("0")
-        await page.get_by_role("button", name="Show the waves").click()
-        await expect(page.get_by_text("4 hosts in 2 waves, if it began now")).to_be_visible()
-        await picture(page, "campaign-new")
-        await page.get_by_role("button", name="Start campaign").click()
+        await start(page, repo.package)
         await expect(page.get_by_role("heading", name="Tiny everywhere", level=1)).to_be_visible()
         await expect(page.get_by_text("1 of 3 hosts of wave 2 failed, more than 10 %")).to_be_visible(
             timeout=_PATIENCE_MS
@@ -89,6 +106,10 @@ async def test_a_roll_out_stops_at_a_host_that_refuses_and_ends_when_it_no_longe
             await page.get_by_role("link", name="CSV").click()
         report = Path(await (await downloading.value).path()).read_text()
         assert all(name in report for name in NAMES)
+        await page.goto("/hosts?filter=reboot")
+        await expect(page.locator("tbody tr", has_text="app-01").get_by_text("reboot")).to_be_visible(timeout=60_000)
+        await page.get_by_role("link", name="app-01").first.click()
+        await expect(page.locator(".chip", has_text="eboot").first).to_be_visible()
         await page.goto("/patching/calendar")
         await expect(page.get_by_role("link", name="Tiny everywhere").first).to_be_visible()
         await picture(page, "calendar")
