@@ -23,7 +23,7 @@ SLOW = """\
   gather_facts: false
   tasks:
     - ansible.builtin.debug: {msg: first}
-    - ansible.builtin.command: sleep 4
+    - ansible.builtin.command: sleep 8
     - ansible.builtin.debug: {msg: last}
 """
 RESULT = """\

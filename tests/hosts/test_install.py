@@ -35,7 +35,11 @@ def can_unshare() -> bool:
     return run(command, check=False, capture_output=True).returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not can_unshare(), reason="needs root and namespaces of mounts and processes")
+pytestmark = [
+    pytest.mark.skipif(not can_unshare(), reason="needs root and namespaces of mounts and processes"),
+    # One folder of this machine is what all of them mount theirs on.
+    pytest.mark.xdist_group("etc-patchmon"),
+]
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ SHELLS = [["dash"], ["bash"], ["busybox", "ash"]]
 TOOLS = ("curl", "jq", "dash", "bash", "busybox", "shellcheck")
 
 pytestmark = [
+    pytest.mark.xdist_group("etc-patchmon"),
     pytest.mark.skipif(os.geteuid() != 0, reason="the scripts demand root"),
     pytest.mark.skipif(any(shutil.which(tool) is None for tool in TOOLS), reason=f"needs {', '.join(TOOLS)}"),
 ]
