@@ -26,6 +26,10 @@ class Reader:
         """Return what stands in the middle of a page, without tags."""
         return plain(await self.page(url, status))
 
+    async def rows(self, url: str) -> list[str]:
+        """Return the ids of the rows that a list shows, in order."""
+        return re.findall(r'<tr data-row="([^"]+)"', await self.page(url))
+
     async def send(self, page: str, url: str, status: int = 303, **fields: Any) -> str:
         """Post a form with the token of a page; return where it leads, or the page that came instead."""
         data = {"csrf": await form_token(self.browser, page), **fields}

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
+from server.core.call import Call
 from tests.factories.house import ROOT, House, ServerProcess
+from tests.factories.people import PASSWORD, person
 
 PICTURES = ROOT / "build" / "screenshots"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
+#: A machine that does other things as well takes its time.
+PATIENCE_MS = 20_000
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 
@@ -88,6 +92,23 @@ async def barriers(page: Page) -> list[str]:
         for one in found
         if one["impact"] in {"serious", "critical"}
     ]
+
+
+async def signed_in(chromium: Browser, url: str, call: Call) -> tuple[Page, list[str]]:
+    """Return a page of an administrator, and what its scripts complain about."""
+    user = await person(call, "superadmin")
+    context = await chromium.new_context(viewport={"width": 1280, "height": 860}, base_url=url)
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    await page.goto("/login")
+    await page.get_by_label("Username or email").fill(user.username)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    return page, problems
 
 
 async def tab_stops(page: Page, number: int) -> list[str]:

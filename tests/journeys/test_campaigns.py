@@ -12,8 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from server.core.call import Call
 from tests.factories.apt_repository import AptRepository
 from tests.factories.house import House, ServerProcess
-from tests.factories.people import PASSWORD, person
-from tests.journeys.conftest import picture
+from tests.journeys.conftest import picture, signed_in
 
 pytestmark = [
     pytest.mark.real,
@@ -24,21 +23,6 @@ pytestmark = [
 REBOOT = Path("/run/reboot-required")
 NAMES = ("app-01", "app-02", "app-03", "app-04")
 _PATIENCE_MS = 120_000
-
-
-async def signed_in(chromium: Browser, url: str, call: Call) -> tuple[Page, list[str]]:
-    """Return a page of an administrator, and what its scripts complain about."""
-    user = await person(call, "superadmin")
-    context = await chromium.new_context(viewport={"width": 1280, "height": 860}, base_url=url)
-    page = await context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    await page.goto("/login")
-    await page.get_by_label("Username or email").fill(user.username)
-    await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(page.get_by_role("heading", level=1)).to_be_visible()
-    return page, problems
 
 
 @pytest.fixture

@@ -20,29 +20,11 @@ from tests.factories.automation import Fleet, url_of
 from tests.factories.hosts import enrolled, full_report, package
 from tests.factories.house import House, ServerProcess
 from tests.factories.patching import Patching, change, finish
-from tests.factories.people import PASSWORD, bearer, person
+from tests.factories.people import bearer
 from tests.factories.scopes import group
-from tests.journeys.conftest import picture
+from tests.journeys.conftest import picture, signed_in
 
 pytestmark = pytest.mark.real
-_PATIENCE_MS = 20_000
-
-
-async def signed_in(chromium: Browser, url: str, call: Call) -> tuple[Page, list[str]]:
-    """Return a page of an administrator, and what its scripts complain about."""
-    user = await person(call, "superadmin")
-    context = await chromium.new_context(viewport={"width": 1280, "height": 860}, base_url=url)
-    page = await context.new_page()
-    page.set_default_timeout(_PATIENCE_MS)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-    await page.goto("/login")
-    await page.get_by_label("Username or email").fill(user.username)
-    await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(page.get_by_role("heading", level=1)).to_be_visible()
-    return page, problems
 
 
 @pytest.fixture

@@ -170,9 +170,7 @@ async def _page(
     request: web.Request, window: str, values: Mapping[str, Any], said: Mapping[str, str], status: int = 200
 ) -> web.Response:
     chosen = planning.picked(values)
-    boxes = {
-        key: planning.last(values[key]) for key in ("approve_first", "enabled") if isinstance(values.get(key), list)
-    }
+    boxes = {key: planning.last(values[key]) for key in _BOXES if isinstance(values.get(key), list)}
     shown = {**values, **boxes}
     places = tuple((zone, zone) for zone in zones.offered())
     when = [replace(one, choices=places) if one.name == "timezone" else one for one in _WHEN]
