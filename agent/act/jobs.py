@@ -98,7 +98,7 @@ class Jobs:
             automation=policy.automation,
             executors=("on_host",) if policy.can_play else (),
             changing_jobs=policy.max_changing_jobs,
-            abilities=("stages",),
+            abilities=("stages", "sealed_parts"),
             jobs=tuple(folder.position() for folder in self.folders.all()),
         )
 

@@ -61,7 +61,8 @@ class Hello:
     ``executors`` names what it can carry out: "on_host" needs Python 3.11, "relayed" 3.9.
     ``automation`` is the local file's word: any, builtin or off. ``jobs`` has one entry per job directory on the
     host, its ``state`` being receiving, running, rebooting or ended. ``abilities``: "stages" are jobs of several
-    playbooks, with a restart of the host among them.
+    playbooks, with a restart of the host among them; "sealed_parts" are secret files of the project and secret
+    variables of the environment in the spec (``files``: names and base64; ``environment``: names and texts).
     """
 
     type = "hello"

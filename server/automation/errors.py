@@ -64,3 +64,17 @@ class BadResult(Invalid):
 
     code = "bad_result"
     text = "The content does not match its digest"
+
+
+class NothingToApprove(Conflict):
+    """No host of the job awaits approval."""
+
+    code = "nothing_to_approve"
+    text = "This job does not await approval"
+
+
+class NotYourOwn(Refused):
+    """A second person approves."""
+
+    code = "not_your_own_job"
+    text = "Somebody else than who launched this job has to approve it"

@@ -56,6 +56,23 @@ class JobListChanged(Event):
     name: ClassVar[str] = "job_list_changed"
 
 
+@dataclass(frozen=True, slots=True)
+class JobAwaitsApproval(Event):
+    """Somebody else than who launched it has to approve a job."""
+
+    name: ClassVar[str] = "job_awaits_approval"
+    severity: ClassVar[str] = "warning"
+    job: str = ""
+    title: str = ""
+    hosts: int = 0
+    reference_type: str = "job"
+
+    @property
+    def link(self) -> str:
+        """Where a person reads more."""
+        return f"/jobs/{self.job}"
+
+
 def job_topic(job: str) -> str:
     """Return the topic of a job's followers."""
     return f"job:{job}"

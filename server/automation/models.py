@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from agent.protocol.messages import JobEnded
 from server.core.ids import HostId, JobHostId, JobId
@@ -11,6 +11,11 @@ from server.core.ids import HostId, JobHostId, JobId
 #: What JSON can say; variables and results are opaque to us.
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Variables: TypeAlias = dict[str, Json]
+#: Parts of a job's sealed secrets that are no variables: files of the project in clear, the environment of the play,
+#: and further texts that must be masked wherever they turn up.
+FILES: Final = "patchmon_files"
+ENVIRONMENT: Final = "patchmon_environment"
+MASKED: Final = "patchmon_masked"
 Source = Literal["runner", "live"]
 #: How a source is stored.
 SOURCE_NUMBERS: dict[str, int] = {"runner": 0, "live": 1}
@@ -33,7 +38,7 @@ class Status(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-FieldKind = Literal["text", "number", "boolean", "choice", "list", "json", "password"]
+FieldKind = Literal["text", "number", "boolean", "choice", "choices", "list", "json", "password", "area"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,9 @@ class Field:
         type: Ansible's type: str, int, float, bool, list, dict, path, raw.
         elements: type of the items when ``type`` is list.
         secret: declared ``no_log``: travels sealed and is never shown again.
+        title: what a form calls it, where somebody said so.
+        multiline: a text of several lines.
+        least, most: of a number its value, of a text its length.
     """
 
     name: str
@@ -54,11 +62,15 @@ class Field:
     elements: str = "str"
     required: bool = False
     secret: bool = False
+    title: str = ""
+    multiline: bool = False
+    least: int | None = None
+    most: int | None = None
 
     @property
     def label(self) -> str:
         """What a form calls it: without the role's prefix would be guessing, so only readable."""
-        return self.name.replace("_", " ").capitalize()
+        return self.title or self.name.replace("_", " ").capitalize()
 
     @property
     def kind(self) -> FieldKind:
@@ -66,7 +78,9 @@ class Field:
         if self.secret:
             return "password"
         if self.choices:
-            return "choice"
+            return "choices" if self.type == "list" else "choice"
+        if self.multiline:
+            return "area"
         kinds: dict[str, FieldKind] = {
             "int": "number",
             "float": "number",
@@ -113,6 +127,7 @@ class Options:
         before: playbooks that must succeed before the job's own begins.
         after: playbooks that run when it succeeded, behind the restart of the host if there is one.
         restart_seconds: what a host may take for a restart in the middle of the job.
+        credentials: UUIDs of stored credentials whose secrets travel with the job.
     """
 
     timeout_seconds: int = 3600
@@ -124,6 +139,7 @@ class Options:
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     restart_seconds: int = 1800
+    credentials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,10 @@ NO_STAGES: Final = (
     "the host's agent is too old to run playbooks around a run or to restart the host in between: update it"
 )
 
+NO_SEALED_PARTS: Final = (
+    "the host's agent is too old for encrypted files of a project and for credentials in the environment: update it"
+)
+
 #: What is kept of one job host at most. Agents stop well before, at their own caps; one that does not is no longer
 #: believed, only counted.
 MOST_EVENTS: Final = 2 * MAX_EVENTS

@@ -1,5 +1,6 @@
 """What the doors take and hand out."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -40,17 +41,39 @@ class LaunchBody(Body):
     grace_seconds: int = 30
     deadline_seconds: int = 86_400
     idempotency_key: Text = ""
+    credentials: tuple[Text, ...] = Field(default=(), max_length=50)
 
     def order(self) -> Order:
         """Return it as the service takes it."""
         options = Options(
             self.timeout_seconds, self.grace_seconds, diff=self.diff, tags=self.tags, skip_tags=self.skip_tags,
-            verbosity=self.verbosity,
+            verbosity=self.verbosity, credentials=self.credentials,
         )  # fmt: skip
         return Order(
             self.playbook, self.hosts, self.groups, self.variables, self.check, options, self.deadline_seconds,
             self.idempotency_key, self.title,
         )  # fmt: skip
+
+
+def form_options(posted: Mapping[str, Any]) -> Options:
+    """Return how a launch form wants ansible-playbook to be called."""
+    credentials = posted.get("credential") or []
+    return Options(
+        diff=_last(posted.get("diff")) == "true",
+        tags=_words(posted.get("tags")),
+        skip_tags=_words(posted.get("skip_tags")),
+        verbosity=int(text) if (text := str(posted.get("verbosity") or "0")).isdecimal() and len(text) == 1 else 0,
+        credentials=tuple(credentials) if isinstance(credentials, list) else (str(credentials),),
+    )
+
+
+def _words(text: object) -> tuple[str, ...]:
+    return tuple(word.strip() for word in plain(str(text or "")).split(",") if word.strip())
+
+
+def _last(value: object) -> object:
+    # A check box sends "false" first, and "true" after it when it is on.
+    return value[-1] if isinstance(value, list) and value else value
 
 
 class StopBody(Body):

@@ -7,19 +7,18 @@ from typing import Any, Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
-from server.automation import catalogue, native, rules, stopping
+from server.automation import approving, catalogue, librarian, native, publishing, rules, stopping
 from server.automation.errors import (
     BadResult,
     JobFinished,
     JobMissing,
     JobStillRunning,
-    MayNotLaunch,
     NothingToRelaunch,
     NotLaunchable,
     PlaybookMissing,
     ResultMissing,
 )
-from server.automation.events import JobListChanged, JobsQueued, JobStopAsked
+from server.automation.events import JobAwaitsApproval, JobListChanged, JobsQueued, JobStopAsked
 from server.automation.ledger import Ledger
 from server.automation.models import (
     Blob,
@@ -47,42 +46,19 @@ from server.core.db import Tx, as_json
 from server.core.ids import HostId, JobId, is_uuid
 from server.core.paging import Page, Window
 
-_BUILTIN: Final = "builtin"
 _MOST_HOSTS: Final = 50_000
 #: So many hosts stand in a launch form beside those that are chosen; the others are found by their names.
 _OFFERED: Final = 50
 
 
-async def publish_builtin(call: Call) -> None:
-    """Make the playbooks on disk launchable; several servers starting together agree."""
-    library = catalogue.builtin()
-    async with call.transaction() as tx:
-        await library_rows.insert_project(tx, library.project)
-        await library_rows.upsert_playbooks(tx, library.playbooks)
-        await library_rows.delete_playbooks_but(tx, _BUILTIN, tuple(p.name for p in library.playbooks))
-
-
-async def playbooks(call: Call) -> list[Playbook]:
-    """Return every playbook that can be launched."""
-    return await library_rows.list_playbooks(call.db)
-
-
-async def playbook(call: Call, name: str) -> Playbook:
-    """Return one playbook; ``PlaybookMissing`` when there is none."""
-    found = await library_rows.find_playbook(call.db, name)
-    if found is None:
-        raise PlaybookMissing(name=name)
-    return found
-
-
-def may_launch(call: Call, name: str) -> bool:
-    """Tell whether the actor may launch (and stop, and launch again) this playbook."""
-    return any(call.actor.may(permission) for permission in rules.launch_permissions(name))
-
-
-def _demand_launch(call: Call, name: str) -> None:
-    if not may_launch(call, name):
-        raise MayNotLaunch(playbook=name, permission=" or ".join(rules.launch_permissions(name)))
+publish_builtin = publishing.publish_builtin
+publish_in = publishing.publish_in
+playbooks = publishing.playbooks
+playbook = publishing.playbook
+launchable = publishing.launchable
+may_launch = publishing.may_launch
+demand_launch = publishing.demand
+offered = librarian.offered
 
 
 # ---------------------------------------------------------------- launching
@@ -100,13 +76,15 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
     found = await library_rows.find_playbook(tx, order.playbook)
     if found is None:
         raise PlaybookMissing(name=order.playbook)
-    _demand_launch(call, found.name)
+    await librarian.demand(tx, call, found)
     if order.idempotency_key and (earlier := await job_rows.find_by_idempotency_key(tx, call, order.idempotency_key)):
         return earlier
     checked = catalogue.check(found, order.variables)
     targets, complaints = await _targets(tx, call, order)
     complaints |= {f"variables.{name}": text for name, text in checked.complaints.items()} | _misused(order)
-    complaints |= await _stages(tx, order, found)
+    complaints |= await _stages(tx, call, order, found)
+    provided = await librarian.provide(tx, call, found, order)
+    complaints |= provided.complaints
     if complaints:
         raise NotLaunchable(complaints)
     deadline_at = call.now + timedelta(seconds=order.deadline_seconds)
@@ -114,9 +92,11 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
     if row is None:
         # Somebody with the same key was faster; its transaction is committed, or we would still be waiting for it.
         return str(await job_rows.find_by_idempotency_key(tx, call, order.idempotency_key))
-    sealed = call.world.box.seal(as_json(checked.secret)) if checked.secret else None
+    secret = provided.sealed(checked.secret)
+    sealed = call.world.box.seal(as_json(secret)) if secret else None
+    status = Status.AWAITING_APPROVAL if provided.approval and not order.check else Status.QUEUED
     await job_rows.insert_job_hosts(
-        tx, row["id"], targets, changing=not order.check, secrets_sealed=sealed, relaunch_of=relaunch_of
+        tx, row["id"], targets, status, changing=not order.check, secrets_sealed=sealed, relaunch_of=relaunch_of
     )
     await audit.record(
         tx,
@@ -125,7 +105,10 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
         Subject("job", row["uuid"], order.title or found.title),
         {"playbook": found.name, "check": order.check, "hosts": len(targets), "variables": sorted(order.variables)},
     )
-    tx.after_commit(announce(JobsQueued(tuple(target.id for target in targets))))
+    if status == Status.QUEUED:
+        tx.after_commit(announce(JobsQueued(tuple(target.id for target in targets))))
+    else:
+        tx.after_commit(announce(JobAwaitsApproval(str(row["uuid"]), order.title or found.title, len(targets))))
     tx.after_commit(announce(JobListChanged()))
     return str(row["uuid"])
 
@@ -152,7 +135,7 @@ async def _targets(tx: Tx, call: Call, order: Order) -> tuple[tuple[Target, ...]
     return tuple(Target(row["id"], row["uuid"], row["name"]) for row in rows), complaints
 
 
-async def _stages(tx: Tx, order: Order, found: Playbook) -> dict[str, str]:
+async def _stages(tx: Tx, call: Call, order: Order, found: Playbook) -> dict[str, str]:
     """A job pushes one project: what runs around its playbook must be in the same."""
     wrong = {}
     for field in ("before", "after"):
@@ -162,6 +145,8 @@ async def _stages(tx: Tx, order: Order, found: Playbook) -> dict[str, str]:
                 wrong[field] = f"Playbook {name} not found"
             elif other.project_digest != found.project_digest:
                 wrong[field] = f"Playbook {name} is not in the same project as {found.name}"
+            elif other.origin.startswith(librarian.PROJECT):
+                await librarian.demand(tx, call, other)
     return wrong
 
 
@@ -186,7 +171,7 @@ def _misused(order: Order) -> dict[str, str]:
 async def relaunch(call: Call, job: str, *, failed_only: bool = True, variables: Variables | None = None) -> Job:
     """Run a job again, on the hosts that failed or on all; secret values must be given again."""
     before = await fetch(call, job)
-    _demand_launch(call, before.playbook)
+    await publishing.demand(call, before.playbook)
     if not failed_only and before.finished_at is None:
         raise JobStillRunning
     hosts = await job_rows.list_job_hosts(call.db, call.actor.scope, before.id)
@@ -217,7 +202,7 @@ async def relaunch(call: Call, job: str, *, failed_only: bool = True, variables:
 def options_of(job: Job) -> Options:
     """Return how a job calls ansible-playbook."""
     stored: dict[str, Any] = dict(job.options)
-    for name in ("tags", "skip_tags", "before", "after"):
+    for name in ("tags", "skip_tags", "before", "after", "credentials"):
         stored[name] = tuple(stored.get(name) or ())
     return Options(**stored)
 
@@ -225,7 +210,7 @@ def options_of(job: Job) -> Options:
 async def stop(call: Call, job: str, hosts: list[str] | None = None) -> Job:
     """End a job or some of its hosts: what waits is cancelled at once, what runs is interrupted."""
     before = await fetch(call, job)
-    _demand_launch(call, before.playbook)
+    await publishing.demand(call, before.playbook)
     async with call.transaction() as tx:
         standings = await life.lock_job_standings(tx, call.actor.scope, job, hosts)
         open_ones = [row for row in standings if row.status in rules.OPEN]
@@ -252,6 +237,8 @@ async def stop(call: Call, job: str, hosts: list[str] | None = None) -> Job:
 
 
 stop_in = stopping.stop_in
+approve = approving.approve
+is_own = approving.is_own
 adopt_native_in = native.adopt_in
 resume_native_in = native.resume_in
 append_native_in = native.append_in

@@ -76,6 +76,8 @@ class JobView:
     only_host: str
     can_stop: bool
     can_relaunch: bool
+    can_approve: bool
+    needs_other: bool
     url: str
     variables: list[tuple[str, str]] = field(default_factory=list)
     error_groups: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -133,10 +135,13 @@ class PlaybookView:
     url: str
     last_job_url: str = ""
     last_at: datetime | None = None
+    project: str = ""
+    may_launch: bool = True
 
 
-def job(found: Job, *, may_launch: bool, now: datetime, hosts: Sequence[JobHost] = ()) -> JobView:
-    """Return a job as it is shown."""
+def job(found: Job, *, may_launch: bool, now: datetime, hosts: Sequence[JobHost] = (), own: bool = False) -> JobView:
+    """Return a job as it is shown; who looks launched it themselves (``own``) or not."""
+    waits = bool(found.counts.get(Status.AWAITING_APPROVAL))
     status = rules.job_status(found.counts)
     live = not rules.is_over(found.counts)
     bad = sum(number for word, number in found.counts.items() if word in rules.ENDED and word != Status.SUCCEEDED)
@@ -159,6 +164,8 @@ def job(found: Job, *, may_launch: bool, now: datetime, hosts: Sequence[JobHost]
         only_host=found.only_host,
         can_stop=may_launch and live,
         can_relaunch=may_launch and bad > 0 and not live,
+        can_approve=may_launch and waits and not own,
+        needs_other=waits and own,
         url=f"/jobs/{found.uuid}",
         variables=_variables(found),
         error_groups=_causes(hosts),
@@ -268,11 +275,13 @@ def _row(
     )
 
 
-def playbook(found: Playbook, last: Job | None = None) -> PlaybookView:
+def playbook(found: Playbook, last: Job | None = None, *, may_launch: bool = True) -> PlaybookView:
     """Return a playbook as it is shown."""
+    builtin = found.origin == "builtin"
     return PlaybookView(
-        found.name, found.title, found.description, "built in" if found.origin == "builtin" else found.origin,
+        found.name, found.title, found.description, "built in" if builtin else found.file,
         f"/playbooks/{found.name}/launch", f"/jobs/{last.uuid}" if last else "", last.created_at if last else None,
+        "" if builtin else found.name.rpartition("/")[0], may_launch,
     )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ async def _record_new(tx: Tx, call: Call, campaign: Campaign, hosts: int) -> Non
 
 async def check(call: Call, name: str, plan: Plan, targets: Targets) -> None:
     """Raise ``BadCampaign`` (or what patching refuses) when this cannot become a campaign of whoever asks."""
-    names = {one.name for one in await automation.playbooks(call) if automation.may_launch(call, one.name)}
+    names = {one.name for one in await automation.launchable(call)}
     wrong = rules.complaints_of(name, plan, targets, names)
     for field, uuids in (("host_ids", targets.hosts), ("host_group_ids", targets.groups)):
         if not all(map(is_uuid, uuids)):

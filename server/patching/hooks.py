@@ -16,5 +16,5 @@ async def demand(call: Call, options: RunOptions) -> None:
             await automation.playbook(call, name)
         except PlaybookMissing as missing:
             raise BadRun.of({field: str(missing)}) from missing
-        if not automation.may_launch(call, name):
+        if not await automation.may_launch(call, name):
             raise HookRefused(playbook=name)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["text", "email", "password", "number", "boolean", "choice", "list", "json", "area"]
+Kind = Literal["text", "email", "password", "number", "boolean", "choice", "choices", "list", "json", "area"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,8 @@ class Field:
 
     Attributes:
         value: what it shows; a form that was refused shows what the person typed, never a password.
-        choices: pairs of value and word, for ``choice``.
+        choices: pairs of value and word, for ``choice`` and ``choices``.
+        picked: the values that are chosen, for ``choices``.
         complaint: what is wrong with the value, empty when nothing is.
         decided_by: "env" when the environment decides over what is stored here.
     """
@@ -29,6 +30,7 @@ class Field:
     autocomplete: str = ""
     placeholder: str = ""
     decided_by: str = ""
+    picked: Sequence[str] = ()
 
 
 def filled(fields: Sequence[Field], values: Mapping[str, object], complaints: Mapping[str, str]) -> list[Field]:
@@ -38,6 +40,7 @@ def filled(fields: Sequence[Field], values: Mapping[str, object], complaints: Ma
             one,
             value=one.value if one.kind == "password" else _shown(values.get(one.name, one.value)),
             complaint=complaints.get(one.name, ""),
+            picked=_picked(one, values),
         )
         for one in fields
     ]
@@ -52,6 +55,13 @@ def complained(fields: Sequence[Field], complaints: Mapping[str, str]) -> list[t
 def _sentence(label: str, text: str) -> str:
     # "must be a number" needs its subject; "The two passwords are not the same" has one.
     return text if text[:1].isupper() else f"{label} {text}"
+
+
+def _picked(one: Field, values: Mapping[str, object]) -> Sequence[str]:
+    if one.kind != "choices" or one.name not in values:
+        return one.picked
+    value = values[one.name]
+    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
 
 
 def _shown(value: object) -> str | bool | int | None:

@@ -26,6 +26,8 @@ def _job(**changes: Any) -> Thing:
         counts=[("ok", 9, "good"), ("running", 2, "neutral"), ("failed", 1, "bad")],
         can_stop=True,
         can_relaunch=False,
+        can_approve=False,
+        needs_other=False,
         url=f"/jobs/{uuid(1)}",
         variables=[
             ("patch_scope", "security"),

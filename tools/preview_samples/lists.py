@@ -83,18 +83,25 @@ PAGES.append(
         {
             "shell": shell("Playbooks", "/playbooks"),
             "chosen_hosts": [uuid(1), uuid(2)],
-            "can_launch": True,
-            "playbooks": [
-                Thing(
-                    name=name,
-                    title=title,
-                    description=text,
-                    source=source,
-                    url=f"/playbooks/{name}",
-                    last_job_url="/jobs/1" if name == "patch" else "",
-                    last_at=before(hours=3),
-                )
-                for name, title, text, source in playbooks
+            "can_write": True,
+            "total": 4,
+            "groups": [
+                (
+                    "",
+                    [
+                        Thing(
+                            name=name,
+                            title=title,
+                            description=text,
+                            source=source,
+                            url=f"/playbooks/{name}",
+                            last_job_url="/jobs/1" if name == "patch" else "",
+                            last_at=before(hours=3),
+                            may_launch=True,
+                        )
+                        for name, title, text, source in playbooks
+                    ],
+                ),
             ],
         },
     )

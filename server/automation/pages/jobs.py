@@ -25,7 +25,6 @@ from server.web.routing import Routes, call, gated, is_fragment, path_text
 routes: Final = Routes()
 
 _VIEW: Final = "can_view_hosts"
-_LAUNCHERS: Final = ("can_manage_automation", "can_manage_patching")
 _TABS: Final = ("events", "output", "variables", "facts")
 _ONLY: Final = (("", "All"), ("open", "Running"), ("failed", "Failed"))
 _TREE_ROWS: Final = 5000
@@ -106,7 +105,7 @@ async def show_list(request: web.Request) -> web.Response:
     only = request.query.get("status", "") if request.query.get("status") in dict(_ONLY) else ""
     page = await service.page_of_jobs(asked, Window(query_number(request, "page", 1), 50), search=search, only=only)
     shown = [_view(asked, job) for job in page.items]
-    can_launch = any(asked.actor.may(permission) for permission in _LAUNCHERS)
+    can_launch = bool(await service.launchable(asked))
     return render(
         request,
         JobsPage(
@@ -124,7 +123,7 @@ async def show(request: web.Request) -> web.Response:
     found = await service.hosts_of(asked, job)
     chosen = next((one for one in found if one.uuid == request.query.get("host")), found[0] if found else None)
     tab = request.query.get("tab", "") if request.query.get("tab") in _TABS else "events"
-    view = _view(asked, job, found)
+    view = _view(asked, job, found, may=await service.may_launch(asked, job.playbook))
     selected = views.host(chosen, view.url, now=asked.now, selected=chosen.uuid) if chosen else None
     events = await _tree(asked, job, chosen, view.url) if tab == "events" else []
     console = await _console(asked, job, chosen) if tab == "output" else []
@@ -279,15 +278,23 @@ async def show_result(request: web.Request) -> web.Response:
 
 
 @routes.post("/jobs/{job}/stop")
-@gated(*_LAUNCHERS)
+@gated(_VIEW)
 async def stop(request: web.Request) -> web.StreamResponse:
     """End a job."""
     job = await service.stop(call(request), path_text(request, "job"))
     return _back(request, f"/jobs/{job.uuid}", "good", "The job is being stopped.")
 
 
+@routes.post("/jobs/{job}/approve")
+@gated(_VIEW)
+async def approve(request: web.Request) -> web.StreamResponse:
+    """Let a job go out that somebody else launched."""
+    job = await service.approve(call(request), path_text(request, "job"))
+    return _back(request, f"/jobs/{job}", "good", "Approved: the job goes out now.")
+
+
 @routes.post("/jobs/{job}/relaunch")
-@gated(*_LAUNCHERS)
+@gated(_VIEW)
 async def relaunch(request: web.Request) -> web.StreamResponse:
     """Run a job again where it failed."""
     job = await service.relaunch(call(request), path_text(request, "job"))
@@ -323,5 +330,6 @@ async def _job(request: web.Request) -> Job:
     return await service.fetch(call(request), path_text(request, "job"))
 
 
-def _view(asked: Call, job: Job, found: Sequence[JobHost] = ()) -> views.JobView:
-    return views.job(job, may_launch=service.may_launch(asked, job.playbook), now=asked.now, hosts=found)
+def _view(asked: Call, job: Job, found: Sequence[JobHost] = (), *, may: bool = False) -> views.JobView:
+    # Only the job's own page has buttons.
+    return views.job(job, may_launch=may, now=asked.now, hosts=found, own=service.is_own(asked, job))

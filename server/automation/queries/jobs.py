@@ -96,23 +96,25 @@ async def insert_job_hosts(
     tx: Tx,
     job_id: JobId,
     targets: tuple[Target, ...],
+    status: str,
     *,
     changing: bool,
     secrets_sealed: str | None,
     relaunch_of: JobId | None = None,
 ) -> None:
-    """Write the job's hosts, all queued, and which job they repeat."""
+    """Write the job's hosts, all in the same status, and which job they repeat."""
     await tx.execute(
         """
         with repeated as (
             update jobs set relaunch_of = %(relaunch_of)s where id = %(job_id)s and %(relaunch_of)s::integer is not null
         )
         insert into job_hosts (job_id, host_id, host_name, status, changing, secrets_sealed, position)
-        select %(job_id)s, t.id, t.name, 'queued', %(changing)s, %(secrets_sealed)s, 1
+        select %(job_id)s, t.id, t.name, %(status)s, %(changing)s, %(secrets_sealed)s, 1
           from jsonb_to_recordset(%(targets)s::jsonb) as t(id integer, name text)
          order by t.name
         """,
         job_id=job_id,
+        status=status,
         changing=changing,
         secrets_sealed=secrets_sealed,
         relaunch_of=relaunch_of,

@@ -225,7 +225,7 @@ def moment(value: object) -> str | None:
 async def with_playbooks(request: web.Request, fields: Iterable[Field]) -> list[Field]:
     """Return fields whose choice is a playbook with those that this person may launch."""
     asked = call(request)
-    known = [one for one in await automation.playbooks(asked) if automation.may_launch(asked, one.name)]
+    known = await automation.launchable(asked)
     names = tuple((one.name, one.title) for one in known)
     empty = {"pre_playbook": _POLICY, "post_playbook": _POLICY, "check_playbook": ("", "None")}
     return [replace(one, choices=(empty[one.name], *names)) if one.name in empty else one for one in fields]
