@@ -5,24 +5,33 @@ from collections.abc import Iterable
 from itertools import count
 from typing import Any, Final
 
+import bcrypt
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 
+from server.core.bus import announce
 from server.core.call import Actor, Call
-from server.identity import people, queries, tokens
+from server.identity import people, queries, scopes, tokens
+from server.identity.events import UserCreated
 from server.identity.models import NewPerson, NewToken, Profile, User
 from server.identity.permissions import KEYS
 
 PASSWORD: Final = "Correct-Horse-7"
+#: Thousands of tests sign in; the cost of a real hash is for those that ask what it is for.
+_FAST: Final = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 HTML: Final = {"Accept": "text/html"}
 _numbers = count(1)
 
 
-async def person(call: Call, role: str = "user", username: str = "") -> User:
-    """Return a new person with this role; the password is ``PASSWORD``."""
+async def person(call: Call, role: str = "user", username: str = "", password_hash: str = _FAST) -> User:
+    """Return a new person with this role; the password is ``PASSWORD``, behind a hash that takes no time."""
     name = username or f"{role.replace('_', '.')}{next(_numbers)}"
     profile = Profile(name, f"{name}@example.com", name.title(), "Example")
-    return await people.create(call, NewPerson(profile, PASSWORD), role)
+    async with call.transaction() as tx:
+        user = await people.insert(tx, NewPerson(profile, PASSWORD), password_hash, role, call.now)
+        await scopes.pass_on(tx, call, user.id)
+        tx.after_commit(announce(UserCreated(user.id, user.username, call.actor.address, call.actor.name)))
+    return user
 
 
 async def sign_in_as(browser: TestClient[Any, Any], call: Call, role: str) -> User:

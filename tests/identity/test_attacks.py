@@ -13,6 +13,7 @@ from aiohttp import CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build, close_world, open_world
+from server.core import passwords
 from server.core.call import Call
 from server.core.env import Env
 from server.core.loop import Keeper
@@ -118,7 +119,7 @@ async def test_every_refusal_costs_the_same_hash(client: Browser, call: Call, ha
 
 async def test_the_clock_does_not_tell_who_exists(client: Browser, call: Call) -> None:
     await settings.change(call, {"max_login_attempts": 1000})
-    await person(call, username="known")
+    await person(call, username="known", password_hash=await passwords.hashed(PASSWORD))
     loop = asyncio.get_running_loop()
 
     async def took(name: str) -> float:

@@ -81,7 +81,8 @@ async def test_only_the_providers_signature_counts(
         {"sub": "a\x00b"},
         {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"},
     ],
-    ids=str,
+    # Without the time: processes that share the tests must give them the same names.
+    ids="-".join,
 )
 @pytest.mark.usefixtures("root")
 async def test_a_token_for_another_purpose_opens_nothing(
