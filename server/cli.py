@@ -27,16 +27,16 @@ _USAGE: Final = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit status is 0 ok, 1 failed, 2 usage, 3 unreachable or timed out."""
+    """Run one command; the exit status is 0 ok, 1 failed, 2 usage, 3 refused or unreachable, 4 outdated."""
     given = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     if not given or given[0] not in _COMMANDS:
-        from server.automation import jobs_cli  # noqa: PLC0415 (the server starts faster without it)
+        from server.client import entry  # noqa: PLC0415 (the server starts faster without it)
 
-        jobs_cli.add_commands(parser.subcommands)
+        entry.add_commands(parser.subcommands)
     options = parser.parse_args(given)
-    if options.command == "jobs":
-        return jobs_cli.run(options)
+    if options.command not in {*_COMMANDS, "version"}:
+        return entry.run(options)
     if options.command == "version":
         print(f"PatchMon {__version__}")
         return _OK

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import orjson
 import yaml
 
+from server.automation import rules, schemas
 from server.automation import service as automation
 from server.automation.models import Job, Order
 from server.automation.stream import follow_lines
-from server.automation.terminal import Printer, exit_status
+from server.client.printer import Printer
 from server.core.call import Call, system
 from server.core.embedded import launch as launcher
 from server.core.env import Env
@@ -197,14 +199,19 @@ async def _dry_run(call: Call, machine: _Machine, teller: Teller) -> int:
     teller.say()
     teller.say(f"Dry run of the patch playbook on {machine.name}: nothing is changed", bold=True)
     job = await automation.launch(call, Order("patch", hosts=(machine.uuid,), check=True, deadline_seconds=900))
-    return exit_status(await _watched(call, job))
+    return rules.exit_code(rules.job_status((await _watched(call, job)).counts))
 
 
 async def _watched(call: Call, job: Job) -> Job:
     printer = Printer(sys.stdout)
     async for progress in follow_lines(call, job, 0):
         if progress is not None:
-            printer.show(progress)
+            for host in progress.hosts:
+                printer.host(schemas.host_view(host))
+            for line in progress.events:
+                printer.event(orjson.loads(line.text))
+            if progress.over:
+                printer.end(schemas.job_view(progress.job))
     return await automation.fetch(call, job.uuid)
 
 

@@ -200,10 +200,11 @@ def refusal(name: str, value: str) -> str:
     return next((text.removeprefix(f"config: {name}: ") for text in reader.complaints), "")
 
 
-def client(variables: Mapping[str, str] | None = None) -> tuple[str, Secret[str]]:
-    """Return the server's URL and the token the command line uses as an API client."""
+def client(variables: Mapping[str, str] | None = None) -> tuple[str, Secret[str], str]:
+    """Return the server's URL, the token and the name of a token's file, for the command line as an API client."""
     source = os.environ if variables is None else variables
-    return source.get("PATCHMON_URL", "http://127.0.0.1:3000"), Secret(source.get("PATCHMON_TOKEN", ""))
+    token = Secret(source.get("PATCHMON_TOKEN", ""))
+    return source.get("PATCHMON_URL", "http://127.0.0.1:3000"), token, source.get("PATCHMON_TOKEN_FILE", "")
 
 
 def _read(reader: "_Reader") -> Env:

@@ -1,4 +1,4 @@
-"""`patchmon jobs …` against a running server, and what it prints."""
+"""The client commands against a running server, and what they print."""
 
 import asyncio
 import io
@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from server.automation.terminal import Printer
+from server.client.printer import Printer
 from server.core.call import Call
 from tests.factories.automation import Api, Fleet, url_of
+from tests.factories.patching import change, upload
 from tests.factories.people import person, token_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,11 +21,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class Shell:
     def __init__(self, url: str, token: str) -> None:
+        self.group = "jobs"
         self.env = {**os.environ, "PATCHMON_URL": url, "PATCHMON_TOKEN": token, "PYTHONPATH": str(ROOT)}
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "server.cli", "jobs", *arguments, env=self.env, cwd=ROOT,
+            sys.executable, "-m", "server.cli", self.group, *arguments, env=self.env, cwd=ROOT,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
 
@@ -95,3 +97,63 @@ def test_what_a_host_prints_does_not_steer_the_terminal() -> None:
     assert "\x1b]" not in out.getvalue()
     assert "\x1b[2J" not in out.getvalue()
     assert "\x07" not in out.getvalue()
+
+
+async def test_the_token_may_come_from_a_file_and_is_never_printed(shell: Shell, fleet: Fleet, tmp_path: Path) -> None:
+    await fleet.enrol("web-01")
+    secret = shell.env.pop("PATCHMON_TOKEN")
+    code, _, err = await shell.run("list")
+    assert (code, "set PATCHMON_TOKEN" in err) == (2, True)
+    file = tmp_path / "token"
+    file.write_text(f"{secret}\n")
+    url = shell.env.pop("PATCHMON_URL")
+    code, out, err = await shell.run("list", "--json", "--url", url, "--token-file", str(file))
+    assert code == 0, err
+    shell.env["PATCHMON_TOKEN_FILE"] = str(file)
+    printed = out + err
+    for arguments in (["show", "nothing"], ["launch", "ping", "--limit", "web-09"], ["list"]):
+        _, out, err = await shell.run(*arguments, "--url", url)
+        printed += out + err
+    assert secret not in printed
+    file.write_text(f"{secret}x")
+    code, out, err = await shell.run("list", "--url", url)
+    assert (code, secret in out + err) == (3, False)
+
+
+async def test_packages_that_a_dry_run_finds_are_exit_code_four(shell: Shell, fleet: Fleet, api: Api) -> None:
+    agent = await fleet.online("web-01")
+    for changes, asked, expected in (
+        ([change("tiny")], "any", 4),
+        ([change("tiny")], "security", 0),
+        ([change("tiny", security=True)], "security", 4),
+        ([], "any", 0),
+    ):
+        process = await shell.start("launch", "patch", "--limit", "web-01", "--check", f"--fail-if-outdated={asked}")
+        held = await agent.job()
+        result = await upload(api.session, agent, api.url, {"manager": "apt", "changes": changes})
+        await agent.end(held, "succeeded", results=(result,))
+        agent.jobs.clear()
+        out, err = await process.communicate()
+        assert process.returncode == expected, out.decode() + err.decode()
+        assert ("tiny 1.0 -> 1.1" in out.decode()) is (expected == 4)
+
+
+async def test_hosts_playbooks_and_patch_runs(shell: Shell, fleet: Fleet, call: Call) -> None:
+    await fleet.enrol("web-01")
+    shell.group = "hosts"
+    code, out, _ = await shell.run("list")
+    assert (code, "web-01" in out) == (0, True)
+    shell.group = "playbooks"
+    code, out, _ = await shell.run("show", "patch")
+    assert (code, "patch_scope" in out) == (0, True)
+    shell.group = "patch"
+    code, out, err = await shell.run("trigger", "--limit", "web-01", "--for-approval", "--key", "night 7", "--json")
+    assert code == 0, err
+    (run,) = json.loads(out)["runs"]
+    code, out, _ = await shell.run("approve", run["patch_run_id"], "--now")
+    assert (code, "queued" in out) == (0, True)
+    code, out, _ = await shell.run("runs")
+    assert out.count("web-01") == 2
+    code, _, err = await shell.run("trigger", "--limit", "web-09")
+    assert (code, "no host is called web-09" in err) == (2, True)
+    assert await call.db.value("select count(*) from patch_runs") == 2

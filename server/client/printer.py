@@ -5,12 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TextIO
 
-import orjson
-
-from server.automation import rules, schemas
-from server.automation.models import EventLine, Job
-from server.automation.stream import Progress
-
 _RESET: Final = "\x1b[0m"
 _STYLES: Final = {
     "good": "\x1b[32m",
@@ -49,15 +43,6 @@ class Printer:
     def __post_init__(self) -> None:
         if self.colours is None:
             self.colours = self.out.isatty()
-
-    def show(self, progress: Progress[EventLine]) -> None:
-        """Print what is new of a job that is followed from inside."""
-        for host in progress.hosts:
-            self.host(schemas.host_view(host))
-        for line in progress.events:
-            self.event(orjson.loads(line.text))
-        if progress.over:
-            self.end(schemas.job_view(progress.job))
 
     def happening(self, name: str, data: Mapping[str, Any]) -> None:
         """Print one message of a job's stream, by its name."""
@@ -131,11 +116,6 @@ class Printer:
         # What a host printed must not steer this terminal; colours stay, other controls go.
         self.out.write(_harmless(text, colours=bool(self.colours)) + "\n")
         self.out.flush()
-
-
-def exit_status(job: Job) -> int:
-    """Return a finished job's result as the exit status of a command: 0 ok, 1 failed, 3 unreachable or timed out."""
-    return rules.exit_code(rules.job_status(job.counts))
 
 
 def _harmless(text: str, *, colours: bool) -> str:
