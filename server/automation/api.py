@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Final
 
 import orjson
 from aiohttp import web
 
-from server.automation import schemas, service, stream
+from server.automation import artifacts, schemas, service, stream
 from server.automation.errors import BadResult
 from server.automation.models import EventLine, Job
 from server.core.call import Call
@@ -15,6 +16,7 @@ from server.core.paging import Window
 from server.web.forms import query_number, read_bytes, read_json
 from server.web.live import Happening, last_seen, sse
 from server.web.problems import json_answer
+from server.web.repeats import key_of, replay_headers
 from server.web.routing import Routes, agent_only, call, gated, path_text
 
 routes = Routes()
@@ -49,9 +51,11 @@ async def list_jobs(request: web.Request) -> web.Response:
 @gated(_VIEW)
 async def launch(request: web.Request) -> web.Response:
     """Start a job."""
-    body = await read_json(request, schemas.LaunchBody)
-    job = await service.launch(call(request), body.order())
-    return json_answer(await _detail(call(request), job), status=201, headers={"Location": f"/api/v1/jobs/{job.uuid}"})
+    asked, order = call(request), (await read_json(request, schemas.LaunchBody)).order()
+    job = await service.launch(asked, replace(order, idempotency_key=key_of(request) or order.idempotency_key))
+    # What was launched under the same key before was not made by this request.
+    headers = {"Location": f"/api/v1/jobs/{job.uuid}", **replay_headers(replayed=job.created_at != asked.now)}
+    return json_answer(await _detail(asked, job), status=201, headers=headers)
 
 
 @routes.get("/api/v1/jobs/{job}")
@@ -133,6 +137,20 @@ async def _happenings(news: AsyncIterator[stream.Progress[EventLine] | None]) ->
             yield Happening("job", schemas.job_view(progress.job), progress.position)
         if progress.over:
             yield Happening("end", schemas.job_view(progress.job), progress.position)
+
+
+@routes.get("/api/v1/jobs/{job}/artifacts.tar.gz", name="api.jobs.artifacts")
+@gated(_VIEW)
+async def take_artifacts(request: web.Request) -> web.StreamResponse:
+    """Stream what a job left behind, as ansible-runner lays it out."""
+    job = await _job(request)
+    name = f'attachment; filename="{job.uuid}.tar.gz"'
+    response = web.StreamResponse(headers={"Content-Type": "application/gzip", "Content-Disposition": name})
+    await response.prepare(request)
+    async for piece in artifacts.packed(call(request), job):
+        await response.write(piece)
+    await response.write_eof()
+    return response
 
 
 @routes.get("/api/v1/jobs/{job}/hosts/{host}/results/{digest}")

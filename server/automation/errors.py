@@ -78,3 +78,22 @@ class NotYourOwn(Refused):
 
     code = "not_your_own_job"
     text = "Somebody else than who launched this job has to approve it"
+
+
+class KeyTaken(Conflict):
+    """The idempotency key was used for something else."""
+
+    code = "idempotency_key_taken"
+    text = "This idempotency key was used for another request; take a new key for a new request"
+
+
+class BadKey(Invalid):
+    """The idempotency key is none."""
+
+    code = "bad_idempotency_key"
+    text = "The idempotency key cannot be used"
+
+    @classmethod
+    def of(cls, complaints: dict[str, str]) -> "BadKey":
+        """Return the refusal with what is wrong."""
+        return cls(complaints)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from agent.protocol.messages import Hello
-from server.automation import retention, rules
+from server.automation import repeats, retention, rules
 from server.automation.events import JobsQueued, JobStopAsked
 from server.automation.ledger import Ledger
 from server.automation.models import Claimed, Note, Sighting, Status, Stored
@@ -160,3 +160,4 @@ async def tidy(call: Call) -> None:
     """Make partitions ahead of time and forget what is kept no longer."""
     await library.ensure_partitions(call.db)
     await retention.forget(call)
+    await repeats.forget(call)

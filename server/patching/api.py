@@ -17,6 +17,7 @@ from server.web.forms import query_number, read_json
 from server.web.handler_code import documented
 from server.web.live import Happening, sse
 from server.web.problems import json_answer
+from server.web.repeats import key_of, replay_headers
 from server.web.routing import Routes, call, gated, path_text
 
 log = get_log(__name__)
@@ -66,7 +67,10 @@ async def preview(request: web.Request) -> web.Response:
 async def trigger(request: web.Request) -> web.Response:
     """Make one run per host, to begin now, at its policy's time, or once somebody approves."""
     wanted = (await read_json(request, schemas.TriggerBody)).wanted()
-    return json_answer(schemas.trigger_view(await service.trigger(call(request), wanted), wanted))
+    if not (key := key_of(request)):
+        return json_answer(schemas.trigger_view(await service.trigger(call(request), wanted), wanted))
+    made, replayed = await service.trigger_once(call(request), wanted, key)
+    return json_answer(schemas.trigger_view(made, wanted), headers=replay_headers(replayed=replayed))
 
 
 @routes.get("/api/v1/patching/runs")

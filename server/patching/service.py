@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import msgspec
+
 from server.audit import service as audit
 from server.audit.models import Subject
 from server.automation import service as automation
@@ -42,6 +44,16 @@ async def trigger(call: Call, wanted: Wanted) -> list[Started]:
     """Make one run per host, and begin those that are due; raises ``BadRun`` or ``TargetMissing``."""
     async with call.transaction() as tx:
         return await trigger_in(tx, call, wanted, by=approving.name_of(call))
+
+
+async def trigger_once(call: Call, wanted: Wanted, key: str) -> tuple[list[Started], bool]:
+    """Do the same under an idempotency key, and tell whether an equal order was carried out before: it is not again."""
+    async with call.transaction() as tx:
+        if (earlier := await automation.earlier_in(tx, call, "patching", key, wanted)) is not None:
+            return msgspec.convert(earlier, list[Started]), True
+        made = await trigger_in(tx, call, wanted, by=approving.name_of(call))
+        await automation.answered_in(tx, call, key, made)
+        return made, False
 
 
 async def trigger_in(

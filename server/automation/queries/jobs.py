@@ -50,9 +50,9 @@ async def insert_job(
     variables: Variables,
     secret_names: list[str],
     deadline_at: datetime,
-) -> dict[str, Any] | None:
-    """Write a job without hosts; nothing when the actor's idempotency key is taken."""
-    return await tx.one(
+) -> dict[str, Any]:
+    """Write a job without hosts."""
+    row = await tx.one(
         """
         insert into jobs (playbook, playbook_file, title, project_digest, check_mode, variables, secret_names,
                           options, launched_by,
@@ -60,7 +60,6 @@ async def insert_job(
         values (%(playbook)s, %(file)s, %(title)s, %(digest)s, %(check)s, %(variables)s::jsonb, %(secret_names)s,
                %(options)s::jsonb,
                 %(by)s, %(by_id)s, %(key)s, 1, %(now)s::date, %(now)s, %(deadline_at)s, %(request_id)s)
-            on conflict (launched_by_id, idempotency_key) where idempotency_key is not null do nothing
         returning id, uuid
         """,
         playbook=playbook.name,
@@ -78,18 +77,8 @@ async def insert_job(
         deadline_at=deadline_at,
         request_id=call.request_id,
     )
-
-
-async def find_by_idempotency_key(tx: Queries, call: Call, key: str) -> str | None:
-    """Return the job that the actor's key made before."""
-    return cast(
-        "str | None",
-        await tx.value(
-            """select uuid from jobs where launched_by_id = %(by_id)s and idempotency_key = %(key)s""",
-            by_id=f"{call.actor.kind}:{call.actor.id}",
-            key=key,
-        ),
-    )
+    assert row is not None
+    return row
 
 
 async def insert_job_hosts(
