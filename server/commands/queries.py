@@ -26,6 +26,33 @@ async def insert_command(tx: Tx, host_id: int, kind: str, asked_by: str, at: dat
     )
 
 
+async def insert_overdue(
+    db: Database, host_ids: Sequence[int], at: datetime, silent_since: datetime, asked_before: datetime
+) -> list[int]:
+    """Note that those of these hosts that are active and silent for too long are asked for a report; return them.
+
+    Who was asked for one after ``asked_before`` is left alone.
+    """
+    return await db.column(
+        """
+        insert into agent_commands (host_id, kind, status, asked_by, created_at, sent_at)
+        select h.id, 'report_now', 'active', 'catching up', %(at)s, %(at)s
+          from hosts h
+         where h.id in (select value::int from jsonb_array_elements_text(%(ids)s::jsonb))
+           and h.status = 'active'
+           and h.last_update < %(silent_since)s
+           and not exists (
+               select from agent_commands c
+                where c.host_id = h.id and c.kind = 'report_now' and c.created_at > %(asked_before)s)
+        returning host_id
+        """,
+        ids=as_json(list(host_ids)),
+        at=at,
+        silent_since=silent_since,
+        asked_before=asked_before,
+    )
+
+
 async def fail_command(db: Database | Tx, command: str, at: datetime, error: str) -> None:
     """Note that a command came to nothing."""
     await db.execute(

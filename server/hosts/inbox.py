@@ -19,8 +19,10 @@ from server.hosts.binaries import AgentFile, Shelf
 from server.hosts.check_ins import Directory
 from server.hosts.errors import AgentFileMissing, InstallScriptMissing
 from server.hosts.models import AgentActor, Platform
+from server.hosts.packing import Packer, takes_packed
 from server.settings import service as settings
-from server.web.forms import BadBody, parse, read_json_value
+from server.web.agent_bodies import read_first_value
+from server.web.forms import BadBody, parse
 from server.web.problems import json_answer
 from server.web.render import fragment
 from server.web.routing import AGENT_VERIFIER, WORLD, Routes, Verifier, agent_only, call, open_to_all
@@ -29,6 +31,7 @@ log = get_log(__name__)
 routes: Final = Routes()
 
 _KEEPER: Final = web.AppKey("hosts_keeper", Keeper)
+_PACKER: Final = web.AppKey("packer", Packer)
 SHELF: Final = web.AppKey("shelf", Shelf)
 
 
@@ -38,6 +41,7 @@ def set_up(app: web.Application) -> None:
     verifier: Verifier = functools.partial(verify, Directory(app[WORLD], app[_KEEPER]))
     app[AGENT_VERIFIER] = verifier
     app[SHELF] = Shelf(app[WORLD].env.agents_dir)
+    app[_PACKER] = Packer()
 
 
 async def resources(app: web.Application) -> AsyncIterator[None]:
@@ -119,7 +123,7 @@ async def exchange(request: web.Request) -> web.Response:
 
 async def _object(request: web.Request) -> object:
     try:
-        value = await read_json_value(request)
+        value = await read_first_value(request)
     except BadBody:
         return {}
     return value if isinstance(value, dict) else {}
@@ -169,14 +173,15 @@ async def download(request: web.Request) -> web.StreamResponse:
     found: AgentFile | None = await request.app[SHELF].find(system, architecture, kind)
     if found is None:
         raise AgentFileMissing(system=system, architecture=architecture)
-    return web.FileResponse(
-        found.path,
-        headers={
-            "Content-Type": "application/octet-stream",
-            "Content-Disposition": f'attachment; filename="{found.name}"',
-            "Vary": "Accept-Encoding",
-        },
-    )
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": f'attachment; filename="{found.name}"',
+        "Vary": "Accept-Encoding",
+    }
+    if takes_packed(request, found):
+        packed = await request.app[_PACKER].pack(found)
+        return web.Response(body=packed, headers={**headers, "Content-Encoding": "gzip", "Accept-Ranges": "none"})
+    return web.FileResponse(found.path, headers=headers)
 
 
 def _wanted_file(request: web.Request, expected: str, reported: str) -> tuple[Platform, str, str]:
@@ -221,7 +226,7 @@ async def integration_status(request: web.Request) -> web.Response:
     """Remember how far the set-up of an integration is."""
     asked = call(request)
     try:
-        told = parse(schemas.IntegrationBody, await read_json_value(request)).report()
+        told = parse(schemas.IntegrationBody, await read_first_value(request)).report()
     except BadBody:
         return json_answer({"error": "Invalid JSON body"}, 400)
     await service.note_integration(asked, service.agent_of(asked), told)

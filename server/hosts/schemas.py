@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, StringConstraints, field_validator
+from pydantic import AliasChoices, Field, StrictBool, StringConstraints, field_validator
 
 from server.hosts.models import IntegrationReport, NewHost, Platform
 from server.web.forms import TextBody
@@ -95,7 +95,7 @@ class IntegrationBody(TextBody):
     """What an agent says about the set-up of an integration."""
 
     integration: str = ""
-    enabled: bool = False
+    enabled: StrictBool = False
     status: str = ""
     message: str = ""
     components: dict[str, str] | None = None

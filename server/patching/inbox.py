@@ -1,10 +1,8 @@
 """The doors of existing agents: what they post about runs, and Windows updates."""
 
 import functools
-import json
-import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -16,7 +14,8 @@ from server.hosts import service as hosts
 from server.patching import native, windows
 from server.patching.errors import BadPost, BadRunId, GuidNeeded
 from server.patching.native_models import Said
-from server.web.forms import read_bytes
+from server.web.agent_bodies import read_first_value
+from server.web.forms import BadBody
 from server.web.handler_code import documented
 from server.web.problems import json_answer
 from server.web.routing import TRANSLATORS, Routes, agent_only, call, path_text
@@ -28,8 +27,6 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 Door = Callable[[web.Request], Awaitable[web.Response]]
 _NO_KEY: Final = "API ID and Key required"
 _BAD_KEY: Final = "Invalid API credentials"
-#: What no text of the database can hold: half characters, and the character zero.
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 def set_up(app: web.Application) -> None:
@@ -158,28 +155,8 @@ async def windows_approved(request: web.Request) -> web.Response:
 
 
 async def _posted(request: web.Request, model: type[Body]) -> Body:
-    """Return a body as existing servers read it.
-
-    The first JSON value counts, names in any case, nulls as absent; what is no text becomes U+FFFD. Raises ``BadPost``.
-    """
-    raw = await read_bytes(request)
+    """Return a body as existing servers read it; raises ``BadPost``."""
     try:
-        text = raw.decode(errors="replace").lstrip("\ufeff \t\r\n")
-        value, _ = json.JSONDecoder(parse_constant=_refused).raw_decode(text)
-        return msgspec.convert(_tidied(value), model)
-    except (ValueError, RecursionError, msgspec.ValidationError) as error:
+        return msgspec.convert(await read_first_value(request), model)
+    except (BadBody, msgspec.ValidationError) as error:
         raise BadPost from error
-
-
-def _refused(name: str) -> None:
-    raise ValueError(name)
-
-
-def _tidied(value: Any) -> Any:
-    if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, dict):
-        return {str(name).lower(): _tidied(inner) for name, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [_tidied(inner) for inner in value if inner is not None]
-    return value

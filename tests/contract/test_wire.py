@@ -1,0 +1,127 @@
+"""Rows of the wire contract that need more than a request and its answer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, WSMsgType, WSServerHandshakeError
+from aiohttp.test_utils import TestServer
+
+from agent.checkin import report_offset
+from server.channel import switchboard
+from server.commands import catching_up
+from server.core.call import Call
+from server.core.env import read
+from server.hosts import service as hosts
+from server.hosts.models import NewHost
+from server.web import connections
+from tests.factories.automation import url_of
+from tests.factories.hosts import Browser, enrolled
+from tests.stand_ins.existing_agent import ExistingAgent
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as opened:
+        yield opened
+
+
+def test_the_port_is_3000(tmp_path: Path) -> None:
+    assert read({"PATCHMON_DATA_DIR": str(tmp_path)}).port == 3000
+
+
+async def test_an_absent_database_never_looks_like_wrong_credentials(
+    client: Browser, call: Call, session: ClientSession
+) -> None:
+    agent = await enrolled(call, client)
+    await call.db.execute("alter table hosts rename column api_key to hidden")
+    for path in ("/settings/update-interval", "/hosts/integrations", "/hosts/agent/version", "/hosts/install"):
+        answer = await agent.get(path)
+        assert (answer.status, await answer.json()) == (500, {"error": "Failed to look up host: database error"})
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await session.ws_connect(f"http://127.0.0.1:{client.port}/api/v1/agents/ws", headers=agent.headers)
+    assert refused.value.status == 500
+
+
+async def test_an_idle_connection_is_closed_and_a_half_request_is_not_waited_for(server: TestServer) -> None:
+    """The limits are longer than those of existing servers, for the proxies' sake; agents see them as closed idlers."""
+    assert connections.HEAD_SECONDS >= 10
+    assert connections.KEEP_ALIVE_SECONDS >= 60
+    seen = connections.Watch(head_seconds=0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST /api/v1/hosts/ping HTT")
+    await writer.drain()
+    assert server.runner is not None
+    watching = asyncio.get_running_loop().create_task(connections.watch(server.runner, 0.1, seen))
+    async with asyncio.timeout(5):
+        with suppress(ConnectionResetError):
+            while await reader.read(100):
+                pass
+    watching.cancel()
+    writer.close()
+
+
+def test_the_offset_of_reports() -> None:
+    assert report_offset("patchmon_0f5bf7223ce22d62", 60) == 1860
+    assert report_offset("patchmon_0123456789abcdef", 60) == 3000
+    assert report_offset("patchmon_0123456789abcdef", 15) == 290
+
+
+async def test_only_ninety_seconds_of_silence_end_a_link(
+    server: TestServer, call: Call, session: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (switchboard.PING_SECONDS, switchboard.SILENT_SECONDS) == (30, 90.0)
+    monkeypatch.setattr(switchboard, "PING_SECONDS", 1)
+    monkeypatch.setattr(switchboard, "SILENT_SECONDS", 2.5)
+    made = await hosts.create(call, NewHost("old-01"))
+    headers = {"X-API-ID": made.api_id, "X-API-KEY": made.api_key.reveal()}
+    ws = await session.ws_connect(f"{url_of(server)}/api/v1/agents/ws", headers=headers, autoping=False)
+    begun = time.monotonic()
+    # Any frame counts as life, also one that says nothing.
+    while time.monotonic() - begun < 4:
+        await ws.send_str("{}")
+        frame = await ws.receive(timeout=2.4)
+        assert frame.type is WSMsgType.PING
+    async with asyncio.timeout(6):
+        while (frame := await ws.receive()).type is WSMsgType.PING:
+            pass
+    assert frame.type in {WSMsgType.CLOSED, WSMsgType.CLOSE, WSMsgType.ERROR}
+
+
+async def test_an_overdue_host_is_asked_for_a_report_when_it_connects(
+    server: TestServer, call: Call, session: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The published values of FNV-1a with 32 bits, within a minute.
+    assert catching_up.delay_seconds("") == 0x811C9DC5 % 60
+    assert catching_up.delay_seconds("foobar") == 0xBF9CF968 % 60
+    monkeypatch.setattr(catching_up, "delay_seconds", lambda _: 0)
+    states = {
+        "late": "status = 'active', last_update = now() - interval '61 minutes'",
+        "fresh": "status = 'active', last_update = now() - interval '59 minutes'",
+        "pending": "status = 'pending', last_update = null",
+    }
+    agents = {}
+    for name, state in states.items():
+        made = await hosts.create(call, NewHost(name))
+        await call.db.execute(f"update hosts set {state} where id = {made.host_id}")
+        agents[name] = ExistingAgent(session, url_of(server), made.api_id, made.api_key.reveal())
+        await agents[name].connect()
+    await agents["late"].until(lambda body: body == {"type": "report_now"})
+    # Its link comes and goes, and it still did not report: once in five minutes is enough.
+    await agents["late"].drop()
+    await agents["late"].connect()
+    await asyncio.sleep(2.5)
+    assert {name: len(agent.heard) for name, agent in agents.items()} == {"late": 1, "fresh": 0, "pending": 0}
+    assert await call.db.column("select asked_by from agent_commands") == ["catching up"]
+    # Who reported meanwhile is not asked.
+    await call.db.execute("delete from agent_commands")
+    await agents["late"].ask("POST", "/hosts/ping", data=b"")
+    await agents["late"].drop()
+    await agents["late"].connect()
+    await asyncio.sleep(2.5)
+    assert len(agents["late"].heard) == 1
+    for agent in agents.values():
+        await agent.drop()
