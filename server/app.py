@@ -33,7 +33,9 @@ ROOMS: Final = (
     "channel",
     "commands",
     "packages",
+    "docker",
     "automation",
+    "library",
     "patching",
     "campaigns",
     "intake",
@@ -67,6 +69,8 @@ def tasks() -> tuple[Task, ...]:
 
 async def open_world(env: Env, keeper: Keeper, *, pool: int | None = None) -> World:
     """Open the resources everything stands on; close them with ``close_world``."""
+    # Rooms that answer for others register while they are imported.
+    drawers()
     limits = env.database
     database = await Database.open(
         env.database_url.reveal(),

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -39,12 +39,13 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer: ``url`` is where it came from after redirects."""
+    """An answer: ``url`` is where it came from after redirects; the names of ``headers`` are in lower case."""
 
     status: int
     url: str
     content_type: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def _system(host: str, port: int) -> list[str]:
@@ -151,7 +152,13 @@ class Fetcher:
 
         Raises ``FetchRefused`` or ``FetchFailed``.
         """
-        return await self._within(seconds, self._follow(url, limit_bytes, dict(headers or {}), redirects))
+        return await self._within(seconds, self._follow("GET", url, limit_bytes, dict(headers or {}), redirects))
+
+    async def head(
+        self, url: str, *, seconds: float = 10, headers: Mapping[str, str] | None = None, redirects: int = 3
+    ) -> Fetched:
+        """Ask what would be sent, with the same care. Raises ``FetchRefused`` or ``FetchFailed``."""
+        return await self._within(seconds, self._follow("HEAD", url, 0, dict(headers or {}), redirects))
 
     async def post(
         self,
@@ -177,14 +184,17 @@ class Fetcher:
         except (ClientError, OSError, ValueError) as error:
             raise FetchFailed(str(error) or type(error).__name__) from error
 
-    async def _follow(self, url: str, limit_bytes: int, headers: dict[str, str], redirects: int) -> Fetched:
+    async def _follow(
+        self, method: str, url: str, limit_bytes: int, headers: dict[str, str], redirects: int
+    ) -> Fetched:
         target = self._checked(url)
         for _ in range(redirects + 1):
-            fetched, location = await self._once("GET", target, limit_bytes, headers, None)
+            fetched, location = await self._once(method, target, limit_bytes, headers, None)
             if location is None:
                 return fetched
             moved = self._checked(str(target.join(URL(location))))
-            headers = headers if moved.origin() == target.origin() else {}
+            if moved.origin() != target.origin():
+                headers = {name: value for name, value in headers.items() if name == "Accept"}
             target = moved
         raise FetchFailed(f"{target.host} redirects too often")
 
@@ -217,10 +227,11 @@ class Fetcher:
                 allow_redirects=False,
             ) as answer,
         ):
-            if method == "GET" and answer.status in _MOVED and (location := answer.headers.get("Location")):
+            if method != "POST" and answer.status in _MOVED and (location := answer.headers.get("Location")):
                 return Fetched(answer.status, str(url), "", b""), location
-            body = await _limited(answer, limit_bytes)
-            return Fetched(answer.status, str(url), answer.content_type, body), None
+            body = b"" if method == "HEAD" else await _limited(answer, limit_bytes)
+            told = {name.lower(): value for name, value in answer.headers.items()}
+            return Fetched(answer.status, str(url), answer.content_type, body, told), None
 
 
 @cache

@@ -345,6 +345,7 @@ class HostHead:
     unfinished: tuple[str, ...] = ()
     reboot_exempt: bool = False
     patch_hold_patterns: Sequence[str] = ()
+    has_docker: bool = False
 
     @property
     def url(self) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from server.hosts.errors import BadArchitecture, BadSystem
-from server.hosts.models import PLATFORMS, AgentHost, Hashes, Interface, Platform
+from server.hosts.models import PLATFORMS, AgentHost, Hashes, HostHead, Interface, Platform
 
 ARCHITECTURES: Final[dict[Platform, tuple[str, ...]]] = {
     "linux": ("386", "amd64", "arm", "arm64"),
@@ -166,3 +166,8 @@ def advised_pool(hosts: int) -> int:
     if hosts <= _SMALL_FLEET:
         return 0
     return -(-hosts * 3 // 20) * 10
+
+
+def shows_docker(host: HostHead) -> bool:
+    """Tell whether a host's pages speak of containers: once it reported them, and never on Windows."""
+    return host.has_docker and "windows" not in (host.os_type + host.expected_platform).lower()

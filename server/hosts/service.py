@@ -274,6 +274,11 @@ async def forget_seals(tx: Tx, host_id: int) -> None:
     await agents.forget_seals(tx, host_id)
 
 
+async def note_docker(tx: Tx, host_id: int, section_hash: str, now: datetime) -> None:
+    """Remember which Docker inventory of a host was stored last, and that it has one at all."""
+    await agents.store_docker_hash(tx, host_id, section_hash, now)
+
+
 async def ask_for_packages(tx: Tx, host_ids: Sequence[int]) -> None:
     """Make these hosts tell all their packages and repositories at the next check-in, by their keys."""
     await agents.forget_packages(tx, host_ids)

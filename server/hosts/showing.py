@@ -75,6 +75,7 @@ _HEAD_COLUMNS = (
     "patch_hold_patterns",
     "expected_platform",
     "pending_sent_at",
+    "has_docker",
 )
 
 
@@ -89,6 +90,7 @@ def tabs(host: HostHead, names: Sequence[tuple[str, str]], active: str) -> list[
     return [
         Tab(name, title, host.url if name == "summary" else f"{host.url}/{name}", name == active, counted.get(name))
         for name, title in names
+        if name != "docker" or rules.shows_docker(host)
     ]
 
 

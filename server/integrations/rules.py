@@ -205,10 +205,10 @@ _DOCKER: Final = "Monitor Docker containers, images, volumes, and networks. Coll
 
 
 def integrations(row: Facts) -> Facts:
-    """Return which integrations a host has; nothing is known of its containers yet."""
+    """Return which integrations a host has, and what its last inventory held."""
     docker: Facts = {"enabled": row["docker_enabled"], "description": _DOCKER}
     if row["docker_enabled"]:
-        docker |= {"containers_count": 0, "volumes_count": 0, "networks_count": 0}
+        docker |= {name: row[name] for name in ("containers_count", "volumes_count", "networks_count")}
     return {"host_id": row["id"], "integrations": {"docker": docker}}
 
 

@@ -268,3 +268,18 @@ async def store_integration_status(tx: Tx, host_id: int, status: dict[str, Any],
         status=hostile_json(status),
         ready=compliance_ready,
     )
+
+
+async def store_docker_hash(tx: Tx, host_id: int, section_hash: str, now: datetime) -> None:
+    """Store the hash of a host's Docker inventory, and when the first one came."""
+    await tx.execute(
+        """
+        update hosts
+           set docker_hash = %(section_hash)s, docker_reported_at = coalesce(docker_reported_at, %(now)s)
+         where id = %(host_id)s
+           and (docker_hash, docker_reported_at is null) is distinct from (%(section_hash)s, false)
+        """,
+        host_id=host_id,
+        section_hash=section_hash,
+        now=now,
+    )

@@ -77,6 +77,7 @@ async def confirm_pending(db: Database | Tx, host_id: int, at: datetime) -> dict
            set docker_enabled = n.docker_enabled, compliance_mode = n.compliance_mode,
                compliance_openscap_enabled = n.compliance_openscap_enabled,
                compliance_docker_bench_enabled = n.compliance_docker_bench_enabled,
+               docker_hash = case when n.docker_enabled and not old.docker_enabled then '' else old.docker_hash end,
                pending_config = null, pending_sent_at = null, config_confirmed_at = %(at)s
           from hosts old
          cross join jsonb_populate_record(old, old.pending_config) as n

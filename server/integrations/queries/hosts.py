@@ -82,8 +82,10 @@ async def find_host(db: Database, uuid: str) -> dict[str, Any] | None:
                h.agent_version, h.gateway_ip, h.dns_servers, h.network_interfaces, h.architecture, h.kernel_version,
                h.installed_kernel_version, h.selinux_status, h.system_uptime, h.boot_time, h.cpu_model, h.cpu_cores,
                h.ram_installed, h.swap_size, h.load_average, h.disk_details, h.needs_reboot, h.reboot_reason, h.notes,
-               h.docker_enabled, {_GROUPS} as host_groups
+               h.docker_enabled, coalesce(d.containers, 0) as containers_count, coalesce(d.volumes, 0) as volumes_count,
+               coalesce(d.networks, 0) as networks_count, {_GROUPS} as host_groups
           from hosts h
+          left join docker_hosts d on d.host_id = h.id
          where h.uuid = %(uuid)s
         """,  # noqa: S608 (as above)
         uuid=uuid,
