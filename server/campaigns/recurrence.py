@@ -1,4 +1,4 @@
-"""When windows open: cron expressions read in their time zones, the days clocks change, blackout days."""
+"""When windows open: their expressions in their time zones, and blackout days."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -6,43 +6,15 @@ from itertools import islice, pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
-
 from server.campaigns.models import Blackout, Occurrence, Window
+from server.core import recurrence as core
 from server.core import zones
+from server.core.recurrence import openings
 
-_FIELDS: Final = 5
-_MINUTE: Final = timedelta(minutes=1)
 _LONGEST_MINUTES: Final = 10_080
 _MOST_NOTICE_HOURS: Final = 720
 _LOOKED_AT: Final = 60
 _MOST_BLACKOUTS: Final = 200
-
-
-def openings(cron: str, timezone: str, after: datetime) -> Iterator[datetime]:
-    """Yield the moments after ``after``, in UTC, at which a cron expression is due in a time zone.
-
-    An hour that the clock skips in spring is made up for at the first minute behind the gap; an hour it repeats in
-    autumn counts once. An expression with ``*`` for the hour means every hour that passes, so nothing is moved there.
-    """
-    zone = ZoneInfo(timezone)
-    if cron.split()[1].startswith("*"):
-        yield from (moment.astimezone(UTC) for moment in CronSim(cron, after.astimezone(zone)))
-        return
-    last = after
-    # A day earlier: while an hour is repeated the wall clock alone cannot say what is already past.
-    for local in CronSim(cron, after.astimezone(zone).replace(tzinfo=None) - timedelta(days=1)):
-        moment = _existing(local, zone)
-        if moment > last:
-            last = moment
-            yield moment
-
-
-def _existing(local: datetime, zone: ZoneInfo) -> datetime:
-    found = local.replace(tzinfo=zone)
-    while found.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != found.replace(tzinfo=None):
-        found += _MINUTE
-    return found.astimezone(UTC)
 
 
 def occurrences(window: Window, after: datetime, until: datetime) -> Iterator[Occurrence]:
@@ -94,14 +66,9 @@ def complaints_of(window: Window, now: datetime) -> dict[str, str]:
 
 
 def _complaints_of_cron(window: Window, now: datetime) -> dict[str, str]:
-    if len(window.cron.split()) != _FIELDS:
-        return {"cron": "cron must have five fields: minute, hour, day of month, month, day of week"}
-    try:
-        moments = list(islice(openings(window.cron, window.timezone, now), _LOOKED_AT))
-    except CronSimError as error:
-        return {"cron": f"cron must be minute, hour, day of month, month, day of week: {error}"}
-    if not moments:
-        return {"cron": "This never comes"}
+    if wrong := core.complaints_of(window.cron, window.timezone, now):
+        return wrong
+    moments = core.coming(window.cron, window.timezone, now, _LOOKED_AT)
     shortest = min((later - earlier for earlier, later in pairwise(moments)), default=None)
     if shortest is not None and timedelta(minutes=window.duration_minutes) > shortest:
         return {"duration_minutes": "The window would still be open when it opens again"}

@@ -388,3 +388,10 @@ class BeyondYourGroups(Refused):
 
     code = "beyond_your_groups"
     text = "You are limited to some host groups, and this would reach beyond them"
+
+
+class AccountOff(Refused):
+    """In whose name it would be done may do nothing any more."""
+
+    code = "account_off"
+    text = "The account {username} is switched off"

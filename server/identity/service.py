@@ -1,9 +1,11 @@
 """What other rooms and the command line ask of identity."""
 
+from dataclasses import replace
+
 from server.core.call import Call, World, system
 from server.core.errors import Refused
 from server.identity import factors, people, permissions, preferences, queries, sessions, setup, tokens
-from server.identity.errors import PersonMissing, SecondFactorDue
+from server.identity.errors import AccountOff, PersonMissing, SecondFactorDue
 from server.identity.models import NewPerson, NewToken, Role, User
 from server.settings import service as settings
 
@@ -30,6 +32,19 @@ async def again(call: Call, permission: str) -> Call:
     if not now.actor.may(permission):
         raise Refused
     return now
+
+
+async def standing_in(call: Call, user_id: str, why: str) -> Call:
+    """Return the call as a person would make it now, for what was asked for earlier; ``why`` is shown beside the name.
+
+    Raises ``PersonMissing`` when the account is gone and ``AccountOff`` when it is switched off.
+    """
+    known = await queries.find_standing(call.db, user_id)
+    if known is None:
+        raise PersonMissing
+    if not known.is_active:
+        raise AccountOff(username=known.username)
+    return call.acting_as(replace(sessions.actor_of(known, "person", ""), via="", via_name=why))
 
 
 async def roles(call: Call) -> list[Role]:

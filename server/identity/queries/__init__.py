@@ -75,6 +75,7 @@ from server.identity.queries.setup import (
     update_draft,
 )
 from server.identity.queries.tokens import (
+    find_standing,
     find_token,
     find_token_again,
     insert_token,
@@ -129,6 +130,7 @@ __all__ = [
     "find_session",
     "find_setup_link",
     "find_sign_in",
+    "find_standing",
     "find_token",
     "find_token_again",
     "find_user",

@@ -94,3 +94,20 @@ async def mark_token_revoked(tx: Tx, user_id: str, token_id: str, now: datetime)
         now=now,
     )
     return name
+
+
+async def find_standing(db: Database, user_id: str) -> Known | None:
+    """Return a person with the permissions of their role, for what is done in their name while they are away."""
+    return await db.one(
+        f"""
+        select u.id, u.id as user_id, u.username, u.role, u.is_active, r.permissions,
+               null as last_active_at, null as expires_at,
+               {LIMITS},
+               {FACTORS}
+          from users u
+          left join role_permissions r on r.role = u.role
+         where u.id = %(user_id)s
+        """,  # noqa: S608 (only constants are put together)
+        Known,
+        user_id=user_id,
+    )
