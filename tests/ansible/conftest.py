@@ -228,6 +228,7 @@ ABILITIES = {
     "repositories": "repositories",
     "reboot": "reboot",
     "back": "way_back",
+    "unfinished": "interrupted_update_left|half_configured",
 }
 """Words of test names that prove an ability of a manager."""
 

@@ -1,9 +1,16 @@
 """The apk driver against a stand-in that answers in apk's documented formats; real Alpine is unproven."""
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import Limits, PackageManagerError, Plan
+from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import (
+    Exact,
+    Limits,
+    PackageManagerError,
+    Plan,
+)
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.apk import Apk
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.apk_formats import (
     read_repositories,
@@ -38,6 +45,9 @@ case "$*" in
     echo "(1/1) Upgrading busybox (1.36.1-r$state -> 1.36.1-r2)"
     echo 2 > "$STATE"
     echo "OK: 7 MiB in 15 packages" ;;
+*fix*)
+    sed -i '/^f:/d' "$BROKEN"
+    echo "(1/1) Reinstalling musl (1.2.4-r1)" ;;
 *update*)
     echo "WARNING: updating and opening https://gone.example/main: temporary error (try again later)"
     echo "OK: 24 distinct packages available" ;;
@@ -97,6 +107,37 @@ def test_a_source_out_of_reach_keeps_the_old_list_or_says_so(driver: Apk) -> Non
     (note,) = driver.refresh(Lines(), 10)
 
     assert "https://gone.example/main" in note
+
+
+def test_what_an_interrupted_update_left_is_told_and_finished_first(
+    driver: Apk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Path(driver.root, "lib/apk/db/installed")
+    database.write_text("C:Q1a=\nP:busybox\nV:1.36.1-r0\n\nP:musl\nV:1.2.4-r1\nf:S\n", encoding="utf-8")
+    monkeypatch.setenv("BROKEN", str(database))
+    fresh = Apk(driver.root)
+    assert (fresh.unfinished(), fresh.busy()) == (("musl",), "")
+
+    plan = fresh.upgrade("all", (), Lines(), 10)
+
+    assert (plan.repaired, fresh.unfinished()) == (("musl",), ())
+    lock = Path(driver.root, "lib/apk/db/lock")
+    with lock.open("w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert f"(process {os.getpid()}) holds {lock}" in fresh.busy()
+
+
+def test_reboot_is_asked_for_when_the_modules_of_the_running_kernel_are_gone(driver: Apk) -> None:
+    assert driver.reboot() == (False, "")
+    modules = Path(driver.root, "lib/modules/99.1.2-0-lts")
+    modules.mkdir(parents=True)
+    (modules / "modules.dep").touch()
+    assert driver.reboot() == (True, f"Kernel 99.1.2-0-lts is installed, {os.uname().release} is running")
+
+
+def test_the_way_back_is_refused_because_there_is_none(driver: Apk) -> None:
+    with pytest.raises(PackageManagerError, match="cannot go back to earlier versions"):
+        driver.missing([Exact("musl", "1.0-r0")])
 
 
 def test_plans_with_every_verb() -> None:

@@ -156,3 +156,21 @@ def test_the_run_waits_for_another_dnf_and_says_for_whom(box: DnfBox) -> None:
     assert f"process {other.pid}" in gave_up.value.text
     assert any(line.startswith("Waiting: python") and f"process {other.pid}" in line for line in lines), lines
     assert box.shelf.installed_version() == "2.0", "a file that a dead process left holds nobody"
+
+
+def test_what_an_interrupted_update_left_is_told_and_finished_first(box: DnfBox) -> None:
+    box.add("2.0")
+    box.add("2.0", package=OTHER)
+    box.shelf.install_beside("2.0")
+    driver = refreshed(box)
+    assert (driver.unfinished(), driver.busy()) == ((PACKAGE,), "")
+    assert {one.name: one.version for one in driver.installed()}[PACKAGE] == "2.0-1"
+
+    lines = Lines()
+    plan = box.driver().upgrade("packages", [OTHER], lines, 10)
+
+    assert plan.repaired == (PACKAGE,)
+    assert names(plan) == [(OTHER, "1.0-1", "2.0-1")]
+    assert f"An earlier run was interrupted; finishing it first: {PACKAGE}" in lines
+    assert box.driver().unfinished() == ()
+    assert box.shelf.installed_version(PACKAGE) == "2.0"

@@ -104,6 +104,23 @@ def test_the_run_gives_up_on_a_locked_database_and_says_so(box: PacmanBox) -> No
 
 
 @needs_pacman
+def test_what_an_interrupted_update_left_is_told_and_finished_first(box: PacmanBox) -> None:
+    box.add("2.0")
+    driver = refreshed(box)
+    (box.shelf.root / f"var/lib/pacman/local/{PACKAGE}-1.0-1/desc").unlink()
+    assert (driver.unfinished(), driver.busy()) == ((PACKAGE,), "")
+
+    plan = driver.upgrade("all", (), Lines(), 10)
+
+    assert plan.repaired == (PACKAGE,)
+    assert box.shelf.installed_version() in {"1.0", "2.0"}
+    assert refreshed(box).upgrade("all", (), Lines(), 10).repaired == ()
+    assert (box.driver().unfinished(), box.shelf.installed_version()) == ((), "2.0")
+    (box.shelf.root / "var/lib/pacman/db.lck").touch()
+    assert "another program holds" in box.driver().busy()
+
+
+@needs_pacman
 def test_a_package_that_no_source_has_is_foreign(box: PacmanBox) -> None:
     box.shelf.configure()
     text = (box.shelf.root / "etc/pacman.conf").read_text(encoding="utf-8")

@@ -3,7 +3,12 @@
 from pathlib import Path
 
 import pytest
-from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import Limits, Plan
+from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import (
+    Exact,
+    Limits,
+    PackageManagerError,
+    Plan,
+)
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.pkg import Pkg
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.pkg_formats import (
     read_base_update,
@@ -34,6 +39,11 @@ case "$*" in
 *" upgrade -y -U curl"*)
     echo 8.9.0_1 > "$STATE"
     echo "[1/1] Upgrading curl from $curl to 8.9.0_1..." ;;
+*" upgrade -n -U"*)
+    test "$curl" = 8.9.0_1 && { echo "Your packages are up to date."; exit 0; }
+    printf 'Installed packages to be UPGRADED:\n\tcurl: %s -> 8.9.0_1 [FreeBSD]\n\n' "$curl"
+    exit 1 ;;
+*" upgrade -y -U"*) echo 8.9.0_1 > "$STATE" ;;
 *"config ABI"*) echo "FreeBSD:14:amd64" ;;
 *) echo "pkg: not written down: $*" >&2; exit 99 ;;
 esac
@@ -74,6 +84,35 @@ def test_updates_are_found_with_their_source(driver: Pkg) -> None:
         ("bash", "5.2.26", "5.2.32,1", False, "FreeBSD"),
         ("curl", "8.7.1", "8.9.0_1", True, "FreeBSD"),
     ]
+
+
+def test_reboot_is_asked_for_when_the_kernel_on_the_disk_is_another(driver: Pkg, tmp_path: Path) -> None:
+    assert driver.reboot() == (False, "")
+    program = tmp_path / "bin/freebsd-version"
+    program.write_text("#!/bin/sh\nprintf '14.1-RELEASE-p5\\n14.1-RELEASE-p3\\n'\n", encoding="utf-8")
+    program.chmod(0o755)
+    assert driver.reboot() == (True, "Kernel 14.1-RELEASE-p5 is installed, 14.1-RELEASE-p3 is running")
+
+
+def test_what_an_interrupted_update_left_is_never_anything(driver: Pkg) -> None:
+    """Its database is changed in transactions; pkg itself goes on where it was."""
+    assert (driver.unfinished(), driver.busy(), driver.repair(Lines(), 1)) == ((), "", Plan((), ()))
+
+
+@pytest.mark.parametrize(("scope", "packages"), [("all", ()), ("packages", ("curl",))])
+def test_simulate_tells_what_upgrade_all_and_upgrade_named_do(
+    driver: Pkg, scope: str, packages: tuple[str, ...]
+) -> None:
+    planned = driver.simulate(scope, packages)
+    done = driver.upgrade(scope, packages, Lines(), 10)
+
+    assert names(planned) == [("curl", "8.7.1", "8.9.0_1")]
+    assert (planned.changes, driver.versions()["curl"]) == (done.changes, "8.9.0_1")
+
+
+def test_the_way_back_is_refused_because_there_is_none(driver: Pkg) -> None:
+    with pytest.raises(PackageManagerError, match="cannot go back to earlier versions"):
+        driver.missing([Exact("curl", "8.0")])
 
 
 def test_security_is_what_is_vulnerable(driver: Pkg) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import PackageManagerError
+from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import PackageManagerError, Plan
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.zypper import Zypper
 
 from tests.ansible.conftest import Lines, names
@@ -80,3 +80,13 @@ def test_contradicting_dependencies_are_told_as_one_sentence(box: ZypperBox) -> 
 
     assert "nothing provides" in refused.value.text
     assert "Nothing was changed" in refused.value.text
+
+
+def test_what_an_interrupted_update_left_is_told_and_finished_first(box: ZypperBox) -> None:
+    box.add("2.0")
+    box.shelf.install_beside("2.0")
+    driver = refreshed(box)
+    assert (driver.unfinished(), driver.busy()) == ((PACKAGE,), "")
+
+    assert driver.repair(Lines(), 10) == Plan((), (), (PACKAGE,))
+    assert (box.driver().unfinished(), box.shelf.installed_version()) == ((), "2.0")

@@ -117,6 +117,11 @@ class RpmRepository:
         file = self.folder / "noarch" / f"{package}-{version}-1.noarch.rpm"
         self._run("rpm", "--root", str(self.root), "-U", "--oldpackage", "--nodeps", str(file))
 
+    def install_beside(self, version: str, *, package: str = PACKAGE) -> None:
+        """Put one version beside the present one, as an update does that dies before it erases the old one."""
+        file = self.folder / "noarch" / f"{package}-{version}-1.noarch.rpm"
+        self._run("rpm", "--root", str(self.root), "-i", "--force", str(file))
+
     def installed_version(self, package: str = PACKAGE) -> str | None:
         """Version without its release that rpm has on record, None when the package is not installed."""
         argv = ["rpm", "--root", str(self.root), "-q", "--qf", "%{VERSION}", package]

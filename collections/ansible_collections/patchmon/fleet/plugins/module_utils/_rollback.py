@@ -39,12 +39,13 @@ class Rollback(Course):
         super().__init__(request.manager, live, check=request.check)
         self._request = request
         self._unavailable: tuple[Exact, ...] = ()
+        self._release = ""
 
     def run(self) -> dict[str, object]:
         """Look what can still be had, then plan or change; in a dry run a missing version is the same error."""
         wanted = _read(self._request.packages)
         manager = self._manager()
-        self.manager_name = manager.name
+        self.manager_name, self._release = manager.name, manager.release
         self._unavailable = manager.missing(wanted)
         rest = [one for one in wanted if one not in self._unavailable]
         self._refuse_what_is_missing(manager, rest)
@@ -91,7 +92,8 @@ class Rollback(Course):
     def _conclude(self) -> None:
         self.tell_of_repairs()
         if self.plan.kept_back:
-            self.note(f"On hold and left as it is: {', '.join(self.plan.kept_back)}; release it with 'apt-mark unhold'")
+            held = ", ".join(self.plan.kept_back)
+            self.note(f"On hold and left as it is: {held}; release it ({self._release} on the host) to have it go back")
         self.tell_the_number()
 
 

@@ -19,6 +19,7 @@ from .apk_formats import (
     read_repositories,
     read_steps,
 )
+from .apk_remains import broken, lock_holder
 from .apk_version import newer
 from .base import Installed, Line, PackageManagerError, Reboot, Repository, Update
 from .kernels import running_kernel
@@ -27,6 +28,7 @@ from .stepwise import State, Step, Stepwise, Task
 
 LOCAL = "local"
 _DATABASES = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
+_LOCKS = ("lib/apk/db/lock", "usr/lib/apk/db/lock")
 _LISTS = ("var/cache/apk", "etc/apk/cache")
 _UNREACHED = re.compile(r"^WARNING: (?:Ignoring|fetching|updating and opening|opening) (\S+?): (.+)$", re.MULTILINE)
 
@@ -100,11 +102,21 @@ class Apk(Stepwise):
         stamps = [file.stat().st_mtime for file in files]
         return max(time.time() - max(stamps), 0.0) if stamps else None
 
+    def unfinished(self) -> tuple[str, ...]:
+        """Packages that apk has marked as broken."""
+        files = (Path(self.root, place) for place in _DATABASES)
+        texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()]
+        return broken("\n".join(texts))
+
+    def busy(self) -> str:
+        """Who runs apk now."""
+        return str(lock_holder([os.path.join(self.root, place) for place in _LOCKS]) or "")
+
     def reboot(self) -> Reboot:
         """The modules of a kernel that was replaced are gone from the disk."""
         modules = Path(self.root, "lib/modules")
         kernels = sorted(folder.name for folder in modules.glob("*") if (folder / "modules.dep").exists())
-        if self.root != "/" or not kernels or running_kernel() in kernels:
+        if not kernels or running_kernel() in kernels:
             return super().reboot()
         return Reboot(required=True, reason=f"Kernel {kernels[-1]} is installed, {running_kernel()} is running")
 
@@ -136,6 +148,10 @@ class Apk(Stepwise):
         """Let apk do it; configuration files that were changed stay, the new ones are put beside them."""
         del state
         self._run(self._command(task), line, lock_timeout_seconds)
+
+    def finish(self, names: Sequence[str], line: Line, lock_timeout_seconds: int) -> None:
+        """Let apk put right what it marked."""
+        self._run(["fix", *names], line, lock_timeout_seconds)
 
     # ------------------------------------------------------------------ inside
 

@@ -9,6 +9,7 @@ from typing import Mapping, Optional, Sequence
 from .base import Exact, Installed, Line, PackageManager, Reboot, Repository, Update, checked_exact
 from .dnf_tools import DnfTools
 from .processes import look
+from .rpm_doubles import doubles
 from .rpm_reboot import updated_since_start
 from .rpm_repositories import read_repositories
 from .rpm_tools import RpmPackage, database, evr, name_of, read_installed, split_nevra, word_of
@@ -100,6 +101,14 @@ class Dnf(Stepwise):
         offered = {(name, version) for name, version, _source in self._found("--available", *words)}
         return tuple(one for one in checked if versions.get(one.name) != one.version and tuple(one) not in offered)
 
+    def unfinished(self) -> tuple[str, ...]:
+        """Packages whose old version is still there beside the new one."""
+        return tuple(sorted({one.name for one in doubles(self.root, self._tools.variables)}))
+
+    def busy(self) -> str:
+        """Who runs dnf or rpm now."""
+        return self._tools.busy()
+
     def services_to_restart(self) -> list[str]:
         """Ask needs-restarting, where it is installed."""
         if self.root != "/" or not self._tools.has("needs-restarting"):
@@ -146,6 +155,11 @@ class Dnf(Stepwise):
         """Let dnf do the transaction."""
         del state
         self._tools.change(self._command(task), line, lock_timeout_seconds)
+
+    def finish(self, names: Sequence[str], line: Line, lock_timeout_seconds: int) -> None:
+        """Erase the old versions, as the interrupted run would have done next."""
+        del names
+        self._tools.erase(doubles(self.root, self._tools.variables), line, lock_timeout_seconds)
 
     def wait(self, line: Line, lock_timeout_seconds: int) -> None:
         """Wait for whoever runs dnf or rpm."""

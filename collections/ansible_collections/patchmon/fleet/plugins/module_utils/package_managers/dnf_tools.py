@@ -14,6 +14,7 @@ from .dnf_faults import CAUSES
 from .locks import wait_until_free
 from .pid_locks import pid_holder
 from .processes import environment, failure, look, stream
+from .rpm_doubles import Double, erase_command
 
 _LOCKS = (
     "var/cache/dnf/metadata_lock.pid",
@@ -111,6 +112,15 @@ class DnfTools:
     def wait(self, line: Line, lock_timeout_seconds: int) -> None:
         """Wait until nobody else is at work."""
         wait_until_free(self._locks(), line, time.monotonic(), lock_timeout_seconds, pid_holder)
+
+    def busy(self) -> str:
+        """Who is at work now."""
+        return str(pid_holder(self._locks()) or "")
+
+    def erase(self, found: Sequence[Double], line: Line, lock_timeout_seconds: int) -> None:
+        """Take old versions away whose newer ones are there, scripts included."""
+        argv = erase_command(self.root, found)
+        self._locked(argv, " ".join(["rpm", "-e", *(one.word for one in found)]), line, lock_timeout_seconds)
 
     def lists(self) -> list[Path]:
         """Folders that hold fetched package lists."""

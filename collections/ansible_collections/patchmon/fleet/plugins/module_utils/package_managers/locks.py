@@ -36,7 +36,7 @@ def holder(paths: Sequence[str]) -> Optional[Holder]:
         with contextlib.suppress(FileNotFoundError, PermissionError):
             pid = _locked_by(path)
             if pid is not None:
-                return Holder(path, pid, _program(pid))
+                return Holder(path, pid, program_of(pid))
     return None
 
 
@@ -80,7 +80,8 @@ def _locked_by(path: str) -> Optional[int]:
     return None if kind == fcntl.F_UNLCK else max(int(pid), 0)
 
 
-def _program(pid: int) -> str:
+def program_of(pid: int) -> str:
+    """Name of a process; empty when it is gone."""
     try:
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

@@ -22,6 +22,7 @@ from .pacman_formats import (
     read_steps,
     read_waiting,
 )
+from .pacman_remains import broken, set_aside
 from .pacman_version import newer
 from .processes import environment, failure, look, stream
 from .stepwise import State, Step, Stepwise, Task
@@ -121,6 +122,14 @@ class Pacman(Stepwise):
             if versions.get(one.name) != one.version and self._kept_file(*one) is None
         )
 
+    def unfinished(self) -> tuple[str, ...]:
+        """Packages whose entry in the database has no contents."""
+        return tuple(broken(Path(self.root, _HOST)))
+
+    def busy(self) -> str:
+        """Whether somebody holds the database now."""
+        return str(_holder([str(Path(self.root, _HOST, _LOCK))]) or "")
+
     def reboot(self) -> Reboot:
         """The modules of a kernel that was replaced are gone from the disk."""
         modules = Path(self.root, "usr/lib/modules")
@@ -170,6 +179,14 @@ class Pacman(Stepwise):
                 shutil.copy2(file, Path(self.root, _HOST, "sync", file.name))
         command = self._command(task)
         self._run(command, " ".join(["pacman", *command]), line, Path(self.root, _HOST), lock_timeout_seconds)
+
+    def finish(self, names: Sequence[str], line: Line, lock_timeout_seconds: int) -> None:
+        """Install them anew over their own files."""
+        del names
+        database = Path(self.root, _HOST)
+        with set_aside(database) as again:
+            command = ["-S", "--overwrite", "*", *again]
+            self._run(command, " ".join(["pacman", *command]), line, database, lock_timeout_seconds)
 
     def wait(self, line: Line, lock_timeout_seconds: int) -> None:
         """Wait for whoever holds the database."""

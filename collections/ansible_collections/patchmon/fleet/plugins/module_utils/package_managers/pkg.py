@@ -106,7 +106,7 @@ class Pkg(Stepwise):
 
     def reboot(self) -> Reboot:
         """Compare the kernel on the disk with the running one."""
-        if self.root != "/" or not self._has("freebsd-version"):
+        if not self._has("freebsd-version"):
             return Reboot(required=False, reason="")
         on_disk, running = look(["freebsd-version", "-k", "-r"], self._variables).split()[:2]
         reason = f"Kernel {on_disk} is installed, {running} is running" if on_disk != running else ""
@@ -175,7 +175,7 @@ class Pkg(Stepwise):
         return self._ask("audit", accept=(0, 1, 66, 69, 70))
 
     def _base_version(self) -> str:
-        if self.root != "/" or not self._has("freebsd-version"):
+        if not self._has("freebsd-version"):
             return ""
         return look(["freebsd-version", "-u"], self._variables).strip()
 

@@ -87,6 +87,18 @@ class Stepwise(PackageManager):
         """Wait until nobody else changes packages; nothing where the manager itself waits and says so."""
         del line, lock_timeout_seconds
 
+    def finish(self, names: Sequence[str], line: Line, lock_timeout_seconds: int) -> None:
+        """Let the manager finish what unfinished() named."""
+        raise NotImplementedError
+
+    def repair(self, line: Line, lock_timeout_seconds: int) -> Plan:
+        """Finish what an interrupted run left half done, and nothing else."""
+        self.must_be_root("change packages")
+        self.wait(line, lock_timeout_seconds)
+        before = State(self.versions(), {}, {})
+        repaired = self._finish(line, lock_timeout_seconds)
+        return self._done(before, Plan((), (), repaired))
+
     def simulate(self, scope: str, packages: Sequence[str], line: Line = unheard, limits: Limits = UNLIMITED) -> Plan:
         """Let the manager itself plan."""
         make = self._asked(scope, packages, limits)
@@ -171,9 +183,10 @@ class Stepwise(PackageManager):
     def _carry_out(self, make: _Make, line: Line, lock_timeout_seconds: int) -> Plan:
         self.must_be_root("change packages")
         self.wait(line, lock_timeout_seconds)
+        repaired = self._finish(line, lock_timeout_seconds)
         state = self._look()
         task = make(state)
-        plan = self._plan(task, state, unheard)
+        plan = self._plan(task, state, unheard)._replace(repaired=repaired)
         if plan.kept_back:
             line(f"Kept back: {', '.join(plan.kept_back)}")
         if not plan.changes:
@@ -185,13 +198,27 @@ class Stepwise(PackageManager):
             raise PackageManagerError(problem.text, problem.tail, self._done(state, plan)) from problem
         return self._done(state, plan)
 
+    def _finish(self, line: Line, lock_timeout_seconds: int) -> tuple[str, ...]:
+        names = self.unfinished()
+        if not names:
+            return ()
+        line(f"An earlier run was interrupted; finishing it first: {', '.join(names)}")
+        try:
+            self.finish(names, line, lock_timeout_seconds)
+        except PackageManagerError as problem:
+            raise PackageManagerError(
+                f"What an earlier run left half done cannot be finished ({', '.join(names)}): {problem.text}",
+                problem.tail,
+            ) from problem
+        return names
+
     def _done(self, before: State, plan: Plan) -> Plan:
         """What the database says has changed, planned packages first; where from and why is the plan's."""
         old, new = before.versions, self.versions()
         planned = {change.name: change for change in plan.changes}
         names = [*planned, *sorted((old.keys() | new.keys()) - planned.keys())]
         changes = (self._happened(name, old.get(name, ""), new.get(name, ""), planned.get(name)) for name in names)
-        return Plan(tuple(change for change in changes if change is not None), plan.kept_back)
+        return Plan(tuple(change for change in changes if change is not None), plan.kept_back, plan.repaired)
 
     def _happened(self, name: str, old: str, new: str, planned: Optional[Change]) -> Optional[Change]:
         if old == new:

@@ -14,6 +14,7 @@ from .base import Exact, Installed, Line, PackageManagerError, Reboot, Repositor
 from .locks import wait_until_free
 from .pid_locks import pid_holder
 from .processes import environment, failure, look, stream
+from .rpm_doubles import doubles, erase_command
 from .rpm_reboot import updated_since_start
 from .rpm_repositories import read_names, read_repositories
 from .rpm_tools import RpmPackage, database, read_installed
@@ -104,6 +105,14 @@ class Zypper(Stepwise):
         offered = {(one.name, one.version) for one in self._offered("--match-exact", *names)}
         return tuple(one for one in checked if versions.get(one.name) != one.version and tuple(one) not in offered)
 
+    def unfinished(self) -> tuple[str, ...]:
+        """Packages whose old version is still there beside the new one."""
+        return tuple(sorted({one.name for one in doubles(self.root, self._variables)}))
+
+    def busy(self) -> str:
+        """Who runs zypper, YaST or rpm now."""
+        return str(pid_holder(self._lock_paths()) or "")
+
     def services_to_restart(self) -> list[str]:
         """Ask zypper for services that run replaced files."""
         if self.root != "/":
@@ -171,6 +180,13 @@ class Zypper(Stepwise):
         command = self._command(task)
         argv = [*self._program("--no-refresh"), command[0], "--auto-agree-with-licenses", *command[1:]]
         self._locked(argv, " ".join(["zypper", *command]), line, lock_timeout_seconds)
+
+    def finish(self, names: Sequence[str], line: Line, lock_timeout_seconds: int) -> None:
+        """Erase the old versions, as the interrupted run would have done next."""
+        del names
+        found = doubles(self.root, self._variables)
+        shown = " ".join(["rpm", "-e", *(one.word for one in found)])
+        self._locked(erase_command(self.root, found), shown, line, lock_timeout_seconds)
 
     def wait(self, line: Line, lock_timeout_seconds: int) -> None:
         """Wait for whoever runs zypper, YaST or rpm."""
