@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, List
+from typing import TYPE_CHECKING, Dict, List, Optional
 
 from agent import __version__
 from agent.config import Config, save
+from agent.docker.engine import readiness
 from agent.link.http import Answer, BadAnswer, Http, Unreachable, as_body, expect_ok
 from agent.system.log import Log
 
 if TYPE_CHECKING:
     # The service only starts the processes that make reports; collectors would cost it memory all day.
+    from agent.docker.inventory import Inventory
     from agent.report import Report
 
 _HASH_MODULUS = 2**64
@@ -35,13 +37,24 @@ class Server:
         """
         self._checked("POST /hosts/ping", self.http.post("/hosts/ping", None, attempts))
 
-    def check_in(self, report: Report) -> None:
+    def check_in(self, report: Report, docker: Optional[Inventory] = None) -> None:
         """Send hashes and metrics; then exactly the sections the server asks for.
 
         Raises:
             Unreachable, BadAnswer: this check-in is lost; the next one makes up for it.
         """
-        answer = self._checked("POST /hosts/ping", self.http.post("/hosts/ping", as_body(report.ping()))).fields()
+        told = report.ping()
+        if docker is not None:
+            told["hashes"] = {**report.fields["hashes"], "dockerHash": docker.hash}  # type: ignore[dict-item]
+        answer = self._checked("POST /hosts/ping", self.http.post("/hosts/ping", as_body(told))).fields()
+        wanted = answer.get("requestFull")
+        try:
+            self._send_wanted(report, answer)
+        finally:
+            if docker is not None and (answer.get("hashGate") is not True or "docker" in str(wanted)):
+                self.send_docker(docker)
+
+    def _send_wanted(self, report: Report, answer: Dict[str, object]) -> None:
         if answer.get("hashGate") is not True:
             self.send_report(report)
             return
@@ -73,6 +86,18 @@ class Server:
             updates=answer.get("updatesAvailable", 0),
             security=answer.get("securityUpdates", 0),
         )
+
+    def send_docker(self, found: Inventory, *, hashed: bool = True) -> None:
+        """Send what Docker has; a failure is only noted, the next report brings it again."""
+        self.log.info("Sending Docker inventory", containers=len(found.fields["containers"]))
+        try:
+            answer = self._checked(
+                "POST /integrations/docker", self.http.post("/integrations/docker", found.body(hashed=hashed))
+            )
+        except (Unreachable, BadAnswer) as error:
+            self.log.warning("Docker inventory was not delivered", error=str(error))
+            return
+        self.log.info("Docker inventory sent", received=answer.fields().get("containers_received", 0))
 
     def sync_interval(self, config: Config) -> Config:
         """Take over the server's reporting interval; ours stays when it says nothing useful.
@@ -115,12 +140,18 @@ class Server:
             if on
         ]
         for name in names:
+            components: Dict[str, str] = {}
+            status, message = "error", f"This agent ({__version__}) does not collect {name} data yet."
+            if name == "docker":
+                status, message, components = readiness(config.integrations.docker_socket)
+            elif name == "compliance":
+                components = {"openscap": "unavailable"}
             body = {
                 "integration": name,
                 "enabled": True,
-                "status": "error",
-                "message": f"This agent ({__version__}) does not collect {name} data yet.",
-                "components": {"openscap": "unavailable"} if name == "compliance" else {},
+                "status": status,
+                "message": message,
+                "components": components,
             }
             try:
                 self.http.post("/hosts/integration-status", as_body(body), attempts=1)

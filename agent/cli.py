@@ -13,6 +13,7 @@ from agent import __version__
 if TYPE_CHECKING:
     from agent.checkin import Server
     from agent.config import Config, Environment
+    from agent.docker.inventory import Inventory
     from agent.report import Report
     from agent.system.log import Log
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = "/etc/patchmon/config.yml"
 _OPEN_COMMANDS = ("version", "config show")
 _OK, _FAILED, _USAGE = 0, 1, 2
+#: Only for the service, which takes what is offered.
+_UPDATE_OFFERED = 4
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -68,11 +71,15 @@ def report(options: argparse.Namespace) -> int:
         try:
             server = _server(config, environment, log)
             server.send_report(_composed(config, log))
+            if (found := _containers(config, log)) is not None:
+                server.send_docker(found)
         except (reports.CannotReport, Unreachable, BadAnswer) as error:
             log.error("Report failed", error=str(error))
             return _fail(f"report failed: {error}")
-        log.info("Agent is up to date", version=__version__)
-        return _OK
+        from agent import updating
+
+        offered = updating.after_report(config, environment, log, by_service=options.by_service)
+        return _UPDATE_OFFERED if offered else _OK
 
     return _with_log(options, work)
 
@@ -84,10 +91,23 @@ def check_in(options: argparse.Namespace) -> int:
 
     def work(config: Config, environment: Environment, log: Log) -> int:
         try:
-            _server(config, environment, log).check_in(_composed(config, log))
+            _server(config, environment, log).check_in(_composed(config, log), _containers(config, log))
         except (reports.CannotReport, Unreachable, BadAnswer) as error:
             log.error("Check-in failed", error=str(error))
             return _FAILED
+        return _OK
+
+    return _with_log(options, work)
+
+
+def docker_inventory(options: argparse.Namespace) -> int:
+    """Send what Docker has, because the server asked for it or something was missed."""
+
+    def work(config: Config, environment: Environment, log: Log) -> int:
+        found = _containers(config, log)
+        if found is None:
+            return _fail("Docker is not switched on for this host, or not there (see the log)")
+        _server(config, environment, log).send_docker(found, hashed=False)
         return _OK
 
     return _with_log(options, work)
@@ -118,7 +138,8 @@ def config_show(options: argparse.Namespace) -> int:
 
 def config_set_api(options: argparse.Namespace) -> int:
     """Store server and credentials, then test them."""
-    from agent.config import ConfigError, Credentials, save, save_credentials, server_url
+    from agent.config import ConfigError, Credentials, save, save_credentials
+    from agent.link.address import server_url
 
     if not all(text.strip() for text in (options.api_id, options.api_key, options.server_url)):
         return _fail("API_ID, API_KEY and SERVER_URL must not be empty")
@@ -135,28 +156,24 @@ def config_set_api(options: argparse.Namespace) -> int:
 
 def check_version(options: argparse.Namespace) -> int:
     """Ask the server for the newest version."""
-    from agent.config import load, load_credentials, read_environment
-    from agent.link.http import BadAnswer, Http, Unreachable, expect_ok
+    from agent import updating
 
-    config = load(_config_file(options))
-    http = Http(config, read_environment(), load_credentials(config))
-    query = f"arch={_architecture()}&os=linux&type=pyz&currentVersion={__version__}"
-    try:
-        answer = expect_ok(http.get(f"/hosts/agent/version?{query}")).fields()
-    except (Unreachable, BadAnswer) as error:
-        return _fail(f"could not check for updates: {error}")
-    latest = str(answer.get("latestVersion") or __version__)
-    if latest == __version__:
-        print(f"Agent is up to date (version {__version__})")
-    elif answer.get("autoUpdateDisabled") is True:
-        print(f"Current version: {__version__}\nLatest version: {latest}")
-        print("Status: Auto-update disabled by server administrator")
-        print("\nTo update manually, run: patchmon-agent update-agent")
-    else:
-        print("Agent update available!")
-        print(f"  Current version: {__version__}\n  Latest version: {latest}")
-        print("\nTo update, run: patchmon-agent update-agent")
-    return _OK
+    return updating.check(_config_file(options))
+
+
+def update_agent(options: argparse.Namespace) -> int:
+    """Take the newest version."""
+    from agent import updating
+
+    by_service, automatic = options.by_service, options.automatic
+    return updating.take(_config_file(options), _level(options), automatic=automatic, by_service=by_service)
+
+
+def update_watch(options: argparse.Namespace) -> int:
+    """Watch a version on trial."""
+    from agent import updating
+
+    return updating.watch(_config_file(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -177,13 +194,18 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     add(commands, "serve", serve, "run the service")
-    add(commands, "report", report, "send a full report now").add_argument(
-        "--json", action="store_true", help="print the report and send nothing"
-    )
+    reporter = add(commands, "report", report, "send a full report now")
+    reporter.add_argument("--json", action="store_true", help="print the report and send nothing")
+    reporter.add_argument("--by-service", action="store_true", help=argparse.SUPPRESS)
     add(commands, "check-in", check_in, "send what changed, as the service does on time")
+    add(commands, "docker-inventory", docker_inventory, "send what Docker has now")
     add(commands, "ping", ping, "test connection and credentials")
     add(commands, "diagnostics", diagnostics, "print what is needed to find a fault")
     add(commands, "check-version", check_version, "ask the server for the newest version")
+    updater = add(commands, "update-agent", update_agent, "take the newest version")
+    for word in ("--by-service", "--automatic"):
+        updater.add_argument(word, action="store_true", help=argparse.SUPPRESS)
+    add(commands, "update-watch", update_watch, "stay beside a new version on trial, as the service has it done")
     add(commands, "version", version, "print the version")
     settings = commands.add_parser("config", parents=[flags], help="show or change the configuration")
     below = settings.add_subparsers(metavar="ACTION", required=True)
@@ -245,6 +267,21 @@ def _composed(config: Config, log: Log) -> Report:
     return found
 
 
+def _containers(config: Config, log: Log) -> Optional[Inventory]:
+    """Return what Docker has; nothing where it is switched off, or not there."""
+    if not config.integrations.docker:
+        return None
+    from agent.docker import engine, inventory
+
+    try:
+        return inventory.collect(engine.opened(config.integrations.docker_socket, inventory.COLLECT_SECONDS))
+    except engine.NoSocket as error:
+        log.warning(str(error))
+    except engine.EngineFailed as error:
+        log.warning("Failed to create Docker client", error=str(error))
+    return None
+
+
 def _print_report() -> int:
     import json
 
@@ -278,10 +315,6 @@ def _ping(config: Config) -> int:
 
 def _bare(text: str) -> str:
     return text.replace(" Unauthorized", "")
-
-
-def _architecture() -> str:
-    return {"x86_64": "amd64", "aarch64": "arm64", "i686": "386"}.get(os.uname().machine, "arm")
 
 
 def _config_file(options: argparse.Namespace) -> Path:

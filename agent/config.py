@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import urllib.request
 from dataclasses import dataclass
@@ -36,9 +35,10 @@ class CredentialsError(Exception):
 
 @dataclass(frozen=True)
 class Integrations:
-    """Which further parts are on; ``compliance`` is True, False or "on-demand"."""
+    """Which further parts are on; ``compliance`` is True, False or "on-demand", ``docker_socket`` where it is usual."""
 
     docker: bool = False
+    docker_socket: str = ""
     compliance: Compliance = "on-demand"
     openscap: bool = True
     docker_bench: bool = False
@@ -65,6 +65,7 @@ class Config:
     automation: str = "builtin"
     max_changing_jobs: int = 1
     reboot_command: str = ""
+    update_trial_seconds: int = 300
     integrations: Integrations = Integrations()
 
     @property
@@ -211,23 +212,6 @@ def save_credentials(config: Config, credentials: Credentials) -> None:
     files.write_atomically(config.credentials_file, text.encode())
 
 
-def server_url(text: str) -> str:
-    """Return a server address without its trailing slash.
-
-    Raises:
-        ConfigError: it does not start with http:// or https://, or names no host.
-    """
-    try:
-        parts = urlsplit(text)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", text)
-        _ = parts.port
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ConfigError(f"invalid server URL {text!r}: it must start with http:// or https:// and name a host")
-    return text.rstrip("/")
-
-
 def _content(file: Path) -> Content:
     try:
         with file.open("rb") as opened:
@@ -269,6 +253,7 @@ def _config(file: Path, content: Content) -> Config:
         automation=read.choice("automation", AUTOMATION, "builtin"),
         max_changing_jobs=max(1, read.number("max_changing_jobs", 1)),
         reboot_command=read.text("reboot_command", ""),
+        update_trial_seconds=max(5, read.number("update_trial_seconds", 300)),
         integrations=_integrations(file, content.get("integrations")),
     )
 
@@ -286,6 +271,7 @@ def _integrations(file: Path, content: object) -> Integrations:
         openscap, bench = (f"compliance_{openscap}", f"compliance_{bench}")
     return Integrations(
         docker=read.truth("docker", default=False),
+        docker_socket=read.text("docker_socket", ""),
         compliance=_mode(compliance),
         openscap=nested.truth(openscap, default=True),
         docker_bench=nested.truth(bench, default=False),
@@ -387,10 +373,8 @@ class _Reader:
         return value
 
     def choice(self, key: str, choices: Tuple[str, ...], default: str) -> str:
-        value = self._content.get(key)
-        if value is False and "off" in choices:
-            return "off"
-        word = self.text(key, default)
+        is_off = self._content.get(key) is False and "off" in choices
+        word = "off" if is_off else self.text(key, default)
         if word not in choices:
             raise ConfigError(f"{self._file}: {key} must be one of {', '.join(choices)}")
         return word

@@ -15,6 +15,7 @@ from agent import __version__, schedule
 from agent.act.follow import Gone
 from agent.act.jobs import Conversation, Jobs, Outside
 from agent.act.policy import Policy
+from agent.act.renewal import Renewal, again
 from agent.checkin import Server, pushed_integrations, with_offset, with_settings
 from agent.config import (
     DEFAULT_FILE,
@@ -28,6 +29,8 @@ from agent.config import (
     read_environment,
     save,
 )
+from agent.docker.watch import Watch
+from agent.due import FULL, Reports
 from agent.link.backoff import Backoff
 from agent.link.http import BadAnswer, Http, Unreachable
 from agent.link.socket import Link, LinkFailed
@@ -38,13 +41,14 @@ from agent.system.log import Log
 from agent.system.loop import Keeper, in_thread
 from agent.system.restart import CannotRestart
 from agent.system.restart import restart as restart_host
-from agent.system.run import CommandFailed, run_own
+from agent.system.run import run_own
 
 _UNAUTHORIZED = 401
 _STATUS_AFTER_SECONDS = 2.0
 _REPORT_SECONDS = 900.0
-_LONGEST_SLEEP_SECONDS = 60.0
-_FULL, _CHECK_IN = "report", "check-in"
+#: How a full report says that the server offers a newer agent.
+_UPDATE_OFFERED = 4
+_AGAIN = -1
 
 
 def main(file: Path, level: Optional[str]) -> int:
@@ -64,6 +68,13 @@ def main(file: Path, level: Optional[str]) -> int:
     if environment.production and (config.skip_ssl_verify or environment.skip_ssl_verify):
         log.error("skip_ssl_verify has no effect in production: certificates are verified")
     code = asyncio.run(_serve(config, credentials, environment, log, level))
+    if code == _AGAIN:
+        log.info("Agent begins anew with the installed file")
+        try:
+            again(file, level)
+        except OSError as error:
+            log.error("The installed file cannot be started", error=str(error))
+        code = 1
     log.info("Agent stopped", code=code)
     # A thread may still wait for an answer that nobody needs any more.
     os._exit(code)
@@ -92,6 +103,9 @@ class Service:
         self._reports = Reports(self._run_report, log)
         outside = Outside(self._policy, self._upload, self._reports.want_full, self._keeper, log, self._restart)
         self._jobs = Jobs(config.state, outside)
+        self._docker = Watch(self._keeper, log, self._want_docker)
+        children = environment.for_children()
+        self._renewal = Renewal(config.file, config.state, children, log, busy=self._jobs.any_alive, leave=self._leave)
         self._stop = asyncio.Event()
         self._code = 0
         self._synced = False
@@ -101,6 +115,7 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._renewal.replaced)
         self._log.info("Agent started", version=__version__, server=self._config.patchmon_server or "none")
         self._keeper.start("begin", self._begin())
         await self._stop.wait()
@@ -122,10 +137,13 @@ class Service:
             self._code = 1
             self._stop.set()
             return
+        await in_thread(self._renewal.guard)
+        self._keeper.start("renewal", self._renewal.work())
         self._keeper.start("link", self._keep_linked())
         self._keeper.start("reports", self._reports.work())
         self._keeper.start("schedule", self._check_in_on_time())
         self._keeper.start("status", self._send_status(_STATUS_AFTER_SECONDS))
+        self._follow_docker()
         self._reports.want_full()
 
     async def _sync(self) -> bool:
@@ -163,6 +181,7 @@ class Service:
                 await asyncio.sleep(wait)
                 continue
             self._log.info("WebSocket connected", url=self._config.websocket_url)
+            self._renewal.connected()
             try:
                 await self._talk(link)
                 backoff.reset()
@@ -183,6 +202,7 @@ class Service:
         conversation = Conversation(self._jobs, await in_thread(self._jobs.hello), send)
         try:
             await conversation.open()
+            self._docker.linked(send)
             if not self._synced:
                 self._keeper.start("sync", self._sync_late())
             async for text in link.messages():
@@ -190,6 +210,7 @@ class Service:
         except Gone:
             return
         finally:
+            self._docker.unlinked()
             await conversation.close()
 
     async def _sync_late(self) -> None:
@@ -221,9 +242,11 @@ class Service:
             "settings_update": self._settings_update,
             "refresh_integration_status": self._refresh_status,
             "apply_config": self._apply_config,
+            "docker_inventory_refresh": self._refresh_docker,
+            "docker_delete": self._docker.delete,
             "integration_toggle": self._apply_config,
             "update_agent": self._update_agent,
-            "update_notification": self._update_agent,
+            "update_notification": self._look_for_update,
         }
         command = commands.get(name)
         if command is None:
@@ -261,10 +284,29 @@ class Service:
         except Unreachable as error:
             self._log.warning("The new configuration could not be confirmed", error=str(error))
             return
+        if self._follow_docker():
+            self._want_docker()
         await self._send_status(0)
 
+    async def _refresh_docker(self, _body: Dict[str, object]) -> None:
+        self._want_docker()
+
+    def _want_docker(self) -> None:
+        self._keeper.start("docker-inventory", self._run_report("docker-inventory"))
+
+    def _follow_docker(self) -> bool:
+        found = self._config.integrations
+        return self._docker.configure(on=found.docker, socket=found.docker_socket)
+
     async def _update_agent(self, _body: Dict[str, object]) -> None:
-        self._log.warning("Updating itself is not available in this version of the agent", version=__version__)
+        self._renewal.want(automatic=False)
+
+    async def _look_for_update(self, _body: Dict[str, object]) -> None:
+        self._renewal.want(automatic=True)
+
+    def _leave(self) -> None:
+        self._code = _AGAIN
+        self._stop.set()
 
     async def _send_status(self, after_seconds: float) -> None:
         await asyncio.sleep(after_seconds)
@@ -288,8 +330,11 @@ class Service:
         arguments = ["--config", str(self._config.file)]
         if self._level:
             arguments += ["--log-level", self._level]
-        code = await run_own([*arguments, kind], self._environment.for_children(), _REPORT_SECONDS)
-        if code != 0:
+        arguments += [kind, "--by-service"] if kind == FULL else [kind]
+        code = await run_own(arguments, self._environment.for_children(), _REPORT_SECONDS)
+        if code == _UPDATE_OFFERED:
+            self._renewal.want(automatic=True)
+        elif code != 0:
             self._log.warning("Report was not delivered", kind=kind, code=code)
 
     # ------------------------------------------------------------ for jobs
@@ -317,55 +362,3 @@ class Service:
         except Unreachable as error:
             self._log.warning("A job's result could not be uploaded, trying again", error=str(error))
             return 0
-
-
-class Reports:
-    """Which report is wanted next; wishes that arrive while one is made become one."""
-
-    def __init__(self, make: Callable[[str], Awaitable[None]], log: Log) -> None:
-        self._make = make
-        self._log = log
-        self._wanted = ""
-        self._bell = asyncio.Event()
-        self._rescheduled = asyncio.Event()
-
-    def want_full(self) -> None:
-        """A full report, as soon as possible."""
-        self._wanted = _FULL
-        self._bell.set()
-
-    def want_check_in(self) -> None:
-        """A check-in, unless a full report is wanted anyway."""
-        self._wanted = self._wanted or _CHECK_IN
-        self._bell.set()
-
-    def reschedule(self) -> None:
-        """The interval or the offset changed."""
-        self._rescheduled.set()
-
-    async def rescheduled_before(self, due_at: float) -> bool:
-        """Wait for a moment on the clock; True when the schedule changed before."""
-        while True:
-            left = due_at - time.time()
-            if left <= 0:
-                return False
-            try:
-                # In short sleeps: the clock may be set, the machine may have slept.
-                await asyncio.wait_for(self._rescheduled.wait(), min(left, _LONGEST_SLEEP_SECONDS))
-            except asyncio.TimeoutError:
-                continue
-            self._rescheduled.clear()
-            return True
-
-    async def work(self) -> None:
-        """Make the wanted reports, one at a time."""
-        while True:
-            await self._bell.wait()
-            self._bell.clear()
-            kind, self._wanted = self._wanted, ""
-            if not kind:
-                continue
-            try:
-                await self._make(kind)
-            except (CommandFailed, OSError) as error:
-                self._log.error("Report failed", kind=kind, error=str(error))

@@ -98,9 +98,13 @@ class Jobs:
             automation=policy.automation,
             executors=("on_host",) if policy.can_play else (),
             changing_jobs=policy.max_changing_jobs,
-            abilities=("stages", "sealed_parts"),
+            abilities=("stages", "sealed_parts", "docker_delete"),
             jobs=tuple(folder.position() for folder in self.folders.all()),
         )
+
+    def any_alive(self) -> bool:
+        """Say whether anything of a job runs or is about to go on."""
+        return any(folder.alive or folder.rebooting for folder in self.folders.all())
 
     def over(self, folder: JobFolder) -> None:
         """A job's end became known: what changed the host is reported, once."""

@@ -12,7 +12,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 SERVER: Final = ROOT / "server"
 #: Tables whose rows belong to a host, or list hosts.
 OF_HOSTS: Final = re.compile(
-    r"\b(?:from|join|update|delete from)\s+(hosts|host_(?!groups\b)\w+|job_hosts|job_events|job_results|jobs)\b"
+    r"\b(?:from|join|update|delete from)\s+(hosts|host_(?!groups\b)\w+|job_hosts|job_events|job_results|jobs"
+    r"|docker_(?:hosts|host_images|containers|volumes|networks))\b"
 )
 
 _BY_AGENTS: Final = "what a host says about itself, and what it has to do"
@@ -25,6 +26,11 @@ _BY_SYSTEM: Final = "the server's own work, which nobody reads"
 ALLOWED: Final = {
     "hosts/queries/agents.py:*": _BY_AGENTS,
     "hosts/queries/links.py:*": _BY_AGENTS,
+    "docker/queries/storage.py:*": _BY_AGENTS,
+    "docker/queries/registries.py:*": _BY_SYSTEM,
+    "docker/queries/one.py:list_users_of": _BY_KEY,
+    "docker/queries/one.py:delete_record": _BY_KEY,
+    "docker/queries/one.py:delete_orphans": _BY_SYSTEM,
     "hosts/queries/heads.py:fetch_details": _BY_KEY,
     "hosts/queries/heads.py:list_activity": _BY_KEY,
     "hosts/queries/plain.py:list_listed": "by the condition of the list of hosts, in queries/fleet.py",
