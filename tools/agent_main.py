@@ -85,6 +85,9 @@ def unpacked(state: str) -> str:
         os.makedirs(state, mode=0o700, exist_ok=True)
         unpack(target)
         prune(state, digest)
+    else:
+        # The one in use is the last one that is pruned.
+        os.utime(target)
     return target
 
 

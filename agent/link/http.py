@@ -8,7 +8,7 @@ import json
 import ssl
 import time
 from dataclasses import dataclass
-from typing import Dict, Mapping, Optional, Union
+from typing import Callable, Dict, Mapping, Optional, Union
 from urllib.parse import unquote, urlsplit
 
 from agent import __version__
@@ -21,6 +21,10 @@ UPLOAD_SECONDS = 300.0
 ATTEMPTS = 4
 _PAUSE_SECONDS = 2.0
 _MAX_ANSWER_BYTES = 8 * 1024 * 1024
+_STALL_SECONDS = 60.0
+_DOWNLOAD_SECONDS = 1800.0
+_MAX_DOWNLOAD_BYTES = 100 * 1024 * 1024
+_PART_BYTES = 256 * 1024
 _OK = 200
 _UNAUTHORIZED = 401
 
@@ -110,6 +114,36 @@ class Http:
                     raise Unreachable(cause(error, urlsplit(self._base).hostname or "")) from error
                 time.sleep(_PAUSE_SECONDS)
         raise AssertionError("at least one attempt")
+
+    def download(self, path: str, take: Callable[[bytes], object]) -> None:
+        """Fetch a file part by part, as the server holds it; what came is not more than part of it when this fails.
+
+        Raises:
+            Unreachable: it did not come, stalled, broke off, or is larger than an agent can be.
+            BadAnswer: the server has no such file.
+        """
+        deadline = time.monotonic() + _DOWNLOAD_SECONDS
+        try:
+            connection, target = self._open(f"{self._base}{path}")
+            try:
+                connection.request("GET", target, headers={**self._headers, "Accept-Encoding": "identity"})
+                response = connection.getresponse()
+                if response.status != _OK:
+                    raise BadAnswer(response.status, response.read(300).decode("utf-8", "replace"))
+                if connection.sock is not None:
+                    connection.sock.settimeout(_STALL_SECONDS)
+                got, length = 0, response.getheader("Content-Length") or ""
+                for part in iter(lambda: response.read(_PART_BYTES), b""):
+                    got += len(part)
+                    if got > _MAX_DOWNLOAD_BYTES or time.monotonic() > deadline:
+                        raise Unreachable(f"the download was given up after {got} bytes")
+                    take(part)
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(cause(error, urlsplit(self._base).hostname or "")) from error
+        if length and int(length) != got:
+            raise Unreachable(f"the download broke off after {got} of {length} bytes")
 
     def _once(self, method: str, path: str, body: Body, content_type: str, seconds: float) -> Answer:
         url = f"{self._base}{path}"

@@ -8,7 +8,11 @@ from pathlib import Path
 
 
 class AlreadyRunning(RuntimeError):
-    """Somebody else holds the lock; the text names the process."""
+    """Somebody else holds the lock; the text names the process, ``pid`` is 0 when it cannot be told."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(f"the agent is already running on this host (process {holder or 'unknown'})")
+        self.pid = int(holder) if holder.isdecimal() else 0
 
 
 class Lock:
@@ -28,9 +32,9 @@ class Lock:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
+            holder = os.read(handle, 32).decode("ascii", "replace").strip()
             os.close(handle)
-            raise AlreadyRunning(f"the agent is already running on this host (process {holder})") from error
+            raise AlreadyRunning(holder) from error
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
         self._handle = handle

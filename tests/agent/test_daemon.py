@@ -64,7 +64,7 @@ async def test_commands(agent: Agent, server: AgentServer) -> None:
     await link.say({"type": "refresh_integration_status"})
     await server.until(lambda: len(server.seen("/hosts/integration-status")) > before)
     await link.say({"type": "update_agent"})
-    await server.until(lambda: "not available in this version" in agent.log)
+    await server.until(lambda: "not started from its installed file" in agent.log)
     # Whatever else arrives, the connection stays.
     await link.socket.send_str("not json")
     await link.say({"type": "job_offer", "job": 7})

@@ -85,6 +85,8 @@ class AgentServer:
     integrations: dict[str, Any] = field(default_factory=lambda: {"docker": False, "compliance": True})
     statuses: dict[str, int] = field(default_factory=dict)
     latest_version: dict[str, Any] = field(default_factory=dict)
+    file: bytes = b""
+    file_sends: int | None = None
     requests: list[Request] = field(default_factory=list)
     links: list["ServerLink"] = field(default_factory=list)
     store: JobStore = field(default_factory=JobStore)
@@ -197,7 +199,7 @@ def _authorised(request: web.Request) -> bool:
     return request.headers.get("X-API-ID") == API_ID and request.headers.get("X-API-KEY") == API_KEY
 
 
-async def _answer(request: web.Request) -> web.Response:
+async def _answer(request: web.Request) -> web.StreamResponse:
     server = request.app[SERVER]
     path = "/" + request.match_info["path"]
     body = await request.read()
@@ -206,7 +208,19 @@ async def _answer(request: web.Request) -> web.Response:
         return web.json_response({"error": "as the test wants"}, status=server.statuses[path])
     if not _authorised(request):
         return web.json_response({"error": "Invalid API credentials"}, status=401)
+    if path == "/hosts/agent/download":
+        return await _file(request, server)
     return web.json_response(_content(server, path, body))
+
+
+async def _file(request: web.Request, server: AgentServer) -> web.StreamResponse:
+    """Hand out the agent's file, or only the beginning of it."""
+    answer = web.StreamResponse(headers={"Content-Length": str(len(server.file))})
+    await answer.prepare(request)
+    await answer.write(server.file[: server.file_sends])
+    if server.file_sends is not None and request.transport is not None:
+        request.transport.close()
+    return answer
 
 
 def _content(server: AgentServer, path: str, body: bytes) -> dict[str, Any]:  # noqa: PLR0911 (one per path)
