@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence, Tuple
 
 from agent import __version__
-from agent.collect import COLLECTORS, Fields, Host, Note, drivers, run
+from agent.collect import COLLECTORS, Fields, Host, Note, beside, drivers, run
 from agent.config import Config
 from agent.protocol.hashes import section_hashes
 from agent.system.log import Log
@@ -122,7 +122,7 @@ def compose(host: Host = Host()) -> Report:  # noqa: B008 (frozen)
         raise CannotReport("; ".join(f"{note.collector}: {note.text}" for note in outcome.fatal))
     spent = time.monotonic() - begun
     fields: Fields = {**_EMPTY, "repositories": [], "diskDetails": [], "dnsServers": [], "networkInterfaces": []}
-    fields.update(_cleaned(outcome.fields))
+    fields.update(_cleaned(beside.merged(outcome.fields)))
     fields["executionTime"] = round(spent, 3)
     fields["agentExecutionMs"] = int(spent * 1000)
     fields["hashes"] = section_hashes(

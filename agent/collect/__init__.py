@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Tuple
 
 from . import (
+    beside,
     disks,
     hardware,
     hostname,
@@ -34,6 +35,7 @@ COLLECTORS: Tuple[Collector, ...] = (
     network.COLLECTOR,
     packages.COLLECTOR,
     repositories.COLLECTOR,
+    beside.COLLECTOR,
     reboot.COLLECTOR,
 )
 

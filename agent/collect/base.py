@@ -16,6 +16,14 @@ class Unknown(Exception):
     """A collector cannot find out; the text says why. Its fields stay empty."""
 
 
+class Partly(Unknown):
+    """A collector found something, and the text says what is missing; that is never fatal."""
+
+    def __init__(self, text: str, fields: Fields) -> None:
+        super().__init__(text)
+        self.fields = fields
+
+
 @dataclass(frozen=True)
 class Host:
     """The host to look at; ``root`` is "/" except where a test looks at a recorded one."""
@@ -90,7 +98,7 @@ def run(collectors: Sequence[Collector], host: Host) -> Outcome:
     for one in work:
         one.join(begun + one.collector.deadline_seconds - time.monotonic())
         if one.text:
-            outcome.notes.append(Note(one.collector.name, one.text, one.collector.fatal))
+            outcome.notes.append(Note(one.collector.name, one.text, one.collector.fatal and not one.fields))
         outcome.fields.update(one.fields)
     return outcome
 
@@ -119,6 +127,8 @@ class _Work:
     def _run(self) -> None:
         try:
             self._found = self.collector.collect(self._host)
+        except Partly as error:
+            self._found, self._failed = error.fields, str(error)
         except Unknown as error:
             self._failed = str(error)
         except Exception as error:  # noqa: BLE001 (becomes a note: one bad collector must not cost the report)

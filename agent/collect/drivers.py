@@ -28,6 +28,13 @@ def rows() -> Any:
     return importlib.import_module(f"{_DRIVERS}.report")
 
 
+@lru_cache(maxsize=1)
+def beside() -> Any:
+    """Return the module that looks at formats beside the host's own."""
+    _reach()
+    return importlib.import_module(f"{_DRIVERS}.beside")
+
+
 def manager(host: Host) -> Any:
     """Return the driver of this host.
 
