@@ -56,6 +56,11 @@ async def roles(call: Call) -> list[Role]:
     ]
 
 
+async def names(call: Call) -> list[tuple[str, str]]:
+    """Return every account that may sign in as its id and user name, in the order of the names."""
+    return [(one.id, one.username) for one in await queries.list_people(call.db, None, 0) if one.is_active]
+
+
 async def create_admin(world: World, person: NewPerson) -> User:
     """Make an administrator from the server's own command line, whether or not there is one already."""
     return await people.create(Call(world, system("command line")), person, "superadmin")

@@ -142,6 +142,11 @@ async def said(call: Call, project: Project, file: str) -> Said:
     return (await rows.list_said(call.db, project.id)).get(file) or Said(file)
 
 
+async def said_of_all(call: Call, project: Project) -> dict[str, Said]:
+    """Return what people said about the project's playbooks, by file."""
+    return await rows.list_said(call.db, project.id)
+
+
 async def say(call: Call, slug: str, wanted: Said) -> None:
     """Keep title, survey, approval and usual credentials of a playbook, and publish it with them."""
     project = await access.project(call, slug, "edit")

@@ -7,9 +7,9 @@ from server.core.db import Queries, Tx, as_json
 from server.library.models import Finding, Grant, Listed, NewProject, Project, Said, Sync, SyncStatus
 
 _COLUMNS: Final = """
-    p.id, p.slug, p.title, p.description, p.kind, p.url, p.branch, p.credential_id, p.vault_ids::text[], p.every_minutes,
-    p.webhook_sealed, p.default_level, p.digest, p.revision, p.synced_at, p.changed, p.created_by, p.created_at,
-    p.updated_at
+    p.id, p.slug, p.title, p.description, p.kind, p.url, p.branch, p.credential_id, p.vault_ids::text[],
+    p.every_minutes, p.webhook_sealed, p.default_level, p.digest, p.revision, p.synced_at, p.changed,
+    p.created_by, p.created_at, p.updated_at
 """
 _PROJECT: Final = f"""select {_COLUMNS} from library_projects p"""  # noqa: S608 (a constant)
 
