@@ -64,11 +64,7 @@ async def _store_images(
 ) -> dict[ImageKey, int]:
     known = {(row[2], row[3], row[4]): (row[0], row[1]) for row in stored}
     keys = {name: key for name, (key, _) in known.items()}
-    written = [
-        row
-        for name, row in wanted.images.items()
-        if known.get(name, (0, None))[1] != row["fingerprint"]
-    ]
+    written = [row for name, row in wanted.images.items() if known.get(name, (0, None))[1] != row["fingerprint"]]
     gone = [key for name, key in keys.items() if name not in wanted.images]
     if written or gone:
         keys |= await storage.write_images(tx, host_id, written, gone, call.now)  # type: ignore[arg-type]

@@ -7,6 +7,20 @@ from typing import Any, Final
 from server.core.paging import Window
 from server.docker.references import link_of
 
+_UNITS: Final = ("B", "KB", "MB", "GB", "TB")
+_STEP: Final = 1000
+
+
+def size_text(size_bytes: int | None) -> str:
+    """Return a size as engines write it; empty when nobody knows it."""
+    if size_bytes is None:
+        return ""
+    size, unit = float(size_bytes), 0
+    while size >= _STEP and unit < len(_UNITS) - 1:
+        size, unit = size / _STEP, unit + 1
+    return f"{size:.0f} {_UNITS[unit]}" if size >= 10 or not unit else f"{size:.1f} {_UNITS[unit]}"  # noqa: PLR2004 (digits)
+
+
 TABS: Final = ("stacks", "containers", "images", "volumes", "networks", "hosts")
 
 
@@ -128,6 +142,11 @@ class ImageRow:
         return link_of(self.repository, self.source)
 
     @property
+    def size(self) -> str:
+        """Its size, in words."""
+        return size_text(self.size_bytes)
+
+    @property
     def update(self) -> str:
         """What is newer, in a word or two; empty when nothing is."""
         if self.available_tag:
@@ -148,6 +167,11 @@ class VolumeRow:
     containers: int
     created_at: datetime | None
     host: HostMark
+
+    @property
+    def size(self) -> str:
+        """Its size, in words."""
+        return size_text(self.size_bytes)
 
     @property
     def url(self) -> str:

@@ -34,6 +34,11 @@ VALUES: Final = {
     "key": "select 'RATE_LIMIT_MAX'",
     "queue": "select 'hosts'",
     "integration": "select 'docker'",
+    "container": "select uuid::text from docker_containers order by id limit 1",
+    "image": "select uuid::text from docker_images order by id limit 1",
+    "volume": "select uuid::text from docker_volumes order by id limit 1",
+    "network": "select uuid::text from docker_networks order by id limit 1",
+    "kind": "select 'containers'",
 }
 _TYPED: Final = {"text": "openssl", "flag": "1", "number": "1", "day": "2026-01-31"}
 #: Searches and late pages of lists that are not described by a table.
