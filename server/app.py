@@ -38,11 +38,13 @@ ROOMS: Final = (
     "library",
     "patching",
     "campaigns",
+    "workflows",
     "intake",
     "dossier",
     "dashboard",
     "background",
     "integrations",
+    "webhooks",
 )
 _DRAWERS: Final = ("api", "pages", "search", "tasks", "inbox", "listeners", "resources")
 KEEPER: Final = web.AppKey("keeper", Keeper)

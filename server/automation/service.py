@@ -121,6 +121,7 @@ async def _earlier(tx: Tx, call: Call, order: Order) -> str | None:
     return None if found is None else str(found)
 
 
+check_variables = catalogue.check
 earlier_in = repeats.earlier_in
 answered_in = repeats.answered_in
 

@@ -175,6 +175,14 @@ class Fetcher:
         fetched, _ = await self._within(seconds, asked)
         return fetched
 
+    async def send(
+        self, url: str, body: bytes, *, headers: Mapping[str, str], limit_bytes: int, seconds: float = 10
+    ) -> Fetched:
+        """Send bytes; redirects are not followed. Raises ``FetchRefused`` or ``FetchFailed``."""
+        asked = self._once("POST", self._checked(url), limit_bytes, dict(headers), body)
+        fetched, _ = await self._within(seconds, asked)
+        return fetched
+
     async def _within(self, seconds: float, asked: Awaitable[Answer]) -> Answer:
         try:
             async with asyncio.timeout(seconds):
@@ -209,7 +217,7 @@ class Fetcher:
         return target
 
     async def _once(
-        self, method: str, url: URL, limit_bytes: int, headers: dict[str, str], form: dict[str, str] | None
+        self, method: str, url: URL, limit_bytes: int, headers: dict[str, str], form: dict[str, str] | bytes | None
     ) -> tuple[Fetched, str | None]:
         # aiohttp asks no resolver about what is an address already.
         if _is_address(host := url.host or ""):

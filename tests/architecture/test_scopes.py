@@ -89,6 +89,8 @@ ALLOWED: Final = {
     "campaigns/queries/hosts.py:find_check": _BY_SYSTEM,
     "integrations/queries/figures.py:*": _BY_TOKENS,
     "integrations/queries/hosts.py:*": _BY_TOKENS,
+    "webhooks/queries.py:collect": _BY_SYSTEM,
+    "workflows/queries/runs.py:list_standings": _BY_SYSTEM,
     "demo/queries/fleet.py:*": "makes and removes hosts to look at, from the server's own command line",
     "demo/queries/patching.py:*": "makes patch runs to look at, from the server's own command line",
     "demo/queries/jobs.py:*": "makes and removes jobs to look at, from the server's own command line",

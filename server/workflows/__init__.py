@@ -1,0 +1,1 @@
+"""Playbooks in sequence, and what starts them at its time: workflows and schedules."""

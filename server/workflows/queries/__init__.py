@@ -1,0 +1,1 @@
+"""Every statement of workflows, by what it is about."""
