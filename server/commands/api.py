@@ -61,7 +61,7 @@ async def request_compliance_status(request: web.Request) -> web.Response:
 
 
 @routes.post(f"{_HOST}/refresh-docker")
-@gated("can_manage_hosts")
+@gated("can_manage_hosts", module="docker")
 async def refresh_docker(request: web.Request) -> web.Response:
     """Ask a host for its Docker inventory now."""
     return json_answer(await _asked(request, "docker_inventory_refresh", "Docker inventory refresh requested"))

@@ -7,6 +7,8 @@ from aiohttp import web
 from server.hosts import forms, service
 from server.hosts.errors import UnknownIntegration
 from server.hosts.staging import Switches
+from server.identity import service as identity
+from server.identity.errors import ModuleOff
 from server.web.forms import read_json
 from server.web.problems import json_answer
 from server.web.routing import Routes, call, gated, path_text
@@ -88,6 +90,8 @@ async def toggle(request: web.Request) -> web.Response:
     """Let a switch wait to be applied."""
     name = path_text(request, "integration")
     body = await read_json(request, forms.ToggleBody)
+    if name not in await identity.modules(call(request)) and name in {"docker", "compliance"}:
+        raise ModuleOff
     if name == "docker":
         wanted: dict[str, object] = {"docker_enabled": body.enabled}
     elif name == "compliance":

@@ -152,7 +152,7 @@ async def integrations(request: web.Request) -> web.Response:
 
 
 @routes.post("/hosts/{host}/integrations/docker")
-@gated("can_manage_hosts")
+@gated("can_manage_hosts", module="docker")
 async def stage_docker(request: web.Request) -> web.Response:
     """Let the switch of Docker wait to be applied."""
     body = await read_form(request, forms.ToggleBody)
