@@ -13,7 +13,8 @@ from typing import Awaitable, Callable, Dict, List, Optional, Set, Tuple
 from agent import __version__, supervise
 from agent.act.folders import Folders, JobFolder, boot_id
 from agent.act.follow import Follower, Surroundings, Upload
-from agent.act.policy import Policy, is_job, refusal
+from agent.act.policy import Policy, executors, is_job, refusal
+from agent.act.relay import TO_RELAY, Relay
 from agent.act.restart import Restarts
 from agent.protocol.codec import encode
 from agent.protocol.messages import Hello, JobOffer, JobPosition, Message
@@ -96,7 +97,7 @@ class Jobs:
             ansible=known["ansible"],
             collection=known["collection"],
             automation=policy.automation,
-            executors=("on_host",) if policy.can_play else (),
+            executors=executors(policy),
             changing_jobs=policy.max_changing_jobs,
             abilities=("stages", "sealed_parts", "docker_delete"),
             jobs=tuple(folder.position() for folder in self.folders.all()),
@@ -142,6 +143,7 @@ class Conversation:
         self._followers: Dict[str, Tuple[Follower, "asyncio.Task[None]"]] = {}
         self._arriving: Set[str] = set()
         outside = jobs.outside
+        self._relay = Relay(outside.policy, outside.keeper, outside.log, send)
         self._around = Surroundings(
             self._session, self._carry_out, outside.upload, jobs.over, outside.log, jobs.restarts.step
         )
@@ -152,10 +154,14 @@ class Conversation:
 
     async def received(self, message: Message) -> None:
         """Take one message of the job channel."""
+        if isinstance(message, TO_RELAY):
+            await self._relay.received(message)
+            return
         await self._carry_out(self._session.received(message))
 
     async def close(self) -> None:
-        """The connection is gone; jobs go on."""
+        """The connection is gone; jobs go on, what was relayed does not."""
+        await self._relay.close()
         tasks = [task for _, task in self._followers.values()]
         for task in tasks:
             task.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import FrozenSet, Optional
+from typing import FrozenSet, Optional, Tuple
 
 from agent.protocol.messages import JobOffer
 
@@ -39,6 +39,11 @@ class Refusal:
 def is_job(job: str) -> bool:
     """Say whether this is a job's name: lowercase UUID, and so a safe name of a folder."""
     return _UUID.fullmatch(job) is not None
+
+
+def executors(policy: Policy) -> Tuple[str, ...]:
+    """Return the ways in which jobs can be carried out here."""
+    return (*(("on_host",) if policy.can_play else ()), *(("relayed",) if policy.automation == "any" else ()))
 
 
 def refusal(offer: JobOffer, policy: Policy, changing_jobs: int, free_bytes: int) -> Optional[Refusal]:

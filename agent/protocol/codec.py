@@ -9,13 +9,16 @@ from typing import Any, Callable, Dict, Tuple
 from .messages import (
     FROM_AGENT,
     FROM_SERVER,
+    RELAY_FROM_AGENT,
+    RELAY_TO_AGENT,
     Content,
     JobPosition,
     Message,
     Result,
 )
 
-_TYPES: Dict[str, type] = {kind.type: kind for kind in (*FROM_AGENT, *FROM_SERVER)}  # type: ignore[attr-defined]
+_KINDS = (*FROM_AGENT, *FROM_SERVER, *RELAY_FROM_AGENT, *RELAY_TO_AGENT)
+_TYPES: Dict[str, type] = {kind.type: kind for kind in _KINDS}  # type: ignore[attr-defined]
 
 
 class BadMessage(ValueError):
@@ -149,4 +152,8 @@ _READERS: Dict[type, Dict[str, Callable[[Any, str], Any]]] = {
 }
 # Exit codes are negative when a signal ended the play; chunk data is longer than any other text.
 _READERS[_TYPES["job_ended"]]["rc"] = _signed
+_READERS[_TYPES["relay_done"]]["rc"] = _signed
 _READERS[_TYPES["job_chunk"]]["data"] = _data
+_READERS[_TYPES["relay_open"]]["target"] = _data
+_READERS[_TYPES["relay_input"]]["data"] = _data
+_READERS[_TYPES["relay_output"]]["data"] = _data

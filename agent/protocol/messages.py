@@ -226,9 +226,107 @@ class JobDrop:
     job: str = ""
 
 
+# ---------------------------------------------------------------- relayed commands, both ways
+#
+# One operation on the host per ``relay``: a command, a file to the host or a file from it. Bytes travel in chunks of at
+# most 32 KiB as base64, numbered from 0; not more than ``RELAY_WINDOW`` chunks of one direction are under way that the
+# other side has not taken. Whatever ends the connection ends the operations on it.
+
+
+@dataclass(frozen=True)
+class RelayOpen:
+    """Begin an operation: "exec" runs ``target`` in a shell, "put" and "fetch" write and read the file it names.
+
+    ``target`` is base64, because neither commands nor names of files need be text. ``by`` names who asks, for the
+    host's log. ``live``: lines that a module prints while it runs are wanted too.
+    """
+
+    type = "relay_open"
+    relay: str = ""
+    operation: str = "exec"
+    target: str = ""
+    by: str = ""
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class RelayInput:
+    """Bytes for the command's standard input or for the file; ``last`` comes with the last of them, or alone."""
+
+    type = "relay_input"
+    relay: str = ""
+    number: int = 0
+    data: str = ""
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class RelayRead:
+    """The server has taken so many more chunks of output: as many may follow."""
+
+    type = "relay_read"
+    relay: str = ""
+    chunks: int = 1
+
+
+@dataclass(frozen=True)
+class RelayCancel:
+    """Nobody waits for this operation any more: end every process of it."""
+
+    type = "relay_cancel"
+    relay: str = ""
+
+
+@dataclass(frozen=True)
+class RelayOutput:
+    """Bytes that the operation gave; ``stream`` is out, err or live."""
+
+    type = "relay_output"
+    relay: str = ""
+    number: int = 0
+    stream: str = "out"
+    data: str = ""
+
+
+@dataclass(frozen=True)
+class RelayWritten:
+    """The host has taken so many more chunks of input: as many may follow."""
+
+    type = "relay_written"
+    relay: str = ""
+    chunks: int = 1
+
+
+@dataclass(frozen=True)
+class RelayDone:
+    """The operation is over. ``rc`` is the command's; ``size`` counts a file's bytes.
+
+    ``code`` is empty when it was carried out, else: forbidden (the local file), busy, missing (no such file), failed.
+    """
+
+    type = "relay_done"
+    relay: str = ""
+    rc: int = 0
+    size: int = 0
+    code: str = ""
+    reason: str = ""
+
+
+#: Chunks of one direction of a relayed operation that may be under way.
+RELAY_WINDOW = 16
+#: So many are taken before the other side hears of it: an acknowledgement for every chunk would double the messages.
+RELAY_READ_CHUNKS = 4
+#: Of a command line or the name of a file: with base64 and the rest it stays within what agents read.
+RELAY_TARGET_BYTES = 40 * 1024
+
+
 FromAgent = Union[Hello, JobNeed, JobChunkOk, JobRefused, JobState, JobEvents, JobEnded]
 FromServer = Union[Welcome, JobOffer, JobChunk, JobAck, JobStop, JobDrop]
-Message = Union[FromAgent, FromServer]
+RelayToAgent = Union[RelayOpen, RelayInput, RelayRead, RelayCancel]
+RelayFromAgent = Union[RelayOutput, RelayWritten, RelayDone]
+Message = Union[FromAgent, FromServer, RelayToAgent, RelayFromAgent]
 
 FROM_AGENT: List[type] = [Hello, JobNeed, JobChunkOk, JobRefused, JobState, JobEvents, JobEnded]
 FROM_SERVER: List[type] = [Welcome, JobOffer, JobChunk, JobAck, JobStop, JobDrop]
+RELAY_TO_AGENT: List[type] = [RelayOpen, RelayInput, RelayRead, RelayCancel]
+RELAY_FROM_AGENT: List[type] = [RelayOutput, RelayWritten, RelayDone]
