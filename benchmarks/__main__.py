@@ -36,6 +36,7 @@ BARS: Final = {
     "agent": "15",
     "gate": "16",
     "campaign": "17",
+    "collect": "18",
 }
 
 

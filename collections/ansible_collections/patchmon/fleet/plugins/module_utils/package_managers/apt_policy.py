@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Iterable, Iterator, NamedTuple, Optional
 
 from .debian_version import key, newer
@@ -67,6 +68,7 @@ class Policy(NamedTuple):
         return repository_name(first) if first else LOCAL
 
 
+@lru_cache(maxsize=1024)
 def repository_name(source: str) -> str:
     """Turn `http://host/debian bookworm/main amd64 Packages` into `http://host/debian bookworm/main`."""
     described = _DESCRIBED.match(source)
@@ -136,13 +138,20 @@ def _policies(lines: Iterable[str]) -> Iterator[Policy]:
         yield _policy(block)
 
 
+@lru_cache(maxsize=1024)
+def _source(line: str) -> str:
+    """The source that a line names, empty for other lines; the same few come once per package."""
+    found = _SOURCE.match(line)
+    return found.group(1) if found else ""
+
+
 def _policy(block: list[str]) -> Policy:
     fields = {"Installed": "", "Candidate": ""}
     versions: list[tuple[str, int, list[str]]] = []
     for line in block[1:]:
-        source = _SOURCE.match(line)
+        source = _source(line)
         if source and versions:
-            versions[-1][2].append(source.group(1))
+            versions[-1][2].append(source)
             continue
         version = _VERSION.match(line)
         if version:

@@ -7,9 +7,10 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 from collections import deque
-from typing import Iterator, Mapping, NamedTuple, Sequence
+from typing import IO, Iterator, Mapping, NamedTuple, Sequence
 
 from .base import Line, PackageManagerError
 
@@ -39,23 +40,39 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 def look(argv: Sequence[str], variables: Mapping[str, str], accept: Sequence[int] = (0,)) -> str:
     """Standard output of a command that changes nothing; any other exit code is an error with its own words."""
-    try:
-        done = subprocess.run(
-            list(argv),
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=LOOK_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError as missing:
-        raise PackageManagerError(f"{argv[0]} is not installed on this host") from missing
-    except subprocess.TimeoutExpired as late:
-        raise PackageManagerError(f"{argv[0]} did not answer within {LOOK_TIMEOUT_SECONDS} seconds") from late
-    if done.returncode not in accept:
-        words = _text(done.stderr).strip() or _text(done.stdout).strip()
-        raise PackageManagerError(f"{argv[0]} failed (exit code {done.returncode}): {_summary(words)}", _both(done))
-    return _text(done.stdout)
+    with _kept() as out, _kept() as words:
+        try:
+            # Not through pipes: thousands of small pieces would wake us as often, and cost more than the question.
+            code = subprocess.run(
+                list(argv),
+                env=dict(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=words,
+                timeout=LOOK_TIMEOUT_SECONDS,
+                check=False,
+            ).returncode
+        except FileNotFoundError as missing:
+            raise PackageManagerError(f"{argv[0]} is not installed on this host") from missing
+        except subprocess.TimeoutExpired as late:
+            raise PackageManagerError(f"{argv[0]} did not answer within {LOOK_TIMEOUT_SECONDS} seconds") from late
+        said, complaints = _whole(out), _whole(words)
+    if code not in accept:
+        summary = _summary(complaints.strip() or said.strip())
+        raise PackageManagerError(f"{argv[0]} failed (exit code {code}): {summary}", f"{said}\n{complaints}")
+    return said
+
+
+def _kept() -> IO[bytes]:
+    """A file without a name: in memory where the system can, so that a full disk keeps nobody from looking."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("patchmon-answer"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def _whole(file: IO[bytes]) -> str:
+    file.seek(0)
+    return _text(file.read())
 
 
 def stream(argv: Sequence[str], variables: Mapping[str, str], line: Line, shown: str) -> Finished:
@@ -119,10 +136,6 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
         for text in _text(raw).rstrip("\r\n").split("\r"):
             if text.strip():
                 yield _USERINFO.sub("", text.rstrip())
-
-
-def _both(done: subprocess.CompletedProcess[bytes]) -> str:
-    return f"{_text(done.stdout)}\n{_text(done.stderr)}"
 
 
 def _text(raw: bytes) -> str:
