@@ -37,6 +37,7 @@ ROOMS: Final = (
     "automation",
     "library",
     "patching",
+    "compliance",
     "campaigns",
     "workflows",
     "intake",

@@ -150,15 +150,27 @@ def install_command(
     """Return the line a person pastes into a shell of the host; ``force`` bypasses what is broken on a Unix host."""
     url = f"{server_url}/api/v1/hosts/install"
     if system == "windows":
-        headers = f'@{{"X-API-ID"="{api_id}"; "X-API-KEY"="{api_key}"}}'
-        file = '"$env:TEMP\\patchmon-install.ps1"'
-        fetched = f'(Invoke-WebRequest -Uri "{url}?os=windows" -Headers {headers} -UseBasicParsing).Content'
-        return f"{fetched} | Out-File -Encoding utf8 {file}; & {file}"
+        return windows_command(server_url, api_id, api_key, insecure=insecure)
     flags = "-sk" if insecure else "-s"
     headers = f'-H "X-API-ID: {api_id}" -H "X-API-KEY: {api_key}"'
     asked = "&".join([*(["os=freebsd"] if system == "freebsd" else []), *(["force=true"] if force else [])])
     shell = "sh" if system == "freebsd" else "sudo sh"
     return f'curl {flags} "{url}{"?" if asked else ""}{asked}" {headers} | {shell}{" -s -- --force" if force else ""}'
+
+
+def windows_command(
+    server_url: str, api_id: str, api_key: str, *, insecure: bool = False, with_curl: bool = False
+) -> str:
+    """Return the line for an elevated PowerShell; ``with_curl`` where its own client cannot reach the server."""
+    url, file = f"{server_url}/api/v1/hosts/install?os=windows", '"$env:TEMP\\patchmon-install.ps1"'
+    if with_curl:
+        flags = "-sk" if insecure else "-s"
+        fetch = f'curl.exe {flags} -H "X-API-ID: {api_id}" -H "X-API-KEY: {api_key}" -o {file} "{url}"'
+        return f"{fetch}; & {file}"
+    headers = f'@{{"X-API-ID"="{api_id}"; "X-API-KEY"="{api_key}"}}'
+    bypass = "[Net.ServicePointManager]::ServerCertificateValidationCallback = {$true}; " if insecure else ""
+    fetched = f'(Invoke-WebRequest -Uri "{url}" -Headers {headers} -UseBasicParsing).Content'
+    return f"{bypass}{fetched} | Out-File -Encoding utf8 {file}; & {file}"
 
 
 def advised_pool(hosts: int) -> int:
@@ -171,3 +183,8 @@ def advised_pool(hosts: int) -> int:
 def shows_docker(host: HostHead) -> bool:
     """Tell whether a host's pages speak of containers: once it reported them, and never on Windows."""
     return host.has_docker and "windows" not in (host.os_type + host.expected_platform).lower()
+
+
+def first_mode(default: str, *, asked: bool) -> str:
+    """Return how compliance begins on a new host: as the fleet does, but not off where it was asked for."""
+    return "on-demand" if asked and default == "disabled" else default

@@ -36,7 +36,7 @@ from server.hosts.models import (
     NewHost,
 )
 from server.hosts.queries import agents, groups, keepers, links
-from server.hosts.rules import enabled_sections, reported_ip, stale_sections
+from server.hosts.rules import enabled_sections, first_mode, reported_ip, stale_sections
 from server.hosts.showing import (
     actions,
     details,
@@ -52,6 +52,7 @@ from server.hosts.staging import SWITCHES, stage, switches
 from server.hosts.staging import confirm as confirm_switches
 from server.hosts.staging import sending as send_switches
 from server.hosts.upkeep import edit
+from server.settings import service as settings
 
 _ACTIVITY_DAYS: Final = 30
 
@@ -74,7 +75,9 @@ async def add(tx: Tx, call: Call, new: NewHost) -> Credentials:
         api_id=api_id,
         api_key=call.world.box.verifier(api_key.reveal()),
         docker_enabled=new.docker_enabled,
-        compliance_mode="enabled" if new.compliance_enabled else "disabled",
+        compliance_mode=first_mode(
+            (await settings.effective(call)).default_compliance_mode, asked=new.compliance_enabled
+        ),
         expected_platform=new.expected_platform,
         machine_id=new.machine_id,
         notes=new.notes,
@@ -272,6 +275,11 @@ async def need_reboot(tx: Tx, host_id: int, reason: str) -> None:
 async def forget_seals(tx: Tx, host_id: int) -> None:
     """Make a host's next report be looked at in full, after its stored rows were changed by something else."""
     await agents.forget_seals(tx, host_id)
+
+
+async def note_compliance(tx: Tx, host_id: int, section_hash: str, now: datetime) -> None:
+    """Remember which compliance scans of a host were stored last, and that it has some at all."""
+    await agents.store_compliance_hash(tx, host_id, section_hash, now)
 
 
 async def note_docker(tx: Tx, host_id: int, section_hash: str, now: datetime) -> None:

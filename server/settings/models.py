@@ -36,6 +36,8 @@ class Settings:
         audit_retention_days: entries of the audit log that are older are deleted; 0 keeps them for ever.
         job_event_retention_days, job_retention_days: the same for what happened in jobs, and for the jobs themselves.
         patch_stale_days: a host that was not patched for longer, or never, counts as stale.
+        default_compliance_mode: when compliance scans new hosts: disabled, on-demand or enabled.
+        compliance_scan_interval: minutes between two scheduled scans of a host.
         enable_logging, log_level: whether more than warnings, errors and the start is written, and from which level on.
         timezone: zone of the schedules and of log lines.
         brand_name, brand_accent: the product's name, and its colour as ``#rrggbb`` (empty for ours).
@@ -83,6 +85,8 @@ class Settings:
     job_event_retention_days: int
     job_retention_days: int
     patch_stale_days: int
+    default_compliance_mode: str
+    compliance_scan_interval: int
     enable_logging: bool
     log_level: str
     brand_name: str

@@ -292,6 +292,8 @@ CATALOGUE: Final = (
     Setting("job_event_retention_days", 90, take_number(0, 36_500), "JOB_EVENT_RETENTION_DAYS"),
     Setting("job_retention_days", 400, take_number(0, 36_500), "JOB_RETENTION_DAYS"),
     Setting("patch_stale_days", 30, take_number(1, 3650), "PATCH_STALE_DAYS"),
+    Setting("default_compliance_mode", "disabled", one_of("disabled", "on-demand", "enabled")),
+    Setting("compliance_scan_interval", 1440, take_number(60, 10_080)),
     Setting("enable_logging", default=False, take=take_truth, variable="ENABLE_LOGGING"),
     Setting("log_level", "info", log_level, "LOG_LEVEL"),
     Setting("brand_name", "PatchMon", text),

@@ -18,7 +18,11 @@ async def read_first_value(request: web.Request, limit_bytes: int | None = None)
     Outer names are matched in any case and come back in small letters, nulls count as absent, and what is no text
     becomes U+FFFD. Raises ``BadBody``, and ``TooLarge`` beyond the limit.
     """
-    raw = await read_bytes(request, limit_bytes)
+    return first_value(await read_bytes(request, limit_bytes))
+
+
+def first_value(raw: bytes) -> Any:
+    """Do the same with a body that was read."""
     try:
         text = raw.decode(errors="replace").lstrip("\ufeff \t\r\n")
         value, _ = json.JSONDecoder(parse_constant=_refused).raw_decode(text)

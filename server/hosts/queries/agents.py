@@ -283,3 +283,17 @@ async def store_docker_hash(tx: Tx, host_id: int, section_hash: str, now: dateti
         section_hash=section_hash,
         now=now,
     )
+
+
+async def store_compliance_hash(tx: Tx, host_id: int, section_hash: str, now: datetime) -> None:
+    """Store the hash of a host's compliance scans, and when the first one came."""
+    await tx.execute(
+        """
+        update hosts
+           set compliance_hash = %(section_hash)s, compliance_reported_at = coalesce(compliance_reported_at, %(now)s)
+         where id = %(host_id)s
+        """,
+        host_id=host_id,
+        section_hash=section_hash,
+        now=now,
+    )

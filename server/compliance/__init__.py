@@ -1,0 +1,1 @@
+"""Scans of hosts against security benchmarks: asked for, received, scored and shown."""

@@ -1,0 +1,133 @@
+"""What compliance refuses."""
+
+from server.core.errors import Conflict, Invalid, Missing, Refused, Unavailable
+
+
+class HostMissing(Missing):
+    """No host has this id, or it is outside the asker's groups."""
+
+    code = "host_not_found"
+    text = "Host not found"
+
+
+class ScanMissing(Missing):
+    """No scan has this id."""
+
+    code = "compliance_scan_not_found"
+    text = "Scan not found"
+
+
+class RuleMissing(Missing):
+    """No rule has this id."""
+
+    code = "compliance_rule_not_found"
+    text = "Rule not found"
+
+
+class BadRequest(Invalid):
+    """What was asked for makes no sense; ``complaints`` says what, field by field."""
+
+    code = "invalid_body"
+    text = "{error}"
+
+    @classmethod
+    def of(cls, complaints: dict[str, str]) -> "BadRequest":
+        """Return the refusal that says the first complaint and carries all of them."""
+        return cls(complaints, error=next(iter(complaints.values())))
+
+
+class IsDisabled(Invalid):
+    """The host's mode lets no scanner run."""
+
+    code = "compliance_disabled"
+    text = "Compliance is disabled for this host"
+
+
+class ScannerOff(Invalid):
+    """The scanner that was asked for is switched off on the host."""
+
+    code = "scanner_disabled"
+    text = "{scanner} is not enabled for this host"
+
+
+class BenchRule(Invalid):
+    """Docker Bench says what to do, and does nothing."""
+
+    code = "rule_not_remediable"
+    text = "Docker Bench rules cannot be remediated automatically"
+
+
+class UnderWay(Conflict):
+    """One at a time."""
+
+    code = "scan_in_progress"
+    text = "A scan is already in progress for this host"
+
+
+class TaskUnderWay(Conflict):
+    """One at a time."""
+
+    code = "compliance_task_in_progress"
+    text = "{what} is already in progress for this host"
+
+
+class AgentAway(Conflict):
+    """The host's agent has no link."""
+
+    code = "agent_not_connected"
+    text = "Agent is not currently connected"
+
+
+class CannotYet(Conflict):
+    """No playbook for it is published."""
+
+    code = "playbook_missing"
+    text = "This server has no playbook for this yet: {name}"
+
+
+class BadSubmission(Invalid):
+    """What an agent sent is no JSON."""
+
+    code = "invalid_body"
+    text = "Invalid JSON body"
+
+
+class NoScans(Invalid):
+    """What an agent sent holds no scan."""
+
+    code = "invalid_body"
+    text = "Invalid payload: expected 'scans' array or 'profile_name'"
+
+
+class HashMismatch(Invalid):
+    """The hash is not the one of what was sent."""
+
+    code = "invalid_body"
+    text = "compliance hash mismatch"
+
+
+class AllRejected(Refused):
+    """Every scan is by a scanner that is switched off on the host."""
+
+    code = "scanner_disabled"
+    text = "The scanners of this submission are disabled for this host"
+
+
+class BadFilename(Invalid):
+    """Not the name of a content file."""
+
+    code = "invalid_body"
+    text = "Invalid filename"
+
+
+class ContentMissing(Missing):
+    """No such content file."""
+
+    text = "Content file not found"
+
+
+class NoContent(Unavailable):
+    """The content folder holds nothing that can be used."""
+
+    code = "no_content"
+    text = "No SSG content available on server"

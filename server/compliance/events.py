@@ -1,0 +1,60 @@
+"""What compliance announces; the facts that a message about it needs travel along."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from server.core.bus import Event
+
+
+@dataclass(frozen=True, slots=True)
+class ComplianceScanCompleted(Event):
+    """A host handed in scans; one for every submission.
+
+    Attributes:
+        title: ``Compliance Scan - <host>``, and how many rules failed.
+        profiles: per scan a name, its score in percent (empty without one), passed and failed rules.
+        total: rules that were looked at.
+    """
+
+    name: ClassVar[str] = "compliance_scan_completed"
+    host: str
+    host_name: str
+    title: str
+    severity: str
+    failed: int
+    passed: int
+    total: int
+    profiles: tuple[tuple[str, str, int, int], ...] = ()
+    reference_type: str = "host"
+
+    @property
+    def link(self) -> str:
+        """Where a person reads more."""
+        return f"/compliance/hosts/{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class ComplianceScanFailed(Event):
+    """One scanner could not do its work; ``error`` is what it said, at most 300 characters."""
+
+    name: ClassVar[str] = "compliance_scan_failed"
+    severity: ClassVar[str] = "error"
+    host: str
+    host_name: str
+    profile_name: str
+    profile_type: str
+    error: str
+    reference_type: str = "host"
+
+    @property
+    def link(self) -> str:
+        """Where a person reads more."""
+        return f"/compliance/hosts/{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class ComplianceChanged(Event):
+    """Scans or tasks were made, moved or ended: pages look again, and who watches the jobs."""
+
+    name: ClassVar[str] = "compliance_changed"
+    hosts: tuple[int, ...] = ()

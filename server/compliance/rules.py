@@ -1,0 +1,206 @@
+"""Pure decisions about compliance: states, scores, verdicts, profiles, words."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from server.compliance.models import (
+    DEFAULT_PROFILE,
+    SCANNERS,
+    Scanner,
+    ScanStatus,
+    Severity,
+    Target,
+    TaskStatus,
+    Wanted,
+)
+
+S = ScanStatus
+
+#: A scan that runs for longer is ended; a Level 2 scan takes up to 45 minutes.
+STALLED_AFTER: Final = timedelta(hours=3)
+STALLED: Final = "Scan terminated automatically after running for more than 3 hours"
+GOOD: Final = 80.0
+FAIR: Final = 60.0
+PROFILE: Final = re.compile(r"[a-zA-Z0-9_.-]{1,256}")
+RULE: Final = PROFILE
+CONTENT: Final = re.compile(r"ssg-[a-z0-9]+-ds\.xml")
+NO_REMEDIATION: Final = "No remediation steps available."
+
+# ---------------------------------------------------------------- states of scans
+
+Event = Literal["completed", "failed", "cancelled", "stalled"]
+#: Nothing leads out of what is over.
+MOVES: Final[dict[tuple[ScanStatus, Event], ScanStatus]] = {
+    (S.RUNNING, "completed"): S.COMPLETED,
+    (S.RUNNING, "failed"): S.FAILED,
+    (S.RUNNING, "cancelled"): S.CANCELLED,
+    (S.RUNNING, "stalled"): S.CANCELLED,
+}
+OPEN: Final = frozenset({TaskStatus.WAITING, TaskStatus.ACTIVE})
+
+
+def after(status: ScanStatus, event: Event) -> ScanStatus | None:
+    """Return the state that follows, or ``None`` when the event changes nothing any more."""
+    return MOVES.get((status, event))
+
+
+def ended(told: ScanStatus, *, cancel_asked: bool) -> ScanStatus:
+    """Return how a running scan ends by its host's report: what comes after a cancellation is partial."""
+    return S.CANCELLED if cancel_asked else told
+
+
+# ---------------------------------------------------------------- states of rules
+
+LETTERS: Final = {"pass": "p", "fail": "f", "warn": "w", "skipped": "s", "notapplicable": "n", "error": "e"}
+WORDS: Final = {letter: word for word, letter in LETTERS.items()}
+#: Of a rule that is reported twice the worst counts.
+WORST: Final = "fwpsne"
+#: Every word that scanners and agents use, and people in filters.
+_STATES: Final = {
+    "pass": "p", "passed": "p", "fixed": "p",
+    "fail": "f", "failed": "f",
+    "warn": "w", "warning": "w", "warnings": "w",
+    "skip": "s", "skipped": "s", "notchecked": "s", "informational": "s", "info": "s", "note": "s",
+    "notapplicable": "n", "not_applicable": "n", "na": "n", "n/a": "n",
+    "error": "e", "unknown": "e",
+}  # fmt: skip
+#: What is not stored: the profile leaves it out.
+NOT_SELECTED: Final = frozenset({"notselected", "not_selected"})
+COUNTED: Final = {
+    "p": "passed", "f": "failed", "w": "warned", "s": "skipped", "n": "not_applicable", "e": "errors",
+}  # fmt: skip
+
+
+def letter(word: str) -> str:
+    """Return the letter of a state; what nobody knows is an error."""
+    return _STATES.get(word.strip().lower(), "e")
+
+
+def state_word(word: str) -> str:
+    """Return the stored word for what a filter says, empty for nonsense."""
+    found = _STATES.get(word.strip().lower(), "")
+    return WORDS.get(found, "")
+
+
+def worse(one: str, other: str) -> str:
+    """Return the worse of two letters."""
+    return one if WORST.index(one) <= WORST.index(other) else other
+
+
+def severity(word: str) -> Severity:
+    """Return a severity; what nobody knows is unknown."""
+    text = word.strip().lower()
+    return text if text in {"critical", "high", "medium", "low"} else "unknown"  # type: ignore[return-value]
+
+
+def counts(states: str) -> dict[str, int]:
+    """Return how many rules stand how, and how many there are."""
+    return {"total": len(states), **{name: states.count(one) for one, name in COUNTED.items()}}
+
+
+def score(found: Mapping[str, int]) -> float | None:
+    """Return the share of passed rules in percent, of those that were decided; ``None`` without any."""
+    decided = found["passed"] + found["failed"] + found["warned"] + found["errors"]
+    return round(100 * found["passed"] / decided, 2) if decided else None
+
+
+Verdict = Literal["compliant", "warning", "critical", "unscanned"]
+
+
+def verdict(value: float | None) -> Verdict:
+    """Return how a host stands by its score, which is not rounded first."""
+    if value is None:
+        return "unscanned"
+    return "compliant" if value >= GOOD else "warning" if value >= FAIR else "critical"
+
+
+def age(completed_at: datetime, now: datetime) -> Literal["today", "week", "month", "older"]:
+    """Return how old a scan is."""
+    passed = now - completed_at
+    if passed < timedelta(days=1):
+        return "today"
+    return "week" if passed < timedelta(days=7) else "month" if passed < timedelta(days=30) else "older"
+
+
+# ---------------------------------------------------------------- what is asked of hosts
+
+
+def scanners_for(wanted: Wanted, target: Target) -> tuple[Scanner, ...]:
+    """Return the scanners that run; none when what is asked for is switched off."""
+    return tuple(one for one in SCANNERS if one in target.enabled and wanted.asked in {"all", one})
+
+
+def profile_for(wanted: Wanted, target: Target) -> str:
+    """Return the profile of a scan: the one asked for, else the host's own, else CIS Level 1."""
+    for one in (wanted.profile_id, target.default_profile):
+        if one and one != "docker-bench":
+            return one
+    return DEFAULT_PROFILE
+
+
+def profile_type(scanners: Iterable[str]) -> str:
+    """Return how agents call the choice of scanners."""
+    chosen = list(scanners)
+    return chosen[0] if len(chosen) == 1 else "all"
+
+
+def command(scanners: Iterable[str], profile_id: str | None, *, remediate: bool) -> dict[str, object]:
+    """Return the command by which an existing agent scans."""
+    chosen = list(scanners)
+    return {
+        "type": "compliance_scan",
+        "profile_type": profile_type(chosen),
+        "profile_id": profile_id or DEFAULT_PROFILE,
+        "enable_remediation": remediate,
+        "fetch_remote_resources": False,
+        "openscap_enabled": "openscap" in chosen,
+        "docker_bench_enabled": "docker-bench" in chosen,
+    }
+
+
+# ---------------------------------------------------------------- words
+
+_FIXES: Final = (
+    (re.compile(r"/etc/ssh|sshd"), "This fix will update SSH daemon configuration."),
+    (re.compile(r"\b(chmod|chown|chgrp)\b"), "This fix will update file permissions or ownership."),
+    (
+        re.compile(r"\b(apt(-get)?|dnf|yum|zypper)\b.*\b(install|remove|purge|erase)\b"),
+        "This fix will install or remove packages.",
+    ),
+    (re.compile(r"\bsystemctl\b"), "This fix will enable, disable or restart system services."),
+    (re.compile(r"sysctl"), "This fix will change kernel parameters."),
+    (re.compile(r"audit(ctl|d)?\b|/etc/audit"), "This fix will update audit rules."),
+    (re.compile(r"\bpam|/etc/pam\.d"), "This fix will update how people sign in (PAM)."),
+    (re.compile(r"\bmount\b|/etc/fstab"), "This fix will change how file systems are mounted."),
+)  # fmt: skip
+_ANY_FIX: Final = "This fix will change the system's configuration as the script below says."
+
+
+def fix_sentence(remediation: str) -> str:
+    """Return in one line what a remediation does, by what stands in it; empty without one."""
+    if not remediation.strip():
+        return ""
+    # Rights and owners first: files below /etc/ssh have them too.
+    rights = _FIXES[1]
+    if rights[0].search(remediation):
+        return rights[1]
+    return next((sentence for pattern, sentence in _FIXES if pattern.search(remediation)), _ANY_FIX)
+
+
+def why(finding: Iterable[str]) -> str:
+    """Return why a rule stands as it does on a host, from finding, actual and expected."""
+    said, actual, expected = (*finding, "", "", "")[:3]
+    if said:
+        return said
+    if actual and expected:
+        return f"Current: {actual} → Required: {expected}"
+    return f"Current: {actual}" if actual else f"Required: {expected}" if expected else ""
+
+
+def title_of(host: str, failed: int) -> str:
+    """Return the title of a message about a submission."""
+    if failed == 0:
+        return f"Compliance Scan - {host}"
+    return f"Compliance Scan - {host} - {failed} Failed Rules"

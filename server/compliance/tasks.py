@@ -1,0 +1,44 @@
+"""Background work of compliance."""
+
+from datetime import timedelta
+from typing import Final
+
+from server.compliance import service, upkeep
+from server.core.call import Call
+from server.core.log import get_log
+from server.core.queue import Task
+from server.identity import service as identity
+
+log = get_log(__name__)
+_KEPT: Final = timedelta(days=90)
+
+
+async def schedule(call: Call) -> None:
+    """Begin the scans whose time has come."""
+    if "compliance" in await identity.modules(call) and (released := await service.release_due(call)):
+        log.info("compliance: scheduled scans released", scans=released)
+
+
+async def clean_up(call: Call) -> None:
+    """End stalled scans, and forget what nobody needs."""
+    if ended := await service.clean_up(call):
+        log.info("compliance: stalled scans ended", scans=ended)
+    await upkeep.forget(call, call.now - _KEPT)
+
+
+TASKS: Final = (
+    Task(
+        "compliance.schedule",
+        schedule,
+        every_seconds=60,
+        title="Begin scheduled compliance scans",
+        about="Scans hosts whose mode is Enabled once per scan interval, spread over time; late ones when they return.",
+    ),
+    Task(
+        "compliance.cleanup",
+        clean_up,
+        every_seconds=600,
+        title="End stalled compliance scans",
+        about="Ends scans that run for more than 3 hours, and forgets old tasks and rules that no scan uses.",
+    ),
+)
