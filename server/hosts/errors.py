@@ -143,12 +143,6 @@ class AgentFileMissing(Missing):
     text = "Agent binary not found for {system}/{architecture}. Build it with: make agent"
 
 
-class InstallScriptMissing(Missing):
-    """There is no installer for this system yet."""
-
-    text = "Installation script not found"
-
-
 class HostGone(Conflict):
     """The host was deleted while its report was being stored."""
 

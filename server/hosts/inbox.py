@@ -17,7 +17,7 @@ from server.hosts import enrolment, rules, schemas, service
 from server.hosts.addresses import server_url
 from server.hosts.binaries import AgentFile, Shelf
 from server.hosts.check_ins import Directory
-from server.hosts.errors import AgentFileMissing, InstallScriptMissing
+from server.hosts.errors import AgentFileMissing
 from server.hosts.models import AgentActor, Platform
 from server.hosts.packing import Packer, takes_packed
 from server.settings import service as settings
@@ -67,11 +67,21 @@ async def install(request: web.Request) -> web.Response:
     asked = call(request)
     host = service.agent_of(asked)
     system = rules.system_of(_asked_system(request), host.expected_platform, host.os_type)
-    if system == "windows":
-        raise InstallScriptMissing
     insecure = (await settings.effective(asked)).ignore_ssl_self_signed
     token = await enrolment.issue_token(asked, host.api_id, Secret(request.headers["X-API-KEY"]))
     architecture = request.query.get("arch", "")
+    if system == "windows":
+        return _script(
+            fragment(
+                request,
+                "install/agent.ps1.j2",
+                server_url=_literal(await server_url(request)),
+                token=_literal(token),
+                ignore_ssl=_literal("true" if insecure else "false"),
+                architecture=_literal(architecture if architecture in rules.ARCHITECTURES[system] else ""),
+            ),
+            "patchmon_install_windows.ps1",
+        )
     script = fragment(
         request,
         "install/agent.sh.j2",
@@ -91,7 +101,7 @@ async def install(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     """Hand out the script that removes an agent."""
     if request.query.get("os", "").lower() == "windows":
-        raise InstallScriptMissing
+        return _script(fragment(request, "install/remove.ps1.j2"), "patchmon_remove_windows.ps1")
     insecure = (await settings.effective(call(request))).ignore_ssl_self_signed
     return _script(
         fragment(request, "install/remove.sh.j2", curl_flags=_quoted("-sk" if insecure else "-s")), "patchmon_remove.sh"
@@ -110,6 +120,12 @@ def _script(text: str, name: str) -> web.Response:
 def _quoted(text: str) -> Markup:
     # For the shell; HTML escaping would break it.
     return Markup(shlex.quote(text))  # noqa: S704 (the result is a shell script, not a page)
+
+
+def _literal(text: str) -> Markup:
+    # For PowerShell: nothing is read inside single quotes but a doubled one.
+    plain = "'" + text.replace("'", "''") + "'"
+    return Markup(plain)  # noqa: S704 (the result is a script, not a page)
 
 
 @routes.post("/api/v1/hosts/bootstrap/exchange")

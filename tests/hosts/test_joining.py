@@ -30,7 +30,7 @@ async def test_four_steps_and_back(as_admin: Browser, call: Call) -> None:
     assert 'href="/hosts/new"' in await page(as_admin, "/hosts")
     text = await page(as_admin, "/hosts/new")
     assert current_step(text) == "Choose OS"
-    assert re.findall(r'href="/hosts/new\?os=(\w+)"', text) == ["linux", "freebsd"]
+    assert re.findall(r'href="/hosts/new\?os=(\w+)"', text) == ["linux", "freebsd", "windows"]
     text = await page(as_admin, "/hosts/new?os=freebsd")
     assert current_step(text) == "Host details"
     assert 'name="expected_platform" value="freebsd"' in text

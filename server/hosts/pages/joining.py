@@ -24,7 +24,7 @@ _CRUMB: Final = ("Hosts", "/hosts")
 _SYSTEMS: Final = (
     ("linux", "Linux", "Ubuntu, Debian, CentOS, RHEL, Rocky, Alma, Fedora, Alpine …", True),
     ("freebsd", "FreeBSD", "13 and 14, also pfSense", True),
-    ("windows", "Windows", "10, 11, Server 2019, 2022 and 2025: not part of this version yet", False),
+    ("windows", "Windows", "10, 11, Server 2019, 2022 and 2025", True),
 )
 _STAGES: Final = (
     ("waiting", "Waiting for connection", "wifi"),
@@ -42,7 +42,8 @@ class NewPage(Page):
         platform: the system that was chosen; empty while it is to be chosen.
         systems: key, name, what of it is meant, whether it can be chosen.
         groups: id, name, colour, whether it is ticked.
-        modules: of docker and compliance, those that are switched on, with what the form holds.
+        fields: the name, and of docker and compliance those whose module is on, with what the form holds.
+        command_fields: how the install command is written.
     """
 
     template: ClassVar[str] = "hosts/new.html"
@@ -51,6 +52,7 @@ class NewPage(Page):
     systems: Sequence[tuple[str, str, str, bool]]
     fields: list[Field]
     groups: list[tuple[str, str, str, bool]]
+    command_fields: list[Field]
     complaints: Complaints
 
 
@@ -73,6 +75,7 @@ class CreatedPage(Page):
     api_id: str
     api_key: str
     install_command: str
+    is_windows: bool
     stage: str
     stages: list[tuple[str, str, str, str]]
 
@@ -97,11 +100,13 @@ async def _form(
     ]
     off = (await settings.effective(asked)).disabled_modules
     fields = [one for one in _FIELDS if one.name.removesuffix("_enabled") not in off]
+    windows = platform == "windows"
     page = NewPage(
         platform,
         _SYSTEMS,
         filled(fields, {name: _last(value) for name, value in values.items()}, complaints),
         groups,
+        filled(_WINDOWS_FIELDS, {name: _last(value) for name, value in values.items()}, {}) if windows else [],
         complained(fields, complaints),
     )
     return render(request, page, status=400 if complaints else 200, breadcrumbs=(_CRUMB, ("Add", "")))
@@ -119,19 +124,27 @@ _FIELDS: Final = (
 )
 
 
+#: How the command is written, nothing of the host's.
+_WINDOWS_FIELDS: Final = (
+    Field("bypass_ssl", "Self-signed certificate (SSL bypass)", "boolean", value=False),
+    Field("with_curl", "Use curl instead of Invoke-WebRequest", "boolean", value=False),
+)
+
+
 @routes.post("/hosts/new")
 @gated("can_manage_hosts")
 async def new(request: web.Request) -> web.Response:
     """Add the host and show its command, this one time."""
     values = await form_values(request)
     told = {name: _last(value) for name, value in values.items() if name != "group"}
+    ticks = {one.name: told.pop(one.name, "") == "true" for one in _WINDOWS_FIELDS}
     try:
         order = parse(schemas.NewHostBody, {**told, "group_ids": values.get("group", ())}).host()
         made = await service.create(call(request), order)
     except Invalid as refused:
         platform = str(told.get("expected_platform", "linux"))
         return await _form(request, platform, values, refused.complaints or {"friendly_name": str(refused)})
-    return await _created(request, made, order.expected_platform)
+    return await _created(request, made, order.expected_platform, **ticks)
 
 
 def _last(value: Any) -> Any:
@@ -139,13 +152,19 @@ def _last(value: Any) -> Any:
     return value[-1] if isinstance(value, list) and value else value
 
 
-async def _created(request: web.Request, made: Credentials, platform: str) -> web.Response:
-    insecure = (await settings.effective(call(request))).ignore_ssl_self_signed
+async def _created(
+    request: web.Request, made: Credentials, platform: str, *, bypass_ssl: bool = False, with_curl: bool = False
+) -> web.Response:
+    insecure = bypass_ssl or (await settings.effective(call(request))).ignore_ssl_self_signed
     system = rules.system_of(platform, "", "")
-    key = made.api_key.reveal()
-    command = rules.install_command(await server_url(request), system, made.api_id, key, insecure=insecure)
+    key, url = made.api_key.reveal(), await server_url(request)
+    command = (
+        rules.windows_command(url, made.api_id, key, insecure=insecure, with_curl=with_curl)
+        if system == "windows"
+        else rules.install_command(url, system, made.api_id, key, insecure=insecure)
+    )
     host = CreatedHost(made.uuid, made.friendly_name, f"/hosts/{made.uuid}")
-    page = CreatedPage(host, made.api_id, key, command, "waiting", _stages("waiting"))
+    page = CreatedPage(host, made.api_id, key, command, system == "windows", "waiting", _stages("waiting"))
     return render(request, page, breadcrumbs=(_CRUMB, (made.friendly_name, host.url)))
 
 
@@ -167,7 +186,7 @@ async def connecting(request: web.Request) -> web.Response:
     host = CreatedHost(head.id, head.name, head.url)
     state = (await service.link_states(asked, [head.api_id])).get(head.api_id)
     stage = state.stage if state is not None else "waiting"
-    page = CreatedPage(host, head.api_id, "", "", stage, _stages(stage))
+    page = CreatedPage(host, head.api_id, "", "", False, stage, _stages(stage))
     return render(request, page, breadcrumbs=(_CRUMB, (head.name, head.url)))
 
 
