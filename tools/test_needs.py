@@ -25,6 +25,8 @@ NEEDS: Final = {
     "dnf": "dnf",
     "zypper": "zypper",
     "pacman": "pacman-package-manager",
+    "podman": "podman",
+    "docker-registry": "docker-registry",
 }
 
 

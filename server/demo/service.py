@@ -10,10 +10,11 @@ from typing import Final
 from server.core.call import Call
 from server.core.db import Tx
 from server.core.words import counted
-from server.demo import history, patching, rules
+from server.demo import docker, history, patching, rules
 from server.demo.catalogue import COLOURS, RELEASES, ROLES, SITES, STAGES, THIRD_PARTY, kinds, profile
 from server.demo.errors import RealHosts
 from server.demo.models import Machine, Made, Release
+from server.demo.queries import docker as contained
 from server.demo.queries import fleet
 from server.demo.queries import jobs as past
 from server.demo.queries import patching as patched
@@ -40,6 +41,12 @@ _TABLES: Final = (
     "job_events",
     "patch_runs",
     "host_patching",
+    "docker_hosts",
+    "docker_containers",
+    "docker_images",
+    "docker_host_images",
+    "docker_volumes",
+    "docker_networks",
 )
 
 
@@ -60,6 +67,7 @@ async def fill(call: Call, hosts: int, seed: int, tell: Progress) -> Made:
         await _hosts(call, machines, keys, tell)
         await _history(call, dice, machines, tell)
         await _patching(call, dice, machines, tell)
+        await _docker(call, dice, machines, tell)
     except BaseException:
         # In handfuls, because no transaction may last as long as this: what is there is taken out again.
         await asyncio.shield(remove(call, lambda *_: None))
@@ -91,6 +99,7 @@ async def remove(call: Call, tell: Progress) -> Made:
         done += gone
         tell("Removed", done, made.hosts)
     async with call.transaction() as tx:
+        await contained.delete_images(tx, docker.uuids())
         groups = [str(row["uuid"]) for row in _groups()]
         repositories = [str(row["uuid"]) for row in _repositories()]
         await fleet.delete_lists(tx, groups, repositories, [kind.name for kind in kinds()], _DIGEST)
@@ -170,6 +179,19 @@ async def _patching(call: Call, dice: random.Random, machines: Sequence[Machine]
         await patched.link_last_runs(tx)
         await patched.leave_unfinished(tx, patching.unfinished(dice, machines))
     tell("Patch runs", len(runs), len(runs))
+
+
+async def _docker(call: Call, dice: random.Random, machines: Sequence[Machine], tell: Progress) -> None:
+    having = docker.hosts(machines)
+    async with call.transaction() as tx:
+        keys = await contained.insert_images(tx, docker.images(call.now))
+    for start in range(0, len(having), _HANDFUL):
+        some = having[start : start + _HANDFUL]
+        async with call.transaction() as tx:
+            await contained.insert_hosts(tx, docker.engines(some))
+            await contained.insert_containers(tx, docker.containers(dice, some, keys))
+            await contained.insert_around(tx, [one.uuid for one in some])
+        tell("Containers", start + len(some), len(having))
 
 
 def _sent(machine: Machine) -> dict[str, object]:

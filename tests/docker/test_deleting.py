@@ -9,6 +9,7 @@ import pytest
 
 from server.core.call import Call
 from server.docker import deleting
+from server.docker.errors import NoAnswer
 from server.settings import service as settings
 from tests.conftest import Browser
 from tests.docker.fleets import (
@@ -28,6 +29,7 @@ from tests.docker.fleets import (
 from tests.factories.hosts import Agent, enrolled
 from tests.factories.people import HTML, person, post_form, role_with, sign_in
 from tests.factories.scopes import group, limited, program_of
+
 
 @asynccontextmanager
 async def able(client: Browser, call: Call, agent: Agent, answers: list[str | None]) -> AsyncIterator[list[Any]]:
@@ -94,7 +96,7 @@ async def test_the_engine_decides_and_its_words_are_told(client: Browser, as_adm
         await tell(agent, told)
         (web,) = (await ask(client, call, "/docker/containers"))["containers"]
         what = await deleting.target(call, "container", web["id"])
-        with pytest.raises(deleting.NoAnswer, match="did not answer within 0 seconds"):
+        with pytest.raises(NoAnswer, match="did not answer within 0 seconds"):
             await deleting.delete(call, what, patience_seconds=0.3)
         assert len((await ask(client, call, "/docker/containers"))["containers"]) == 1
     await until(lambda: _gone(call, agent))

@@ -79,7 +79,12 @@ async def test_what_agents_of_all_ages_send_is_taken_or_refused_as_ever(client: 
         1, "web\x00\x00", labels={"a": None, "b": "\ud800", "c": "x" * 10_000}, started_at="0001-01-01T00:00:00Z"
     )
     odd |= {"image_source": None, "ports": None, "image_tag": "", "state": ""}
-    raw = {"containers": [odd, None], "images": None, "updates": None, "somethingelse": {"deep": [[[]]]}}
+    raw: dict[str, Any] = {
+        "containers": [odd, None],
+        "images": None,
+        "updates": None,
+        "somethingelse": {"deep": [[[]]]},
+    }
     await tell(agent, raw)
     (one,) = (await ask(client, call, "/docker/containers"))["containers"]
     assert (one["name"], one["image_tag"], one["image_source"]) == ("web", "latest", "docker-hub")

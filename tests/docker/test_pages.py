@@ -1,7 +1,6 @@
 """The pages of Docker and their API: who sees what, in which order, narrowed how."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
@@ -47,7 +46,8 @@ async def two_hosts(call: Call, client: Browser) -> None:
         image("<none>", "<none>", source="local", image_id="9" * 64),
     ]
     first = [
-        shop(1, "web", ports={"80/tcp": "0.0.0.0:8080"}, restart_policy="always", command="nginx -g x", entrypoint="/init",
+        shop(1, "web", ports={"80/tcp": "0.0.0.0:8080"}, restart_policy="always", command="nginx -g x",
+             entrypoint="/init",
              mounts=[{"type": "volume", "name": "data", "destination": "/data", "rw": True}],
              networks=[{"name": "app", "network_id": f"{2:064x}", "ip": "172.18.0.2"}]),
         shop(2, "db", status="exited", state="exited", exit_code=137),
@@ -63,9 +63,8 @@ async def two_hosts(call: Call, client: Browser) -> None:
 
 
 @pytest.fixture
-async def fleet(call: Call, client: Browser) -> AsyncIterator[None]:
+async def fleet(call: Call, client: Browser) -> None:
     await two_hosts(call, client)
-    yield
 
 
 def names(told: dict[str, Any], kind: str = "containers") -> list[str]:
@@ -91,8 +90,9 @@ async def test_every_list_is_searched_filtered_and_sorted(client: Browser, call:
     told = await ask(client, call, "/docker/containers?limit=2")
     assert told["pagination"] == {"page": 1, "limit": 2, "total": 5, "pages": 3}
     stacks = (await ask(client, call, "/docker/stacks"))["stacks"]
-    assert [(one["name"], one["host"]["friendly_name"], one["total"], one["running"], one["exited"]) for one in stacks] == [
-        ("shop", "web-01", 2, 1, 1), ("shop", "web-02", 1, 1, 0),
+    of_stack = ("name", "total", "running", "exited")
+    assert [(one["host"]["friendly_name"], *(one[name] for name in of_stack)) for one in stacks] == [
+        ("web-01", "shop", 2, 1, 1), ("web-02", "shop", 1, 1, 0),
     ]  # fmt: skip
     assert [one["name"] for one in stacks[0]["containers"]] == ["db", "web"]
     assert await of("stacks?search=web-02") == ["shop"]
@@ -176,8 +176,8 @@ async def test_everything_about_one_of_each(as_admin: Browser, client: Browser, 
     host = await uuid_of(call, "web-01")
     told = await ask(client, call, f"/docker/hosts/{host}")
     assert [len(told[kind]) for kind in ("stacks", "containers", "images", "volumes", "networks")] == [1, 4, 10, 2, 2]
-    seen = {"runningContainers": 1, "exitedContainers": 1, "pausedContainers": 1, "totalContainers": 4}
-    assert told["stats"].items() >= seen.items()
+    numbers = {"runningContainers": 1, "exitedContainers": 1, "pausedContainers": 1, "totalContainers": 4}
+    assert told["stats"].items() >= numbers.items()
     for path in ("", "/containers", "/images", "/volumes", "/networks"):
         there = await page(as_admin, f"/docker/hosts/{host}{path}")
         assert f"/hosts/{host}" in there
@@ -224,7 +224,7 @@ async def test_six_tabs_with_numbers_above_them(as_admin: Browser, client: Brows
     await tell(await enrolled(call, client, "web-03", docker_enabled=True), snapshot([container(9, "new")]))
     assert "3 / 6" in await page(as_admin, "/docker/cards")
     updates = await page(as_admin, "/docker/images?updates=1&search=x")
-    assert re.search(r'class="btn" href="/docker/images\?search=x"[^>]*>\s*<svg.*?</svg>\s*Refresh', updates, re.S), (
-        "Refresh drops the filter"
-    )
+    assert re.search(
+        r'class="btn" href="/docker/images\?search=x"[^>]*>\s*<svg.*?</svg>\s*Refresh', updates, re.DOTALL
+    ), "Refresh drops the filter"
     assert 'href="/docker/containers"' in updates, "a tab takes no search along"
