@@ -33,6 +33,7 @@ async def stage(services: Running, tmp_path_factory: pytest.TempPathFactory) -> 
         master_key=Secret("test master key"),
         jwt_secret=Secret("test jwt secret"),
         agents_dir=tmp_path_factory.mktemp("agents"),
+        content_dir=tmp_path_factory.mktemp("content"),
         development=True,
     )
     keeper = Keeper()

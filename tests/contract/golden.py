@@ -131,6 +131,7 @@ class Stage:
         known: dict[str, Callable[[dict[str, Any]], Any]] = {
             "ask": self._ask, "sql": self._sql, "settings": self._settings, "connect": self._connect,
             "hears": self._hears, "says": self._says, "silent": self._silent, "drop": self._drop, "file": self._file,
+            "content": self._content,
         }  # fmt: skip
         kind = next(name for name in known if name in step)
         await known[kind](step)
@@ -284,6 +285,14 @@ class Stage:
             return
         link = f'-ldflags="-X patchmon-agent/internal/version.Version={version}"\n' if version else "no version"
         path.write_bytes(b"\x7fELF" + b"\0" * 3000 + link.encode() + b"\0" * 200)
+
+    async def _content(self, step: dict[str, Any]) -> None:
+        """Lay a file of scanner content on the server's shelf; without ``text`` it is taken away."""
+        path = self.call.world.env.content_dir / step["content"]
+        if "text" in step:
+            path.write_text(step["text"], encoding="utf-8")
+        else:
+            path.unlink(missing_ok=True)
 
 
 async def _pieces(body: bytes) -> Any:

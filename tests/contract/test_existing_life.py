@@ -138,7 +138,7 @@ async def patched(api: Api, call: Call, agent: ExistingDaemon, host: str) -> Non
     real = await trigger(patch_type="patch_package", package_names=["bash"])
     found = await becomes(real, "completed")
     assert found["shell_output"].startswith("$ apt-get --only-upgrade install bash\n")
-    await until(lambda: agent.done[-1].startswith("docker"))
+    await until(lambda: agent.done[-1] == "docker 200")
     assert (
         await call.db.value(
             "select h.current_version from host_packages h join packages p on p.id = h.package_id where p.name = 'bash'"
@@ -168,7 +168,7 @@ async def commanded(api: Api, call: Call, agent: ExistingDaemon, host: str) -> N
     await until(lambda: agent.done[-1] == "full report 200")
     await api.ask("POST", f"{here}/integrations/docker/toggle", {"enabled": True})
     await command(api, agent, f"{here}/integrations/apply-pending-config", "apply_config")
-    await until(lambda: "status of docker 200" in agent.done and agent.done[-1].startswith("docker"))
+    await until(lambda: "status of docker 200" in agent.done and agent.done[-1] == "docker 200")
     assert agent.machine.config["docker"] is True
     assert await call.db.value("select docker_enabled from hosts") is True
     await command(api, agent, f"{here}/refresh-integration-status", "refresh_integration_status")
@@ -180,11 +180,11 @@ async def updated(api: Api, call: Call, agent: ExistingDaemon, host: str, shelf:
     before = agent.done.count("restarted")
     shelf.write_bytes(b"\x7fELF" + b"\0" * 9000 + b'-X patchmon-agent/internal/version.Version=2.1.4"\n')
     await command(api, agent, f"/hosts/{host}/force-agent-update", "update_agent")
-    await until(lambda: agent.done.count("restarted") > before and agent.done[-1].startswith("docker"))
+    await until(lambda: agent.done.count("restarted") > before and agent.done[-1] == "docker 200")
     assert (agent.version, agent.installed) == ("2.1.4", shelf.read_bytes())
     assert await call.db.value("select agent_version from hosts") == "2.1.4"
     # By itself it does so after a full report, once both switches allow it.
     shelf.write_bytes(b"\x7fELF" + b"\0" * 9000 + b'-X patchmon-agent/internal/version.Version=2.1.5"\n')
     await settings.change(call, {"auto_update": True})
     await command(api, agent, f"/hosts/{host}/fetch-report", "report_now")
-    await until(lambda: agent.version == "2.1.5" and agent.done[-1].startswith("docker"))
+    await until(lambda: agent.version == "2.1.5" and agent.done[-1] == "docker 200")
