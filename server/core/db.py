@@ -1,12 +1,10 @@
-"""PostgreSQL: the only importer of aiopg and psycopg2."""
+"""PostgreSQL: statements with named parameters, and transactions."""
 
 import asyncio
-import os
 import random
-import sys
-import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, overload
 
 import aiopg
@@ -18,6 +16,8 @@ import psycopg2.extras
 
 from server.core.env import DatabaseLimits
 from server.core.log import get_log
+from server.core.loop import being_cancelled
+from server.core.pool import Pool
 from server.core.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ _UUID: Final = psycopg2.extensions.new_type((2950,), "uuid", psycopg2.STRING)
 _UUIDS: Final = psycopg2.extensions.new_array_type((2951,), "uuid[]", _UUID)
 #: Connection errors, shutting or starting up, no such database any more, too many connections.
 _AWAY: Final = ("08", "57P", "3D000", "53300")
-_NEVER_SECONDS: Final = 1e9
 _ENDLESS: Final = "set local lock_timeout = 0; set local statement_timeout = 0"
-_TIDY_SECONDS: Final = 30.0
-_CONNECTING: Final = 20  # psycopg2's connection status while libpq still talks to the server's door
 _ATTEMPTS: Final = 4
 _BACKOFF_SECONDS: Final = 0.025
 _BACKOFF_LIMIT_SECONDS: Final = 0.5
@@ -66,7 +63,8 @@ class Queries:
     async def all(self, sql: str, kind: type[Any] = dict, /, **params: Any) -> list[Any]:
         """Return every row as ``kind(**columns)``; without a kind, as a dict."""
         rows, names, _ = await self._run(sql, params, fetch=True)
-        return [kind(**dict(zip(names, row, strict=True))) for row in rows]
+        found = map(dict, map(zip, repeat(names), rows))
+        return [*found] if kind is dict else [kind(**row) for row in found]
 
     @overload
     async def one(self, sql: str, /, **params: Any) -> dict[str, Any] | None: ...
@@ -118,117 +116,6 @@ class Tx(Queries):
                 log.exception("effect_failed", effect=repr(effect))
 
 
-class _Link(aiopg.Connection):
-    """A connection that watches its own duplicate of libpq's socket.
-
-    libpq closes its socket by itself when the server goes away, while uvloop still watches that number: from then on
-    every connection that is given the same number fails. A duplicate is closed by nobody but us, after unwatching.
-
-    Attributes:
-        opened_at: in the loop's seconds, for the end of a connection's life.
-        told: its statements are logged.
-        prepared: the names of those that it has planned.
-    """
-
-    told = False
-
-    def __init__(self, dsn: str, timeout: float, **options: Any) -> None:
-        super().__init__(dsn, timeout, enable_json=False, enable_hstore=False, enable_uuid=False, **options)
-        self.opened_at, self.prepared = self._loop.time(), dict[str, str]()
-        self._loop.remove_reader(self._conn.fileno())
-        self._watch()
-
-    def _watch(self, *, writing: bool = False) -> None:
-        self._fileno = os.dup(self._conn.fileno())
-        self._writing = writing
-        self._loop.add_reader(self._fileno, self._ready, self._weakref)
-        if writing:
-            self._loop.add_writer(self._fileno, self._ready, self._weakref)
-
-    def _unwatch(self) -> None:
-        if self._fileno is not None:
-            self._loop.remove_reader(self._fileno)
-            if self._writing:
-                self._loop.remove_writer(self._fileno)
-            os.close(self._fileno)
-            self._fileno = None
-            self._writing = False
-
-    @staticmethod
-    def _ready(weak_self: "weakref.ref[Any]") -> None:
-        aiopg.Connection._ready(weak_self)  # noqa: SLF001 (the hook between libpq and the loop)
-        link = weak_self()
-        if link is not None:
-            link._follow()  # noqa: SLF001 (a static method of its own class)
-
-    def _follow(self) -> None:
-        if self._fileno is None:
-            return
-        if self._conn.closed:
-            self._unwatch()
-        elif self._conn.status == _CONNECTING and not os.path.sameopenfile(self._fileno, self._conn.fileno()):
-            # The name has several addresses, and libpq went on to the next one with a new socket.
-            writing = self._writing
-            self._unwatch()
-            self._watch(writing=writing)
-
-    def _close(self) -> None:
-        self._unwatch()
-        super()._close()
-
-
-class _Pool(aiopg.Pool):
-    """aiopg's pool, filled with our connections."""
-
-    limits: DatabaseLimits = DatabaseLimits()
-    _tidying: asyncio.TimerHandle | None = None
-
-    async def _fill_free_pool(self, override_min: bool) -> None:
-        self._drop_old()
-        most = self.maxsize or sys.maxsize
-        while self.size < self.minsize or (override_min and not self._free and self.size < most):
-            self._acquiring += 1
-            try:
-                async with asyncio.timeout(self.limits.connect_seconds):
-                    link = cast("_Link", await _Link(self._dsn, self._timeout, **self._conn_kwargs))
-                link.told = self.limits.statements
-                psycopg2.extras.register_default_jsonb(link.raw, loads=orjson.loads)
-                self._free.append(link)
-                self._cond.notify()
-            except TimeoutError as error:
-                message = f"connecting took longer than {self.limits.connect_seconds:g} s (DB_CONNECT_TIMEOUT)"
-                raise psycopg2.OperationalError(message) from error
-            finally:
-                self._acquiring -= 1
-
-    def _drop_old(self) -> None:
-        """Close connections that nobody uses and that are idle or old enough; those in use are looked at later."""
-        now = self._loop.time()
-        for link in [*self._free]:
-            idle = now - link.last_usage > (self.limits.idle_seconds or _NEVER_SECONDS)
-            old = now - getattr(link, "opened_at", now) > (self.limits.lifetime_seconds or _NEVER_SECONDS)
-            if link.closed or idle or old:
-                self._drop(link)
-
-    def _drop(self, link: aiopg.Connection) -> None:
-        self._free.remove(link)
-        if not link.closed:
-            link.close()
-
-    def tidy(self) -> None:
-        """Look for such connections from now on, also while nobody asks for one."""
-        self._drop_old()
-        limits = (self.limits.idle_seconds, self.limits.lifetime_seconds)
-        every = min([_TIDY_SECONDS, *(max(0.1, seconds / 2) for seconds in limits if seconds)])
-        self._tidying = self._loop.call_later(every, self.tidy)
-
-    def close(self) -> None:
-        """Close it, and stop looking."""
-        if self._tidying is not None:
-            self._tidying.cancel()
-        super().close()
-
-
 class Database(Queries):
     """A pool of connections in UTC, each statement in its own transaction unless ``transaction`` is used."""
 
@@ -251,7 +138,7 @@ class Database(Queries):
         statement_seconds = limits.long_transaction_ms / 1000 + 5
         for attempt in range(1, tries + 1):
             try:
-                pool = _Pool(
+                pool = Pool(
                     dsn, 1, size, statement_seconds, enable_json=False, enable_hstore=False, enable_uuid=False,
                     echo=False, on_connect=None, pool_recycle=-1, options=options,
                 )  # fmt: skip
@@ -315,8 +202,7 @@ class Database(Queries):
                     await _statement(connection, "begin", {}, fetch=False)
                     if endless:
                         await _statement(connection, _ENDLESS, {}, fetch=False)
-                    tx = Tx(connection)
-                    yield tx
+                    yield Tx(connection)
                     await _statement(connection, "commit", {}, fetch=False)
             except TimeoutError as error:
                 await _roll_back(connection)
@@ -342,22 +228,22 @@ async def _statement(connection: aiopg.Connection, sql: str, params: dict[str, A
     async with connection.cursor() as cursor:
         if isinstance(sql, Prepared):
             sql = await sql.ready(connection, cursor)
-        await cursor.execute(sql, params or None)
+        try:
+            await cursor.execute(sql, params or None)
+        except psycopg2.Error as error:
+            # Cut off because its task ends: that is no fault of the database, and whoever follows it must not go on.
+            raise (asyncio.CancelledError if being_cancelled() else error) from None
         if not fetch or cursor.description is None:
             return [], [], cursor.rowcount
-        return (
-            cast("list[tuple[Any, ...]]", await cursor.fetchall()),
-            [c.name for c in cursor.description],
-            cursor.rowcount,
-        )
+        rows = cast("list[tuple[Any, ...]]", await cursor.fetchall())
+        return rows, [column.name for column in cursor.description], cursor.rowcount
 
 
 async def _roll_back(connection: aiopg.Connection) -> None:
     try:
         await _statement(connection, "rollback", {}, fetch=False)
-    except psycopg2.Error:
-        # A connection that cannot even roll back (the server died, the call was cancelled mid-statement)
-        # must not return to the pool; closing it makes PostgreSQL roll back by itself.
+    except (psycopg2.Error, asyncio.CancelledError):
+        # One that cannot even roll back must not return to the pool; closing it makes PostgreSQL roll back by itself.
         connection.close()
 
 

@@ -8,8 +8,8 @@ import pytest
 DOORS: Final = {"service", "models", "events", "errors"}
 ASSEMBLERS: Final = {"app", "cli", "worker", "serve", "quickstart"}
 OWNERS: Final = {
-    "aiopg": {"server.core.db"},
-    "psycopg2": {"server.core.db"},
+    "aiopg": {"server.core.db", "server.core.pool"},
+    "psycopg2": {"server.core.db", "server.core.pool"},
     "redis": {"server.core.redis"},
     "taskiq": {"server.core.queue"},
     "taskiq_redis": {"server.core.queue"},

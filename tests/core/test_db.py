@@ -1,5 +1,6 @@
 import asyncio
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,22 @@ async def test_a_cancelled_use_case_rolls_back_and_the_pool_stays_whole(call: Ca
             async with asyncio.timeout(0.1):
                 await slow()
     assert await call.db.value("select count(*) from notes") == 0
+
+
+async def test_a_task_that_ends_in_the_middle_of_a_statement_ends(call: Call) -> None:
+    """Followers go on after an error of the database; one that looked like one kept a server from stopping."""
+
+    async def follow() -> None:
+        while True:
+            with suppress(DatabaseError):
+                await call.db.execute("select pg_sleep(20)")
+
+    for _ in range(20):
+        following = asyncio.create_task(follow())
+        await asyncio.sleep(0.01)
+        following.cancel()
+        done, _ = await asyncio.wait([following], timeout=1)
+        assert done
 
 
 async def test_a_deadlock_is_tried_again(call: Call) -> None:
