@@ -143,14 +143,28 @@ async def hosts_of(
     call: Call, of: PackageHead, search: str, order: tuple[str, str], window: Window, *, pending: bool
 ) -> Page[PackageHost]:
     """Return a page of the hosts that have a package; order: name, state, installed, since or seen, and direction."""
-    scope = call.actor.scope
-    # Those that are behind come first: a page that they fill needs nobody else to be sorted.
-    filled = not search and order == ("state", "desc") and window.offset + window.size <= of.outdated
-    rows = await package.list_hosts(call.db, scope, of.key, search, order, window, pending=pending or filled)
+    scope, behind = call.actor.scope, True if pending else None
+    part = slice(window.offset, window.offset + window.size)
     total = of.outdated if pending else of.installs
     if search:
-        total = await package.count_hosts(call.db, scope, of.key, search, pending=pending)
+        total = await package.count_hosts(call.db, scope, of.key, search, behind=behind)
+    if not search and not pending and order == ("state", "desc"):
+        rows = await _those_behind_first(call, of, part)
+    else:
+        rows = await package.list_hosts(call.db, scope, of.key, search, order, part, behind=behind)
     return Page([_host(row) for row in rows], total, window)
+
+
+async def _those_behind_first(call: Call, of: PackageHead, part: slice) -> list[dict[str, Any]]:
+    """Read what an index has in order: those that are behind, then the others by name; nobody else is sorted."""
+    rows: list[dict[str, Any]] = []
+    first = slice(part.start, min(part.stop, of.outdated))
+    if first.start < first.stop:
+        rows += await package.list_hosts(call.db, call.actor.scope, of.key, "", ("state", "desc"), first, behind=True)
+    rest = slice(max(part.start - of.outdated, 0), part.stop - of.outdated)
+    if rest.start < rest.stop:
+        rows += await package.list_hosts(call.db, call.actor.scope, of.key, "", ("name", "asc"), rest, behind=False)
+    return rows
 
 
 def _host(row: dict[str, Any]) -> PackageHost:

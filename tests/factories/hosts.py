@@ -1,6 +1,8 @@
 """Hosts as a person adds them, and the agent that speaks for one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from aiohttp import ClientResponse, web
@@ -166,3 +168,9 @@ def partial_report(sections: list[str], told: dict[str, Any]) -> dict[str, Any]:
         "packageManager": told["packageManager"] if "packages" in sections else "",
         "sections": sections,
     }
+
+
+def alike(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return hosts by their ids with times read: the same moment may be written with fewer zeros."""
+    times = ("last_update", "created_at", "last_patched_at")
+    return {row["id"]: row | {name: row[name] and datetime.fromisoformat(row[name]) for name in times} for row in rows}

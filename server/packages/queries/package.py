@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from server.core.db import Database, Tx
-from server.core.paging import Window
 from server.core.scope import Groups, in_scope
 from server.packages.views import Words
 
@@ -74,7 +73,7 @@ async def list_systems(db: Database, groups: Groups, key: int) -> list[tuple[str
 
 _MATCHES: Final = f"""
                i.package_id = %(key)s
-           and (not %(pending)s or i.needs_update)
+           and (%(behind)s is null or i.needs_update = %(behind)s)
            and (%(search)s = '' or h.friendly_name ilike %(like)s or h.hostname ilike %(like)s or h.ip ilike %(like)s)
            and {in_scope("i.host_id")}
 """
@@ -95,31 +94,31 @@ _HOSTS: Final = f"""
 
 
 async def list_hosts(
-    db: Database, groups: Groups, key: int, search: str, order: tuple[str, str], window: Window, *, pending: bool
+    db: Database, groups: Groups, key: int, search: str, order: tuple[str, str], part: slice, *, behind: bool | None
 ) -> list[dict[str, Any]]:
-    """Return one page of the hosts that have a package; ``pending``: only those that are behind."""
+    """Return a part of the hosts that have a package; ``behind``: only those that are, or only those that are not."""
     clause = _ORDERS[order[0]].replace("{direction}", "desc" if order[1] == "desc" else "asc")
     escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return await db.all(
         _HOSTS.replace("{order}", clause),
         groups=groups,
         key=key,
-        pending=pending,
+        behind=behind,
         search=search,
         like=f"%{escaped}%",
-        size=window.size,
-        offset=window.offset,
+        size=part.stop - part.start,
+        offset=part.start,
     )
 
 
-async def count_hosts(db: Database, groups: Groups, key: int, search: str, *, pending: bool) -> int:
+async def count_hosts(db: Database, groups: Groups, key: int, search: str, *, behind: bool | None) -> int:
     """Return how many hosts that have a package match."""
     escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     found: int = await db.value(
         f"select count(*)::int from host_packages i join hosts h on h.id = i.host_id where {_MATCHES}",  # noqa: S608 (as above)
         groups=groups,
         key=key,
-        pending=pending,
+        behind=behind,
         search=search,
         like=f"%{escaped}%",
     )
