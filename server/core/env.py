@@ -92,6 +92,7 @@ class Env:
         discord_api_url, discord_images_url, graph_url: where Discord and Microsoft Graph are; another place is for
             trying out.
         profiling: administrators may look into the process, which says every ``memory_seconds`` what it needs.
+        library_files: projects of playbooks may come from repositories on the server's own disk.
         worker_inside: whether ``serve`` also starts a worker (all in one).
         given: every variable as it was found, for the operator settings that the environment overrides.
         stored: the variables among them that only count because they were stored by a page.
@@ -136,6 +137,7 @@ class Env:
     memory_seconds: int = 60
     patch_stall_minutes: int = 30
     worker_inside: bool = True
+    library_files: bool = False
     development: bool = False
     given: Secret[Mapping[str, str]] = field(default_factory=lambda: Secret({}))
     stored: Mapping[str, str] = field(default_factory=dict)
@@ -241,6 +243,7 @@ def _read(reader: "_Reader") -> Env:
         memory_seconds=reader.number("MEMSTATS_INTERVAL_SEC"),
         patch_stall_minutes=reader.number("PATCH_RUN_STALL_TIMEOUT_MIN"),
         worker_inside=reader.truth("PATCHMON_WORKER_INSIDE"),
+        library_files=reader.truth("LIBRARY_ALLOW_FILE_URLS"),
     )
     return _with_logging(reader, _with_mode(reader, _with_key(reader, env)))
 

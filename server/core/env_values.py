@@ -66,6 +66,7 @@ TRUTHS: Final = {
     "REDIS_TLS_VERIFY": True,
     "ENABLE_PPROF": False,
     "PATCHMON_WORKER_INSIDE": True,
+    "LIBRARY_ALLOW_FILE_URLS": False,
     "PATCHMON_DEVELOPMENT": False,
 }
 #: Every limit of a body, with its default.
@@ -83,6 +84,7 @@ STORABLE: Final = frozenset(
         "PM_DB_CONN_MAX_ATTEMPTS",
         "PM_DB_CONN_WAIT_INTERVAL",
         "PATCHMON_WORKER_INSIDE",
+        "LIBRARY_ALLOW_FILE_URLS",
         "PATCHMON_DEVELOPMENT",
     }
 )

@@ -20,12 +20,7 @@ fetch = access.project
 
 def allows_files(call: Call) -> bool:
     """Tell whether the operator lets projects come from this server's own disk."""
-    return call.world.env.given.reveal().get("LIBRARY_ALLOW_FILE_URLS", "").strip().lower() in {
-        "1",
-        "true",
-        "yes",
-        "on",
-    }
+    return call.world.env.library_files
 
 
 async def listed(call: Call) -> list[Listed]:

@@ -176,6 +176,7 @@ VARIABLES: Final = (
     Known("METRICS_API_URL", "Deployment", "Where usage figures would go; this server sends none"),
     Known("NODE_EXTRA_CA_CERTS", "Deployment", "File of further authorities that outgoing connections believe"),
     Known("PATCHMON_DATA_DIR", "Deployment", "Data of the embedded services", "data"),
+    Known("LIBRARY_ALLOW_FILE_URLS", "Deployment", "Projects may come from this server's own disk", "false"),
     Known("PATCHMON_WORKER_INSIDE", "Deployment", "Whether the server does background work itself", "true"),
     Known("PATCHMON_DEVELOPMENT", "Deployment", "Pages for developers", "false"),
     _set("Deployment", "newsletter_url", "Takes who asks for the newsletter at the set-up; empty: none is offered"),

@@ -67,9 +67,7 @@ async def test_a_project_is_made_written_reviewed_restored_and_launched(
     assert "web-shop" not in await reader.words("/playbooks")
 
 
-async def test_forms_rights_and_credentials_are_kept_without_showing_a_secret(
-    reader: Reader, fleet: Fleet, call: Call
-) -> None:
+async def test_forms_rights_and_credentials_are_kept_without_showing_a_secret(reader: Reader, call: Call) -> None:
     await reader.send("/projects/new", "/projects/new", title="Shop")
     await reader.send("/projects/shop/new-file", "/projects/shop/new-file", name="site.yml", text=SITE, step="save")
     assert "No credential yet" in await reader.words("/credentials")

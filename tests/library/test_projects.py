@@ -2,13 +2,10 @@
 
 import io
 import json
-import os
 import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
-from subprocess import run
 
 import pytest
 
@@ -230,9 +227,3 @@ async def test_rights_count_per_project_and_playbook(
     assert (await operator.ask("DELETE", "/projects/shop", status=403))["code"] == "project_forbidden"
     await api.ask("DELETE", "/projects/shop", status=204)
     assert (await api.ask("GET", "/projects/shop", status=404))["code"] == "project_not_found"
-
-
-def _git(folder: Path, *words: str) -> str:
-    told = {"HOME": str(folder), "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1"}
-    who = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main")
-    return run(["git", *who, "-C", str(folder), *words], check=True, capture_output=True, text=True, env=told).stdout

@@ -9,7 +9,7 @@ from server.web.navigation import Action, Entry
 # "new" before the names, which would take it for one of theirs.
 routes: Final = (*projects.routes, *editor.routes, *playbook.routes, *project.routes, *credentials.routes)
 ENTRIES: Final = (
-    Entry("Change", "Projects", "/projects", "folders", 32, VIEW),
+    Entry("Change", "Projects", "/projects", "list-tree", 32, VIEW),
     Entry("Change", "Credentials", "/credentials", "key", 60, MANAGE),
 )
 ACTIONS: Final = (

@@ -49,7 +49,7 @@ _LABELS: Final = {
                          help="Lines of known_hosts. Without any the first key that the server shows is taken."),
 }  # fmt: skip
 _PAIRS: Final = Field(
-    "pairs", "Values", "list", help="One per line: NAME=value. What was kept before is replaced as a whole."
+    "pairs", "Values", "list", help="One per line: NAME=value. Together they take the place of all that are kept."
 )
 
 

@@ -33,7 +33,7 @@ TABLE: Final = Table(
     ),
     search="Search projects by name",
     empty="No project yet. Write playbooks here, upload them, or fetch them from git.",
-    empty_icon="folders",
+    empty_icon="list-tree",
 )
 _ABOUT: Final = (
     Field("title", "Name", placeholder="Web shop"),
