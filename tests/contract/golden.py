@@ -210,16 +210,16 @@ class Stage:
             ):
                 await asyncio.sleep(0.02)
 
-    async def _frame(self) -> WSMessage:
+    async def _frame(self, seconds: float = 5) -> WSMessage:
         """Return the next frame that is not the server's own sign of life."""
         assert self.socket is not None
-        while (frame := await self.socket.receive(timeout=5)).type is WSMsgType.PING:
+        while (frame := await self.socket.receive(timeout=seconds)).type is WSMsgType.PING:
             await self.socket.pong(frame.data)
         return frame
 
     async def _hears(self, step: dict[str, Any]) -> None:
         assert self.socket is not None
-        frame = await self._frame()
+        frame = await self._frame(step.get("within", 5))
         if step["hears"] == "close":
             assert frame.type in {WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING}, frame
             return
