@@ -97,3 +97,45 @@ class BadKey(Invalid):
     def of(cls, complaints: dict[str, str]) -> "BadKey":
         """Return the refusal with what is wrong."""
         return cls(complaints)
+
+
+class HostUnknown(Missing):
+    """No host of this name that the actor may see."""
+
+    code = "host_not_found"
+    text = "There is no host {name} here"
+
+
+class HostAmbiguous(Conflict):
+    """A name that several hosts have."""
+
+    code = "host_ambiguous"
+    text = "Several hosts are called {name}: use the host's id (ansible_patchmon_host)"
+
+
+class HostOffline(Conflict):
+    """No process holds a link of the host."""
+
+    code = "host_offline"
+    text = "The host's agent is not connected"
+
+
+class CannotRelay(Refused):
+    """The host's agent cannot relay, or its own file forbids it."""
+
+    code = "cannot_relay"
+    text = "Nothing can be relayed to this host: {reason}"
+
+
+class RelayCut(Conflict):
+    """The connection went away while an operation ran over it."""
+
+    code = "relay_cut"
+    text = "{reason}"
+
+
+class BadRelay(Invalid):
+    """The request for an operation cannot be understood."""
+
+    code = "bad_relay"
+    text = "This is no request for the relay: {reason}"

@@ -73,6 +73,26 @@ class JobAwaitsApproval(Event):
         return f"/jobs/{self.job}"
 
 
+@dataclass(frozen=True, slots=True)
+class RelayTold(Event):
+    """What an agent says about an operation that another process waits for."""
+
+    name: ClassVar[str] = "relay_told"
+    hub: str = ""
+    host_id: int = 0
+    text: str = ""
+
+    @property
+    def topic(self) -> str:
+        """One topic per hub."""
+        return relay_topic(self.hub)
+
+
+def relay_topic(hub: str) -> str:
+    """Return where a hub hears what agents on other processes' links say."""
+    return f"relay:{hub}"
+
+
 def job_topic(job: str) -> str:
     """Return the topic of a job's followers."""
     return f"job:{job}"

@@ -8,8 +8,11 @@ from aiohttp import web
 from server.automation import service
 from server.automation.dispatch import dispatcher
 from server.automation.executors.native import Translator
+from server.automation.relay_door import open_door, routes
 from server.core.call import Call, system
 from server.web.routing import AGENT_INBOXES, TRANSLATORS, WORLD
+
+__all__ = ["resources", "routes", "set_up"]
 
 
 def set_up(app: web.Application) -> None:
@@ -17,6 +20,7 @@ def set_up(app: web.Application) -> None:
     translators: list[Translator] = []
     app[TRANSLATORS] = translators
     app[AGENT_INBOXES].append(partial(dispatcher, translators=translators))
+    open_door(app)
 
 
 async def resources(app: web.Application) -> AsyncIterator[None]:

@@ -53,14 +53,19 @@ class Gate:
 
 
 def gated(
-    *permissions: str, module: str = "", limit: LimitGroup | None = None, while_enrolling: bool = False
+    *permissions: str,
+    module: str = "",
+    limit: LimitGroup | None = None,
+    while_enrolling: bool = False,
+    counted: bool = True,
 ) -> Callable[[H], H]:
     """Let in signed-in people and tokens holding any of ``permissions``; none named: everyone signed in.
 
-    Every such request counts as general; ``limit`` names a narrower group on top. ``while_enrolling`` lets in also who
-    must first set up a second factor.
+    Every such request counts as general, unless it is one of thousands that a single play makes (``counted``);
+    ``limit`` names a narrower group on top. ``while_enrolling`` lets in also who must first set up a second factor.
     """
-    limits: tuple[LimitGroup, ...] = ("general",) if limit is None else ("general", limit)
+    limits: tuple[LimitGroup, ...] = ("general",) if counted else ()
+    limits = limits if limit is None else (*limits, limit)
     kind: GateKind = "permission" if permissions else "signed_in"
     return _mark(Gate(kind, permissions, module, limits=limits, while_enrolling=while_enrolling))
 
