@@ -40,6 +40,13 @@ class BadHostId(Invalid):
     text = "Invalid host ID format"
 
 
+class BadFilter(Invalid):
+    """A word in the query that cannot be read; what it should be is said."""
+
+    code = "invalid_body"
+    text = "{name} must be {words}"
+
+
 class BadScriptType(Invalid):
     """There is no such script."""
 

@@ -159,3 +159,32 @@ class Quota:
     day: date
     left: int
     ends_in_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryFilter:
+    """Which hosts belong into an inventory: empty and ``None`` ask for nothing; within one field any word will do.
+
+    Attributes:
+        groups: names as they are written, or ids.
+        tags: ``key`` or ``key=value``.
+        systems: ``debian`` or ``debian 12``, in small letters.
+    """
+
+    groups: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()
+    needs_reboot: bool | None = None
+    outdated: bool | None = None
+    security: bool | None = None
+    stale: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryPage:
+    """Which part of the list: after this host, so many; and since when hosts are overdue or stale."""
+
+    after: str | None
+    limit: int
+    overdue_before: datetime
+    inactive_before: datetime

@@ -29,6 +29,7 @@ from server.integrations.showing import (
     figures,
     find_host,
     list_hosts,
+    list_inventory,
     list_packages,
     list_reports,
 )
@@ -207,6 +208,7 @@ __all__ = [
     "find",
     "find_host",
     "list_hosts",
+    "list_inventory",
     "list_packages",
     "list_reports",
     "make",

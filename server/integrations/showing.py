@@ -6,9 +6,9 @@ from server.core.call import Call
 from server.core.ids import is_uuid
 from server.integrations import rules
 from server.integrations.errors import HostMissing
-from server.integrations.models import Facts, Figures
+from server.integrations.models import Facts, Figures, InventoryFilter, InventoryPage
 from server.integrations.queries import figures as numbers
-from server.integrations.queries import hosts
+from server.integrations.queries import hosts, inventory
 from server.settings import service as settings
 
 
@@ -18,6 +18,16 @@ async def list_hosts(call: Call, chosen: list[str] | None, *, stats: bool) -> tu
         return await hosts.list_plain(call.db, chosen)
     interval = timedelta(minutes=(await settings.effective(call)).update_interval)
     return await hosts.list_with_stats(call.db, chosen, call.now - interval, call.now - 2 * interval)
+
+
+async def list_inventory(
+    call: Call, wanted: InventoryFilter, after: str | None, limit: int
+) -> tuple[str, int, str | None]:
+    """Return a page of the inventory as one JSON text, its number of hosts, and after which host the next begins."""
+    interval = timedelta(minutes=(await settings.effective(call)).update_interval)
+    page = InventoryPage(after, limit, call.now - interval, call.now - 2 * interval)
+    found = await inventory.list_page(call.db, wanted, page)
+    return found["hosts"], found["total"], found["last"] if found["total"] == limit else None
 
 
 async def find_host(call: Call, uuid: str) -> Facts:
