@@ -25,7 +25,7 @@ from server.campaigns.events import (
     CampaignStarted,
     CampaignStopped,
 )
-from server.campaigns.models import Campaign, Plan, Standing, Status, Step, StepKind
+from server.campaigns.models import MODULE, Campaign, Plan, Standing, Status, Step, StepKind
 from server.campaigns.queries import campaigns as rows
 from server.campaigns.queries import hosts as host_rows
 from server.core.bus import announce
@@ -33,6 +33,7 @@ from server.core.call import Call, system
 from server.core.db import Tx
 from server.core.errors import Problem
 from server.core.log import get_log
+from server.identity import service as identity
 from server.patching import service as patching
 from server.patching.models import Wanted
 from server.patching.models import Work as PatchWork
@@ -70,7 +71,12 @@ _ACTIONS: Final[Mapping[rules.Happening, str]] = {
 
 
 async def advance_all(call: Call) -> int:
-    """Let every campaign take the steps that are due; return how many moved."""
+    """Let every campaign take the steps that are due; return how many moved.
+
+    While patching is switched off they wait where they are; what hosts are in the middle of ends by itself.
+    """
+    if MODULE not in await identity.modules(call):
+        return 0
     moved = 0
     for campaign in await rows.list_live(call.db, call.now):
         moved += await advance(call, campaign)

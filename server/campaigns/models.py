@@ -8,6 +8,9 @@ from typing import Any, Final, Literal
 from server.core.ids import HostId
 from server.patching.models import PatchType, RunOptions
 
+#: The capability module they belong to: nothing begins while it is switched off.
+MODULE: Final = "patching"
+
 
 class Status(StrEnum):
     """Where a campaign is."""

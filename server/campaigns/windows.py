@@ -9,7 +9,7 @@ from server.audit.models import Subject
 from server.campaigns import advancing, recurrence, rules, service
 from server.campaigns.errors import BadWindow, WholeFleetWindows, WindowMissing
 from server.campaigns.events import CampaignAwaitsApproval, CampaignMissed, CampaignsChanged, MaintenanceAnnounced
-from server.campaigns.models import NewCampaign, Occurrence, Row, Status, Window
+from server.campaigns.models import MODULE, NewCampaign, Occurrence, Row, Status, Window
 from server.campaigns.queries import campaigns as campaign_rows
 from server.campaigns.queries import windows as rows
 from server.core.bus import announce
@@ -21,7 +21,6 @@ from server.identity import service as identity
 
 log = get_log(__name__)
 
-MODULE: Final = "patching"
 _SHOWN: Final = 5
 #: A campaign that has to be approved lies ready at least so long before its window opens.
 _APPROVAL_HOURS: Final = 24

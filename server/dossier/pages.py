@@ -15,7 +15,7 @@ from server.hosts.models import Action, Group, HostHead, Tab
 from server.packages.models import Installed
 from server.settings import service as settings
 from server.web.forms import query_number
-from server.web.navigation import MENU, HostTab, host_tabs
+from server.web.navigation import HostTab, host_tabs
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 
@@ -114,8 +114,8 @@ class ComparePage(HostPage):
 async def _framed(request: web.Request, active: str) -> tuple[HostHead, list[Tab], list[Action]]:
     asked = call(request)
     head = await hosts.head(asked, path_text(request, "host"))
-    names = [(tab.name, tab.title) for tab in host_tabs(request.config_dict[MENU], asked.actor)]
-    return head, hosts.tabs(head, names, active), hosts.actions(head, asked.actor)
+    names = host_tabs(request)
+    return head, hosts.tabs(head, names, active), hosts.actions(head, asked)
 
 
 def _crumbs(head: HostHead, last: str = "") -> tuple[tuple[str, str], ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from server.core.call import Actor, Call
+from server.core.call import Call
 from server.core.ids import is_uuid
 from server.core.words import counted
 from server.hosts import fleet, rules
@@ -76,6 +76,7 @@ _HEAD_COLUMNS = (
     "expected_platform",
     "pending_sent_at",
     "has_docker",
+    "has_compliance",
 )
 
 
@@ -90,21 +91,22 @@ def tabs(host: HostHead, names: Sequence[tuple[str, str]], active: str) -> list[
     return [
         Tab(name, title, host.url if name == "summary" else f"{host.url}/{name}", name == active, counted.get(name))
         for name, title in names
-        if name != "docker" or rules.shows_docker(host)
+        if (name != "docker" or rules.shows_docker(host)) and (name != "compliance" or host.has_compliance)
     ]
 
 
 _AWAY: Final = "The agent is not connected"
 
 
-def actions(host: HostHead, actor: Actor) -> list[Action]:
+def actions(host: HostHead, call: Call) -> list[Action]:
     """Return what this person may do with the host; what its agent has to hear of waits until it is connected."""
-    away = "" if host.online else _AWAY
+    actor, away = call.actor, "" if host.online else _AWAY
     found = []
     manages = actor.may("can_manage_hosts")
     if manages and host.pending:
         found.append(Action("Apply", "post", f"{host.url}/apply", "primary", "", "check", away))
-    if actor.may("can_manage_patching") and "windows" not in (host.os_type + host.expected_platform).lower():
+    windows = "windows" in (host.os_type + host.expected_platform).lower()
+    if actor.may("can_manage_patching") and not windows and "patching" not in settings.modules_off(call.world):
         url, kind = f"/patching/new?type=patch_all&host={host.id}", "" if host.pending and manages else "primary"
         found.append(Action("Patch all", "get", url, kind, "", "package"))
     if actor.may("can_manage_automation"):

@@ -1,14 +1,14 @@
 """Menu entries and host tabs that rooms register, already filtered by what the person may do."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
 from server.core.call import Actor, World
 from server.web.badges import Badge
-from server.web.routing import world
+from server.web.routing import call, world
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Action:
     icon: str
     permission: str = ""
     words: str = ""
+    module: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,13 @@ def menu(request: web.Request) -> Menu:
     """Return what there is to see now: nothing of modules that are switched off."""
     whole, reader = request.config_dict[MENU], request.config_dict.get(MODULES_OFF)
     off = reader(world(request)) if reader is not None else ()
-    return replace(whole, entries=tuple(one for one in whole.entries if one.module not in off)) if off else whole
+    if not off:
+        return whole
+    return Menu(
+        entries=tuple(one for one in whole.entries if one.module not in off),
+        host_tabs=whole.host_tabs,
+        actions=tuple(one for one in whole.actions if one.module not in off),
+    )
 
 
 def sections(menu: Menu, actor: Actor, path: str, badges: Mapping[str, Badge] | None = None) -> list[Section]:
@@ -169,9 +176,11 @@ def palette(menu: Menu, actor: Actor) -> list[Destinations]:
     return [group for group in (Destinations("Pages", pages), Destinations("Actions", actions)) if group.destinations]
 
 
-def host_tabs(menu: Menu, actor: Actor) -> list[HostTab]:
-    """Return the host page's tabs for this person, in order."""
-    return sorted((tab for tab in menu.host_tabs if actor.may(tab.permission)), key=lambda tab: tab.order)
+def host_tabs(request: web.Request) -> list[tuple[str, str]]:
+    """Return name and title of the host page's tabs for this person, in order."""
+    actor = call(request).actor
+    tabs = sorted((tab for tab in menu(request).host_tabs if actor.may(tab.permission)), key=lambda tab: tab.order)
+    return [(tab.name, tab.title) for tab in tabs]
 
 
 def _is_current(url: str, path: str) -> bool:

@@ -101,6 +101,22 @@ async def test_a_pause_holds_what_did_not_begin_and_resuming_gives_it_one_run(
     assert await call.db.value("select count(*) from patch_runs where status = 'completed'") == 2
 
 
+async def test_while_patching_is_switched_off_no_wave_begins(api: Campaigns, fleet: Fleet, call: Call) -> None:
+    agents = {name: await fleet.online(name) for name in ("a", "b")}
+    made = await api.campaign(*fleet.ids.values(), waves=CANARY)
+    first = await agents["a"].job()
+    await change_settings(call, {"disabled_modules": ["patching"]})
+    await patched(api, agents["a"], first)
+    async with asyncio.timeout(10):
+        while await call.db.value("select count(*) from patch_runs where status = 'completed'") == 0:
+            await asyncio.sleep(0.1)
+    assert await advancing.advance_all(call) == 0
+    assert await call.db.value("select count(*) from job_hosts") == 1
+    await change_settings(call, {"disabled_modules": []})
+    await patched(api, agents["b"], await agents["b"].job())
+    await api.comes(made, "completed")
+
+
 async def test_abandoning_lets_run_what_runs_and_nothing_else(api: Campaigns, fleet: Fleet) -> None:
     agent = await fleet.online("a")
     for name in ("b", "c"):

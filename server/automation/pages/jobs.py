@@ -18,7 +18,7 @@ from server.hosts.models import Action, HostHead, Tab
 from server.web import flash
 from server.web.forms import query_number
 from server.web.live import Happening, last_seen, sse
-from server.web.navigation import MENU, host_tabs
+from server.web.navigation import host_tabs
 from server.web.render import Page, fragment, render
 from server.web.routing import Routes, call, gated, is_fragment, path_text
 
@@ -313,13 +313,13 @@ async def show_host_jobs(request: web.Request) -> web.Response:
     """Show what ran on a host."""
     asked = call(request)
     head = await hosts.head(asked, path_text(request, "host"))
-    names = [(tab.name, tab.title) for tab in host_tabs(request.config_dict[MENU], asked.actor)]
+    names = host_tabs(request)
     jobs = await service.jobs_of_host(asked, HostId(head.key))
     page = Part(jobs, len(jobs), Window(1, max(50, len(jobs))))
     shown = HostJobsPage(
         head,
         hosts.tabs(head, names, "jobs"),
-        hosts.actions(head, asked.actor),
+        hosts.actions(head, asked),
         [_view(asked, job) for job in jobs],
         page,
     )

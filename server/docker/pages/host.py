@@ -12,7 +12,7 @@ from server.docker.pages.tables import TABLES, found
 from server.docker.views import DockerHostRow
 from server.hosts import service as hosts
 from server.hosts.models import Action, HostHead, Tab
-from server.web.navigation import MENU, HostTab, host_tabs
+from server.web.navigation import HostTab, host_tabs
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 from server.web.tables import Listing, listing, parse, settled
@@ -62,7 +62,7 @@ async def show_tab(request: web.Request) -> web.Response:
     """Show what a host has, as a tab of its page."""
     asked = call(request)
     head = await hosts.head(asked, path_text(request, "host"))
-    names = [(tab.name, tab.title) for tab in host_tabs(request.config_dict[MENU], asked.actor)]
+    names = host_tabs(request)
     tabs = hosts.tabs(head, names, "docker")
     if not any(tab.active for tab in tabs):
         raise DockerHostMissing
@@ -73,7 +73,7 @@ async def show_tab(request: web.Request) -> web.Response:
     page = HostDockerPage(
         host=head,
         tabs=tabs,
-        actions=hosts.actions(head, asked.actor),
+        actions=hosts.actions(head, asked),
         engine=engine,
         tab=kind,
         kinds=host_tabs_of(engine, f"{head.url}/docker", kind),

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from server.hosts import service
 from server.hosts.models import Action, HostHead, Tab
-from server.web.navigation import MENU, host_tabs
+from server.web.navigation import host_tabs
 from server.web.render import Page
 from server.web.routing import call, path_text
 
@@ -29,8 +29,8 @@ async def framed(request: web.Request, active: str) -> tuple[HostHead, list[Tab]
     """Return the top of the host in the path, its tabs with this one chosen, and what this person may do."""
     asked = call(request)
     head = await service.head(asked, path_text(request, "host"))
-    names = [(tab.name, tab.title) for tab in host_tabs(request.config_dict[MENU], asked.actor)]
-    return head, service.tabs(head, names, active), service.actions(head, asked.actor)
+    names = host_tabs(request)
+    return head, service.tabs(head, names, active), service.actions(head, asked)
 
 
 def crumbs(head: HostHead) -> tuple[tuple[str, str], ...]:

@@ -13,7 +13,7 @@ from server.packages import service
 from server.packages.models import PackageRow, RepositoryRow
 from server.packages.pages.opening import may_patch
 from server.web.forms import query_number
-from server.web.navigation import MENU, HostTab, host_tabs
+from server.web.navigation import HostTab, host_tabs
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 
@@ -61,8 +61,8 @@ class RepositoriesPage(Page):
 async def _framed(request: web.Request, active: str) -> tuple[HostHead, list[Tab], list[Action]]:
     asked = call(request)
     head = await hosts.head(asked, path_text(request, "host"))
-    names = [(tab.name, tab.title) for tab in host_tabs(request.config_dict[MENU], asked.actor)]
-    return head, hosts.tabs(head, names, active), hosts.actions(head, asked.actor)
+    names = host_tabs(request)
+    return head, hosts.tabs(head, names, active), hosts.actions(head, asked)
 
 
 @routes.get("/hosts/{host}/packages")

@@ -9,7 +9,7 @@ from server.core.call import Call
 from server.identity import service as identity
 from server.patching import history
 from server.patching.pages import host, overview, policies, run, runs, wizard, words
-from server.patching.pages.frame import MANAGE, MODULE, VIEW
+from server.patching.pages.frame import MANAGE, MODULE, POLICIES, VIEW
 from server.web.happened import PACKAGE_DEEDS, Deed
 from server.web.navigation import Action, Entry
 
@@ -17,8 +17,10 @@ routes: Final = (*overview.routes, *runs.routes, *run.routes, *policies.routes, 
 ENTRIES: Final = (Entry("Change", "Patching", "/patching", "shield-check", 10, VIEW, module=MODULE), *policies.ENTRIES)
 HOST_TABS: Final = host.HOST_TABS
 ACTIONS: Final = (
-    Action("Patch hosts", "/patching/new?type=patch_all", "package", MANAGE, "update upgrade packages security run"),
-    Action("Create a patch policy", "/patching?tab=policies&new=1", "plus", MANAGE, "new schedule delay"),
+    Action(
+        "Patch hosts", "/patching/new?type=patch_all", "package", MANAGE, "update upgrade packages security run", MODULE
+    ),
+    Action("Create a patch policy", "/patching?tab=policies&new=1", "plus", MANAGE, "new schedule delay", POLICIES),
 )
 
 

@@ -12,7 +12,7 @@ from server.patching.pages import words
 from server.patching.pages.frame import VIEW, is_on, may_manage
 from server.patching.pages.runs import HISTORY, sought
 from server.web.formats import link
-from server.web.navigation import MENU, HostTab, host_tabs
+from server.web.navigation import HostTab, host_tabs
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 from server.web.tables import Column, Listing, Table, Wanted, listing, parse, settled
@@ -76,8 +76,8 @@ async def show(request: web.Request) -> web.Response:
     """Show the runs of a host."""
     asked = call(request)
     head = await hosts.head(asked, path_text(request, "host"))
-    names = [(tab.name, tab.title) for tab in host_tabs(request.config_dict[MENU], asked.actor)]
-    tabs, actions = hosts.tabs(head, names, "patching"), hosts.actions(head, asked.actor)
+    names = host_tabs(request)
+    tabs, actions = hosts.tabs(head, names, "patching"), hosts.actions(head, asked)
     crumbs = (("Hosts", "/hosts"), (head.name, head.url), ("Patching", ""))
     if not await is_on(request):
         switch = asked.actor.may("can_manage_settings")

@@ -242,7 +242,9 @@ async def test_without_its_module_patching_is_a_placeholder(reader: Reader, past
         words = await reader.words(url)
         assert "Upgrade required" in words, url
         assert "Patching is switched off" in words, url
-    assert f'href="/hosts/{host}/patching"' in await reader.page(f"/hosts/{host}")
+    page = await reader.page(f"/hosts/{host}")
+    assert f'href="/hosts/{host}/patching"' in page
+    assert "Patch all" not in page
     async with reader.browser.get("/api/v1/patching/runs") as answer:
         assert answer.status == 403
 
