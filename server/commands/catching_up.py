@@ -1,4 +1,4 @@
-"""Asks hosts that come back after long silence for a report, spread over a minute."""
+"""Hosts that come back: what waited for them is sent, and who was silent for long is asked for a report."""
 
 import asyncio
 import heapq
@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from server.channel.models import Body, Lines, Link
-from server.commands import queries
+from server.commands import queries, service
 from server.core.call import Call, World, system
 from server.core.db import DatabaseError
 from server.core.ids import HostId
@@ -74,6 +74,8 @@ class CatchingUp:
         now = time.monotonic()
         if self._fresh:
             fresh, self._fresh = self._fresh, set()
+            if delivered := await service.deliver(call, sorted(fresh)):
+                log.info("waiting_commands_sent", commands=delivered)
             found = await hosts.api_ids(call, sorted(fresh))
             for host_id, api_id in found.items():
                 heapq.heappush(self._due, (now + delay_seconds(api_id), HostId(host_id)))

@@ -53,6 +53,51 @@ async def insert_overdue(
     )
 
 
+async def insert_waiting(tx: Tx, host_id: int, kind: str, asked_by: str, at: datetime) -> None:
+    """Note that a host is to be asked as soon as its agent is there; asking twice is asking once."""
+    await tx.execute(
+        """
+        insert into agent_commands (host_id, kind, status, asked_by, created_at)
+        select %(host_id)s, %(kind)s, 'waiting', %(asked_by)s, %(at)s
+         where not exists (select from agent_commands
+                            where host_id = %(host_id)s and kind = %(kind)s and status = 'waiting')
+        """,
+        host_id=host_id,
+        kind=kind,
+        asked_by=asked_by,
+        at=at,
+    )
+
+
+async def list_waiting(db: Database, host_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return what waits for these hosts: the command, and the host's UUID."""
+    return await db.all(
+        """
+        select c.uuid as command, h.uuid as host
+          from agent_commands c
+          join hosts h on h.id = c.host_id
+         where c.status = 'waiting'
+           and c.host_id in (select value::int from jsonb_array_elements_text(%(ids)s::jsonb))
+         order by c.id
+        """,
+        ids=as_json(list(host_ids)),
+    )
+
+
+async def mark_sent(db: Database | Tx, command: str, at: datetime) -> bool:
+    """Note that what waited goes out now; False when somebody else sent it."""
+    return bool(
+        await db.execute(
+            """
+            update agent_commands set status = 'active', sent_at = %(at)s
+             where uuid = %(command)s and status = 'waiting'
+            """,
+            command=command,
+            at=at,
+        )
+    )
+
+
 async def fail_command(db: Database | Tx, command: str, at: datetime, error: str) -> None:
     """Note that a command came to nothing."""
     await db.execute(

@@ -13,6 +13,7 @@ from server.commands.models import Asked, Command, Kind
 from server.core.call import Call
 from server.core.ids import HostId
 from server.hosts import service as hosts
+from server.hosts.errors import NothingPending
 from server.hosts.models import HostHead
 
 #: What is not answered within this time counts as failed.
@@ -35,16 +36,36 @@ async def ask(call: Call, uuid: str, kind: Kind) -> str:
 async def apply(call: Call, uuid: str) -> str:
     """Send a host what waits for it; return the command's UUID.
 
-    Raises ``NothingPending``, or ``CannotApply`` while its agent is away: then everything goes on waiting.
+    Raises ``NothingPending``, or ``CannotApply`` while its agent is away: then it is sent when the agent returns.
     """
     head = await hosts.head(call, uuid)
     if head.pending and HostId(head.key) not in await channel.online(call, [HostId(head.key)]):
+        async with call.transaction() as tx:
+            await queries.insert_waiting(tx, head.key, "apply_config", call.actor.name, call.now)
         raise CannotApply
     key, config = await hosts.send_switches(call, uuid)
     command = await _send(call, key, head.id, head.name, "apply_config", {"type": "apply_config", "config": config})
     if command is None:
         raise CannotApply
     return command
+
+
+async def deliver(call: Call, host_ids: Sequence[int]) -> int:
+    """Send these hosts, which are there now, what waited for them; return how many it was."""
+    waiting = await queries.list_waiting(call.db, host_ids)
+    for one in waiting:
+        command = str(one["command"])
+        try:
+            key, config = await hosts.send_switches(call, str(one["host"]))
+        except NothingPending as error:
+            # Switched back meanwhile.
+            await queries.fail_command(call.db, command, call.now, str(error))
+            continue
+        if await queries.mark_sent(call.db, command, call.now) and not await channel.tell(
+            call, HostId(key), {"type": "apply_config", "config": config}
+        ):
+            await queries.fail_command(call.db, command, call.now, AgentAway.text)
+    return len(waiting)
 
 
 async def ask_many(call: Call, uuids: Sequence[str], kind: Kind) -> list[Asked]:

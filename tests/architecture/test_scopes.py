@@ -58,6 +58,7 @@ ALLOWED: Final = {
     "packages/queries/windows.py:*": _BY_AGENTS,
     "commands/queries.py:settle": _BY_KEY,
     "commands/queries.py:insert_overdue": _BY_SYSTEM,
+    "commands/queries.py:list_waiting": _BY_SYSTEM,
     "dossier/queries/happenings.py:*": _BY_KEY,
     "dossier/queries/comparing.py:count_differences": _BY_KEY,
     "dossier/queries/comparing.py:list_deviations": _BY_KEY,

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,16 @@ from aiohttp import ClientSession, WSMsgType, WSServerHandshakeError
 from aiohttp.test_utils import TestServer
 
 from agent.checkin import report_offset
-from server.channel import switchboard
+from server.channel import presence, switchboard
 from server.commands import catching_up
 from server.core.call import Call
-from server.core.env import read
+from server.core.env import Env, read
 from server.hosts import service as hosts
 from server.hosts.models import NewHost
 from server.web import connections
-from tests.factories.automation import url_of
-from tests.factories.hosts import Browser, enrolled
+from tests.factories.automation import Api, url_of
+from tests.factories.hosts import Browser, enrolled, full_report, package
+from tests.factories.people import bearer
 from tests.stand_ins.existing_agent import ExistingAgent
 
 
@@ -27,6 +29,12 @@ from tests.stand_ins.existing_agent import ExistingAgent
 async def session() -> AsyncIterator[ClientSession]:
     async with ClientSession() as opened:
         yield opened
+
+
+@pytest.fixture
+def env(env: Env) -> Env:
+    """A proxy on this machine may say that it was asked over HTTPS."""
+    return replace(env, trust_proxy="127.0.0.0/8")
 
 
 def test_the_port_is_3000(tmp_path: Path) -> None:
@@ -125,3 +133,80 @@ async def test_an_overdue_host_is_asked_for_a_report_when_it_connects(
     assert len(agents["late"].heard) == 1
     for agent in agents.values():
         await agent.drop()
+
+
+@pytest.mark.proves("AGENT-WS-08")
+async def test_what_is_applied_while_a_host_is_away_reaches_it_when_it_returns(
+    server: TestServer, call: Call, session: ClientSession
+) -> None:
+    made = await hosts.create(call, NewHost("old-01"))
+    agent = ExistingAgent(session, url_of(server), made.api_id, made.api_key.reveal())
+    api = Api(session, url_of(server), await bearer(call))
+    here = f"/hosts/{made.uuid}/integrations"
+    await api.ask("POST", f"{here}/docker/toggle", {"enabled": True})
+    for _ in range(2):
+        refused = await api.ask("POST", f"{here}/apply-pending-config", status=503)
+        assert refused["error"] == "Agent is not currently connected. The change waits until it is."
+    assert (await api.ask("GET", here))["pending_config"] == {"docker_enabled": True}
+    await agent.connect()
+    sent = await agent.until(lambda body: body["type"] == "apply_config")
+    assert sent["config"]["docker"] is True
+    # Until the agent has taken it over, nothing counts as applied.
+    assert await call.db.value("select docker_enabled from hosts") is False
+    await agent.drop()
+    assert (await agent.ask("GET", "/hosts/integrations"))[1]["integrations"]["docker"] is True
+    assert await call.db.value("select docker_enabled from hosts") is True
+    await agent.connect()
+    await asyncio.sleep(2)
+    assert [body["type"] for body in agent.heard] == ["apply_config"]
+    # Switched back before it returned: there is nothing to send any more.
+    await agent.drop()
+    await api.ask("POST", f"{here}/docker/toggle", {"enabled": False})
+    await until_away(call)
+    await api.ask("POST", f"{here}/apply-pending-config", status=503)
+    await api.ask("POST", f"{here}/docker/toggle", {"enabled": True})
+    await agent.connect()
+    await asyncio.sleep(2)
+    assert len(agent.heard) == 1
+    assert await call.db.column("select status from agent_commands order by id") == ["active", "failed"]
+    await agent.drop()
+
+
+async def until_away(call: Call) -> None:
+    async with asyncio.timeout(5):
+        while [one async for one in presence.everyone(call.world.redis)]:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.proves("AGENT-RUN-10", "AGENT-RUN-15")
+async def test_people_see_what_an_agent_s_connection_is(
+    server: TestServer, call: Call, session: ClientSession, as_admin: Browser
+) -> None:
+    made = await hosts.create(call, NewHost("old-01"))
+    agent = ExistingAgent(session, url_of(server), made.api_id, made.api_key.reveal())
+
+    async def shown(*words: str) -> None:
+        text = ""
+        async with asyncio.timeout(10):
+            while not text or not all(word in text for word in words):
+                await asyncio.sleep(0.1)
+                text = await (await as_admin.get(f"/hosts/{made.uuid}")).text()
+        assert made.api_key.reveal() not in text
+
+    await shown("Pending")
+    await agent.connect()
+    await agent.ask("POST", "/hosts/update", full_report([package("bash")]))
+    await shown("Active", "WS</span>")
+    await agent.drop()
+    await shown("Offline")
+    upgrade = {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }  # fmt: skip
+    for headers, path, status in (({}, "/agents/ws", 401), (agent.headers, "/agents/none", 404)):
+        async with session.get(f"{url_of(server)}/api/v1{path}", headers={**upgrade, **headers}) as answer:
+            assert answer.status == status
+    async with session.ws_connect(
+        f"{url_of(server)}/api/v1/agents/ws", headers={**agent.headers, "X-Forwarded-Proto": "https"}
+    ):
+        await shown("Active", "WSS</span>")
