@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import sys
 import time
@@ -46,6 +47,7 @@ from agent.system.run import run_own
 _UNAUTHORIZED = 401
 _STATUS_AFTER_SECONDS = 2.0
 _REPORT_SECONDS = 900.0
+_SYNC_SPREAD_SECONDS = 20.0
 #: How a full report says that the server offers a newer agent.
 _UPDATE_OFFERED = 4
 _AGAIN = -1
@@ -109,6 +111,7 @@ class Service:
         self._stop = asyncio.Event()
         self._code = 0
         self._synced = False
+        self._was_linked = False
 
     async def run(self) -> int:
         """Run until a signal or a refusal at the start; return the exit code."""
@@ -205,6 +208,9 @@ class Service:
             self._docker.linked(send)
             if not self._synced:
                 self._keeper.start("sync", self._sync_late())
+            elif self._was_linked:
+                self._keeper.start("sync", self._sync_again())
+            self._was_linked = True
             async for text in link.messages():
                 await self._received(text, conversation)
         except Gone:
@@ -217,6 +223,17 @@ class Service:
         self._synced = True
         await self._sync()
         self._reports.want_full()
+
+    async def _sync_again(self) -> None:
+        """Fetch the interval, which may be another one by now; not all agents of a server that returns at once."""
+        await asyncio.sleep(random.uniform(0, _SYNC_SPREAD_SECONDS))  # noqa: S311 (nothing secret)
+        try:
+            config = await in_thread(self._server.sync_interval, self._config)
+            self._config = await in_thread(with_offset, config, self._credentials.api_id)
+        except (Unreachable, BadAnswer, ConfigError, OSError) as error:
+            self._log.warning("The interval could not be fetched again", error=str(error))
+        else:
+            self._reports.reschedule()
 
     async def _received(self, text: str, conversation: Conversation) -> None:
         try:
