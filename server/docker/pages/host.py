@@ -115,6 +115,7 @@ async def _listed(
         path=base if kind == "stacks" else f"{base}/{kind}",
         columns=tuple(one for one in usual.columns if one.key not in {"host", "hosts"}),
         filters=tuple(one for one in usual.filters if one.key not in {"host", "driver"}),
+        search="Search",
         empty=f"This host has no {kind}.",
     )
     wanted = parse(table, request.query)
