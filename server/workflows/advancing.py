@@ -107,9 +107,7 @@ def _ended(call: Call, run: Run, one: Standing) -> tuple[NodeState | None, str]:
     cancelling = run.status == RunState.CANCELLING
     if one.state == N.RUNNING and one.job_status:
         state = rules.job_end(one.job_status)
-        return state, "" if state == N.SUCCEEDED else f"the job {one.job_status}".replace(
-            "job cancelled", "job was stopped"
-        )
+        return state, {N.SUCCEEDED: "", N.CANCELLED: "its job was stopped"}.get(state, one.why or "its job failed")
     if one.state in {N.PENDING, N.WAITING} and cancelling:
         return N.CANCELLED, ""
     if one.state == N.WAITING and one.due_at is not None and one.due_at <= call.now:

@@ -160,6 +160,7 @@ class Standing:
         job: the job that carries it.
         job_status: where that is; empty while it has not ended.
         due_at: when a pause is over, or an approval comes too late.
+        why: the first host that failed, and its reason.
     """
 
     key: str
@@ -168,6 +169,7 @@ class Standing:
     job_status: str = ""
     due_at: datetime | None = None
     reason: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

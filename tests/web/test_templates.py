@@ -60,6 +60,10 @@ ELSEWHERE = {
     "patching/off.html",
     "patching/run.html",
     "patching/wizard/results.html",
+    "webhooks/webhook.html",
+    "workflows/run.html",
+    "workflows/schedule.html",
+    "workflows/workflow.html",
 }
 VOID = {"input", "link", "meta", "path", "rect", "use", "br", "hr", "img"}
 

@@ -116,7 +116,9 @@ async def list_open(db: Queries) -> list[str]:
 async def list_standings(tx: Queries, run: str) -> list[Standing]:
     """Return a run's steps, with how their jobs ended; a job that is gone has failed."""
     return [
-        Standing(row["key"], NodeState(row["state"]), row["job"], row["job_status"], row["due_at"], row["reason"])
+        Standing(
+            row["key"], NodeState(row["state"]), row["job"], row["job_status"], row["due_at"], row["reason"], row["why"]
+        )
         for row in await tx.all(
             """
             select n.key, n.state, n.job, n.due_at, n.reason,
@@ -125,12 +127,15 @@ async def list_standings(tx: Queries, run: str) -> list[Standing]:
                         when j.finished_at is null then ''
                         when h.bad > 0 then 'failed'
                         when h.cancelled > 0 then 'cancelled'
-                        else 'succeeded' end as job_status
+                        else 'succeeded' end as job_status,
+                   coalesce(h.why, '') as why
               from workflow_nodes n
               left join jobs j on j.uuid = n.job
               left join lateral (
                    select count(*) filter (where s.status in ('failed', 'timed_out', 'lost', 'unreachable')) as bad,
-                          count(*) filter (where s.status = 'cancelled') as cancelled
+                          count(*) filter (where s.status = 'cancelled') as cancelled,
+                          min(s.host_name || case when s.reason = '' then '' else ': ' || s.reason end)
+                              filter (where s.status in ('failed', 'timed_out', 'lost', 'unreachable')) as why
                      from job_hosts s
                     where s.job_id = j.id) h on true
              where n.run_id = %(run)s
