@@ -134,6 +134,52 @@ async def upload(request: web.Request) -> web.Response:
     return json_answer({"changed": changed})
 
 
+@routes.get("/api/v1/projects/{project}/playbooks/{file}")
+@gated(_VIEW)
+async def show_playbook(request: web.Request) -> web.Response:
+    """Answer what is said about a playbook beside its text."""
+    asked = call(request)
+    found = await service.fetch(asked, path_text(request, "project"))
+    return json_answer(schemas.said_view(await service.said(asked, found, path_text(request, "file"))))
+
+
+@routes.put("/api/v1/projects/{project}/playbooks/{file}")
+@gated(_MANAGE)
+async def change_playbook(request: web.Request) -> web.Response:
+    """Say title, survey, approval and usual credentials of a playbook."""
+    body = await read_json(request, schemas.PlaybookBody)
+    wanted = body.said(path_text(request, "file"), list(body.survey))
+    await service.say(call(request), path_text(request, "project"), wanted)
+    return json_answer(schemas.said_view(wanted))
+
+
+@routes.get("/api/v1/projects/{project}/rights")
+@gated(_MANAGE)
+async def list_rights(request: web.Request) -> web.Response:
+    """Answer who may do what with a project."""
+    asked = call(request)
+    found = await service.fetch(asked, path_text(request, "project"), "edit")
+    return json_answer({"rights": [schemas.grant_view(one) for one in await service.grants(asked, found)]})
+
+
+@routes.put("/api/v1/projects/{project}/rights")
+@gated(_MANAGE)
+async def give(request: web.Request) -> web.Response:
+    """Let somebody do something, or nothing, with a project or one of its playbooks."""
+    body = await read_json(request, schemas.GrantBody)
+    await service.grant(call(request), path_text(request, "project"), body.grant())
+    return json_answer(schemas.grant_view(body.grant()))
+
+
+@routes.delete("/api/v1/projects/{project}/rights")
+@gated(_MANAGE)
+async def take_back(request: web.Request) -> web.Response:
+    """Forget what somebody may do."""
+    body = await read_json(request, schemas.GrantBody)
+    await service.revoke(call(request), path_text(request, "project"), body.grant())
+    return web.Response(status=204)
+
+
 @routes.get("/api/v1/credentials")
 @gated(_MANAGE)
 async def list_credentials(request: web.Request) -> web.Response:

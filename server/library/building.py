@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from agent.protocol.archive import ArchiveError, digest, pack
 from server.automation.librarian import PROJECT
 from server.core.loop import in_thread
+from server.core.words import counted
 from server.library import plays, tools, vault
 from server.library.errors import BadProject
 from server.library.models import MOST_BYTES, Built, Files, Finding, Project, Said
@@ -16,22 +17,39 @@ def origin_of(project: Project) -> str:
     return f"{PROJECT}{project.slug}"
 
 
-async def build(project: Project, files: Files, said: Mapping[str, Said], say: Say) -> Built:
-    """Return the project as it can be launched; what is wrong with single playbooks is among the findings.
+async def build(project: Project, files: Files, said: Mapping[str, Said], say: Say) -> tuple[Built, dict[str, bytes]]:
+    """Return the project as it can be launched, and its files as they travel, for ``check``.
 
-    Raises ``BadProject`` when nothing of it can be.
+    Raises ``BadProject`` when nothing of it can be launched. What cannot be read as YAML is among the findings.
     """
     whole = await tools.with_requirements(files, say) if tools.requirements(files) else dict(files)
-    built, checked = await in_thread(_pack, project, whole, said)
+    built, travelling = await in_thread(_pack, project, whole, said)
     names = [one.file for one in built.playbooks]
-    say(f"{len(names)} playbooks: {', '.join(names)}" if names else "There is no playbook at the top of the project.")
-    found = [*built.findings, *await tools.syntax(checked, names), *await tools.hints(checked, names)]
-    for one in found:
-        if one.kind == "error":
-            say(f"{one.path}:{one.line}: {one.text}")
-    return Built(
-        built.digest, built.content, built.playbooks, tuple(_of_files(found, files)), built.vaulted, built.files
-    )
+    listed = f"{counted(len(names), 'playbook')}: {', '.join(names)}"
+    say(listed if names else "There is no playbook at the top of the project.")
+    return built, travelling
+
+
+async def check(built: Built, travelling: Files, own: Files, say: Say) -> tuple[Finding, ...]:
+    """Return what is wrong with single playbooks.
+
+    Args:
+        built: the project, published already: checks advise, they do not block.
+        travelling: its files with everything that its requirements brought.
+        own: its files as their authors wrote them; what is in others is not theirs to mend.
+        say: takes the log.
+    """
+    names = [one.file for one in built.playbooks]
+    wrong = [*built.findings, *await tools.syntax(travelling, names)]
+    for one in wrong:
+        say(f"{one.path}:{one.line}: {one.text}")
+    return tuple(one for one in dict.fromkeys(wrong) if one.path in own)
+
+
+async def hints(files: Files, names: list[str]) -> tuple[Finding, ...]:
+    """Return what could be better in playbooks that have no mistake, where something is installed that knows."""
+    travelling, _, _ = await in_thread(vault.take_out, files)
+    return tuple(await tools.hints(travelling, names))
 
 
 def _pack(project: Project, files: Files, said: Mapping[str, Said]) -> tuple[Built, dict[str, bytes]]:
@@ -45,8 +63,3 @@ def _pack(project: Project, files: Files, said: Mapping[str, Said]) -> tuple[Bui
     name = digest(content)
     found, wrong = plays.playbooks(project.slug, files, said, name, origin_of(project))
     return Built(name, content, found, wrong, values, whole), travelling
-
-
-def _of_files(found: list[Finding], files: Files) -> list[Finding]:
-    # What stands in roles that were installed is their authors' to mend.
-    return [one for one in dict.fromkeys(found) if one.path in files]

@@ -70,6 +70,7 @@ class PlaybookBody(TextBody):
     description: str = Field(default="", max_length=2000)
     approval: bool = False
     credentials: tuple[str, ...] = Field(default=(), max_length=20)
+    survey: tuple[dict[str, Any], ...] = Field(default=(), max_length=100)
 
     def said(self, file: str, survey: list[dict[str, object]]) -> Said:
         """Return it as the service takes it."""
@@ -190,3 +191,20 @@ def credential_view(credential: Credential, uses: int = 0) -> dict[str, Any]:
         "created_at": credential.created_at,
         "updated_at": credential.updated_at,
     }
+
+
+def said_view(said: Said) -> dict[str, Any]:
+    """Return what is said about a playbook."""
+    return {
+        "file": said.file,
+        "title": said.title,
+        "description": said.description,
+        "survey": said.survey,
+        "approval": said.approval,
+        "credentials": said.credential_ids,
+    }
+
+
+def grant_view(grant: Grant) -> dict[str, Any]:
+    """Return who may do what."""
+    return {name: getattr(grant, name) for name in Grant.__slots__}

@@ -27,6 +27,7 @@ from server.library.queries import projects as rows
 log = get_log(__name__)
 
 TASK: Final = "library.sync"
+HINTS: Final = "library.hints"
 _SECONDS: Final = 25 * 60.0
 _MOST_LOG: Final = 256 * 1024
 _KEPT_SYNCS: Final = 50
@@ -77,7 +78,8 @@ async def _attempt(call: Call, project: Project, said: list[str]) -> str:
         files, revision = fetched.files, fetched.revision
     else:
         files, revision = await file_rows.read_all(call.db, project.id), str(project.changed)
-    built = await building.build(project, files, await rows.list_said(call.db, project.id), said.append)
+    known = await rows.list_said(call.db, project.id)
+    built, travelling = await building.build(project, files, known, said.append)
     async with call.transaction(long=True) as tx:
         if await rows.lock_project(tx, project.id) is None:
             return revision
@@ -85,14 +87,32 @@ async def _attempt(call: Call, project: Project, said: list[str]) -> str:
             await file_rows.replace_fetched(tx, project.id, sorted(files.items()))
         await _publish(tx, call, project, built, revision)
     said.append(f"Published {revision[:12] if project.kind == 'git' else f'change {revision}'}.")
+    found = await building.check(built, travelling, files, said.append)
+    async with call.transaction() as tx:
+        if await rows.lock_project(tx, project.id) is not None:
+            await rows.replace_findings(tx, project.id, found)
+            if not found:
+                tx.after_commit(enqueue(HINTS, (project.id, built.digest)))
     return revision
+
+
+async def hints(call: Call, project_id: str, digest: str) -> None:
+    """Look for what could be better in a project, unless it is another one by now."""
+    project = await rows.find_project_by_id(call.db, project_id)
+    if project is None or project.digest != digest:
+        return
+    known = [one for one in await automation.playbooks(call) if one.project_digest == digest]
+    found = await building.hints(await file_rows.read_all(call.db, project_id), [one.file for one in known])
+    async with call.transaction() as tx:
+        locked = await rows.lock_project(tx, project_id)
+        if locked is not None and locked.digest == digest:
+            await rows.replace_findings(tx, project_id, found)
 
 
 async def _publish(tx: Tx, call: Call, project: Project, built: Built, revision: str) -> None:
     origin = building.origin_of(project)
     await automation.publish_in(tx, Archive(built.digest, built.content, origin), built.playbooks, origin=origin)
     await rows.publish(tx, call, project, built.digest, revision, dict(built.vaulted), dict(built.files))
-    await rows.replace_findings(tx, project.id, built.findings)
 
 
 async def _source(call: Call, project: Project) -> git.Source:

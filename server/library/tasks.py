@@ -15,6 +15,11 @@ async def sync(call: Call, project_id: str) -> None:
     await syncing.sync(call, project_id)
 
 
+async def hints(call: Call, project_id: str, digest: str) -> None:
+    """Look for what could be better."""
+    await syncing.hints(call, project_id, digest)
+
+
 async def tick(call: Call) -> None:
     """Synchronise what is due."""
     await syncing.tick(call)
@@ -26,6 +31,12 @@ TASKS: Final = (
         sync,
         title="Publish a project",
         about="Fetches a project of playbooks from git, checks it, and makes its playbooks launchable.",
+    ),
+    Task(
+        syncing.HINTS,
+        hints,
+        title="Look over a project",
+        about="Asks ansible-lint, where it is installed, what could be better in playbooks without mistakes.",
     ),
     Task(
         "library.tick",

@@ -29,6 +29,7 @@ _ERROR: Final = re.compile(
 )
 _CAUSE: Final = re.compile(r"<<< caused by >>>\s*\n+(?P<text>[^\n]+)")
 _LINTED: Final = re.compile(r"^(?P<path>[^:\n]+):(?P<line>\d+)(?::(?P<place>\d+))?: (?P<text>.+)$", re.MULTILINE)
+_NOT_HERE: Final = ("syntax-check", "load-failure", "internal-error")
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 Say = Callable[[str], None]
@@ -126,7 +127,8 @@ async def hints(files: Files, playbooks: list[str]) -> list[Finding]:
     found = [
         Finding(one["path"], int(one["line"]), int(one["place"] or 0), "hint", one["text"][:500])
         for one in _LINTED.finditer(done.output)
-        if one["path"] in files
+        # What installed roles and collections would have brought is not here.
+        if one["path"] in files and not one["text"].startswith(_NOT_HERE)
     ]
     return list(dict.fromkeys(found))[:200]
 

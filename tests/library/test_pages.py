@@ -1,6 +1,7 @@
 """Projects and credentials as browsers without scripts use them."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ async def test_a_project_is_made_written_reviewed_restored_and_launched(
     assert "+- name: Greet everybody" in shown
     editor = await reader.send(new, new, name="site.yml", text=SITE, version="0", step="save", why="first")
     assert editor == f"{home}/edit/site.yml"
-    broken = {"name": "site.yml", "text": BROKEN, "version": "1", "why": "broke it"}
+    broken: dict[str, Any] = {"name": "site.yml", "text": BROKEN, "version": "1", "why": "broke it"}
     shown = await reader.send(editor, editor, 200, **broken, step="review")
     assert "-- name: Greet everybody" in shown
     await reader.send(editor, editor, **broken, step="save")
@@ -89,7 +90,12 @@ async def test_forms_rights_and_credentials_are_kept_without_showing_a_secret(re
     await reader.send(edit, edit, name="API keys", shared="false", users="role:user")
 
     form = "/projects/shop/playbooks/site.yml"
-    question = {"q0_variable": "size", "q0_question": "How big?", "q0_type": "choice", "q0_required": "true"}
+    question: dict[str, Any] = {
+        "q0_variable": "size",
+        "q0_question": "How big?",
+        "q0_type": "choice",
+        "q0_required": "true",
+    }
     refused = await reader.send(form, form, 400, approval="true", **question)
     assert "Question 1 needs choices" in refused
     await reader.send(form, form, approval="true", credential=found[1], **question, q0_choices="small\r\nlarge")

@@ -1,7 +1,6 @@
 """Operators' own playbooks, from the text in the editor to the job on a host."""
 
 import io
-import json
 import stat
 import tarfile
 import zipfile
@@ -10,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from server.core.call import Call
-from server.library import archives, plays
+from server.library import archives, plays, tasks
 from server.library.errors import BadFile
 from server.library.models import Said
 from tests.factories.automation import Fleet
@@ -40,7 +39,9 @@ BROKEN = """\
 """
 
 
-async def test_a_playbook_is_written_checked_published_launched_and_restored(api: Projects, fleet: Fleet) -> None:
+async def test_a_playbook_is_written_checked_published_launched_and_restored(
+    api: Projects, fleet: Fleet, call: Call
+) -> None:
     await api.project()
     await api.put("site.yml", SITE)
     await api.put("group_vars/all.yml", "colour: blue\n")
@@ -54,6 +55,13 @@ async def test_a_playbook_is_written_checked_published_launched_and_restored(api
     assert [(one["name"], one["default"], one["required"]) for one in playbook["variables"]] == [
         ("greeting", "hello", False)
     ]
+
+    # ansible-lint says what could be better, once nothing is wrong.
+    await api.put("loose.yml", "- hosts: all\n  tasks: []\n")
+    await api.work()
+    project = await call.db.value("select id from library_projects where slug = %(slug)s", slug="shop")
+    await tasks.hints(call, project, (await api.shown())["digest"])
+    assert {(one["path"], one["kind"]) for one in (await api.shown())["findings"]} == {("loose.yml", "hint")}
 
     agent = await fleet.online("web-01")
     job = await api.launch("web-01", playbook="shop/site", variables={"greeting": "ahoy"}, check=False)
@@ -110,25 +118,32 @@ def _set(**values: object) -> Callable[[tarfile.TarInfo], None]:
     return change
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "sentence"),
-    [
-        ("a.zip", _zip(**{"../up.yml": b"x"}), "is not the name of a file below the project"),
-        ("a.zip", _zip(**{"/etc/passwd": b"x"}), "is not the name of a file below the project"),
-        ("a.zip", _zip_link(), "is a link or a device"),
-        ("a.zip", _zip(**{"bomb.bin": bytes(20 * 1024**2)}), "is larger than 8 MiB"),
-        ("a.zip", _zip(**{f"f{n}": bytes(7 * 1024**2) for n in range(5)}), "larger than 32 MiB"),
-        ("a.zip", b"PK\3\4nonsense", "not a readable zip"),
-        ("a.tar.gz", _tar(_set(name="../../up.yml")), "is not the name of a file below the project"),
-        ("a.tar.gz", _tar(_set(type=tarfile.SYMTYPE, linkname="/etc/shadow", size=0)), "is a link or a device"),
-        ("a.tar.gz", _tar(_set(type=tarfile.CHRTYPE, size=0)), "is a link or a device"),
-        ("a.tgz", b"no tar", "not a readable tar"),
-        ("a.exe", b"MZ", "Upload a playbook"),
-    ],
-)
-def test_hostile_archives_are_refused_with_a_sentence(name: str, data: bytes, sentence: str) -> None:
+HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "zip that leads out": ("a.zip", lambda: _zip(**{"../up.yml": b"x"}), "is not the name of a file below the project"),
+    "zip from the root": ("a.zip", lambda: _zip(**{"/etc/x": b"x"}), "is not the name of a file below the project"),
+    "zip with a link": ("a.zip", _zip_link, "is a link or a device"),
+    "zip bomb": ("a.zip", lambda: _zip(**{"bomb.bin": bytes(20 * 1024**2)}), "is larger than 8 MiB"),
+    "many large ones": (
+        "a.zip", lambda: _zip(**{f"f{n}": bytes(7 * 1024**2) for n in range(5)}), "larger than 32 MiB",
+    ),
+    "no zip": ("a.zip", lambda: b"PK\3\4nonsense", "not a readable zip"),
+    "tar that leads out": (
+        "a.tar.gz", lambda: _tar(_set(name="../../up.yml")), "is not the name of a file below the project",
+    ),
+    "tar with a link": (
+        "a.tar.gz", lambda: _tar(_set(type=tarfile.SYMTYPE, linkname="/etc/shadow", size=0)), "is a link or a device",
+    ),
+    "tar with a device": ("a.tar.gz", lambda: _tar(_set(type=tarfile.CHRTYPE, size=0)), "is a link or a device"),
+    "no tar": ("a.tgz", lambda: b"no tar", "not a readable tar"),
+    "a program": ("a.exe", lambda: b"MZ", "Upload a playbook"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_archives_are_refused_with_a_sentence(kind: str) -> None:
+    name, data, sentence = HOSTILE[kind]
     with pytest.raises(BadFile, match=sentence):
-        archives.read(name, data)
+        archives.read(name, data())
 
 
 async def test_an_archive_replaces_what_is_there(api: Projects) -> None:
@@ -172,19 +187,13 @@ def test_forms_come_from_roles_and_surveys() -> None:
     assert len(plays.complaints_of_survey(bad)) == 3
 
 
-async def test_a_survey_asks_and_a_second_person_approves(
-    api: Projects, operator: Projects, fleet: Fleet, call: Call
-) -> None:
+async def test_a_survey_asks_and_a_second_person_approves(api: Projects, operator: Projects, fleet: Fleet) -> None:
     await api.project()
     await api.put("site.yml", SITE)
     await api.work()
     survey = [{"variable": "size", "type": "choice", "choices": ["s", "l"], "required": True, "question": "How big?"}]
-    await call.db.execute(
-        """insert into library_playbooks (project_id, file, survey, approval)
-           select id, 'site.yml', %(survey)s::jsonb, true from library_projects""",
-        survey=json.dumps(survey),
-    )
-    await api.put("notes.txt", "x")
+    await api.ask("PUT", "/projects/shop/playbooks/site.yml", {"survey": survey, "approval": True})
+    assert (await api.ask("GET", "/projects/shop/playbooks/site.yml"))["approval"] is True
     await api.work()
     agent = await fleet.online("web-01")
     order = {"playbook": "shop/site", "hosts": ["web-01"], "check": False}
@@ -201,9 +210,7 @@ async def test_a_survey_asks_and_a_second_person_approves(
     assert (await api.ask("POST", f"/jobs/{job['id']}/approve", status=409))["code"] == "nothing_to_approve"
 
 
-async def test_rights_count_per_project_and_playbook(
-    api: Projects, operator: Projects, fleet: Fleet, call: Call
-) -> None:
+async def test_rights_count_per_project_and_playbook(api: Projects, operator: Projects, fleet: Fleet) -> None:
     await api.project(default_level="view")
     for name in ("site", "other"):
         await api.put(f"{name}.yml", SITE)
@@ -214,11 +221,10 @@ async def test_rights_count_per_project_and_playbook(
         "code"
     ] == "may_not_launch"
     await operator.put("site.yml", "x", version=1, status=403)
-    await call.db.execute(
-        """insert into library_grants (project_id, file, subject_kind, subject, level)
-           select id, f.file, 'role', 'host_manager', f.level
-             from library_projects, (values ('site.yml', 'launch'), ('other.yml', 'none')) f(file, level)"""
-    )
+    for file, level in (("site.yml", "launch"), ("other.yml", "none")):
+        right = {"file": file, "subject_kind": "role", "subject": "host_manager", "level": level}
+        await api.ask("PUT", "/projects/shop/rights", right)
+    assert len((await api.ask("GET", "/projects/shop/rights"))["rights"]) == 3
     await operator.ask("POST", "/jobs", {**order, "playbook": "shop/site"}, status=201)
     seen = [one["name"] for one in (await operator.ask("GET", "/playbooks"))["playbooks"]]
     assert "shop/site" in seen
