@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Tuple
 
 from . import (
     beside,
     disks,
+    freebsd,
     hardware,
     hostname,
     kernel,
@@ -22,9 +24,7 @@ from . import (
 )
 from .base import Collector, Fields, Host, Note, Outcome, run
 
-COLLECTORS: Tuple[Collector, ...] = (
-    os_release.COLLECTOR,
-    hostname.COLLECTOR,
+_OF_LINUX: Tuple[Collector, ...] = (
     machine.COLLECTOR,
     kernel.COLLECTOR,
     selinux.COLLECTOR,
@@ -33,6 +33,12 @@ COLLECTORS: Tuple[Collector, ...] = (
     memory.COLLECTOR,
     disks.COLLECTOR,
     network.COLLECTOR,
+)
+
+COLLECTORS: Tuple[Collector, ...] = (
+    os_release.COLLECTOR,
+    hostname.COLLECTOR,
+    *(freebsd.COLLECTORS if sys.platform.startswith("freebsd") else _OF_LINUX),
     packages.COLLECTOR,
     repositories.COLLECTOR,
     beside.COLLECTOR,

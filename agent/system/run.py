@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Sequence
 
-_ENVIRONMENT: Dict[str, str] = {
+CLEAN: Dict[str, str] = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
@@ -42,7 +42,7 @@ async def run_own(arguments: Sequence[str], environment: Dict[str, str], deadlin
         *own_command(*arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
-        env={**environment, **_ENVIRONMENT},
+        env={**environment, **CLEAN},
     )
     try:
         return await asyncio.wait_for(process.wait(), deadline_seconds)
