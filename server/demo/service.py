@@ -10,10 +10,11 @@ from typing import Final
 from server.core.call import Call
 from server.core.db import Tx
 from server.core.words import counted
-from server.demo import docker, history, patching, rules
+from server.demo import compliance, docker, history, patching, rules
 from server.demo.catalogue import COLOURS, RELEASES, ROLES, SITES, STAGES, THIRD_PARTY, kinds, profile
 from server.demo.errors import RealHosts
 from server.demo.models import Machine, Made, Release
+from server.demo.queries import compliance as scanned
 from server.demo.queries import docker as contained
 from server.demo.queries import fleet
 from server.demo.queries import jobs as past
@@ -47,6 +48,9 @@ _TABLES: Final = (
     "docker_host_images",
     "docker_volumes",
     "docker_networks",
+    "compliance_latest",
+    "compliance_scans",
+    "compliance_tallies",
 )
 
 
@@ -68,6 +72,7 @@ async def fill(call: Call, hosts: int, seed: int, tell: Progress) -> Made:
         await _history(call, dice, machines, tell)
         await _patching(call, dice, machines, tell)
         await _docker(call, dice, machines, tell)
+        await _compliance(call, dice, machines, tell)
     except BaseException:
         # In handfuls, because no transaction may last as long as this: what is there is taken out again.
         await asyncio.shield(remove(call, lambda *_: None))
@@ -100,6 +105,7 @@ async def remove(call: Call, tell: Progress) -> Made:
         tell("Removed", done, made.hosts)
     async with call.transaction() as tx:
         await contained.delete_images(tx, docker.uuids())
+        await scanned.delete_rules(tx, compliance.DIGESTS)
         groups = [str(row["uuid"]) for row in _groups()]
         repositories = [str(row["uuid"]) for row in _repositories()]
         await fleet.delete_lists(tx, groups, repositories, [kind.name for kind in kinds()], _DIGEST)
@@ -192,6 +198,16 @@ async def _docker(call: Call, dice: random.Random, machines: Sequence[Machine], 
             await contained.insert_containers(tx, docker.containers(dice, some, keys))
             await contained.insert_around(tx, [one.uuid for one in some])
         tell("Containers", start + len(some), len(having))
+
+
+async def _compliance(call: Call, dice: random.Random, machines: Sequence[Machine], tell: Progress) -> None:
+    async with call.transaction() as tx:
+        await scanned.insert_rules(tx, compliance.rules(), compliance.DIGESTS, call.now)
+    for start in range(0, len(machines), _HANDFUL):
+        some = machines[start : start + _HANDFUL]
+        async with call.transaction() as tx:
+            await scanned.insert_scans(tx, compliance.scans(dice, some, call.now))
+        tell("Compliance scans", start + len(some), len(machines))
 
 
 def _sent(machine: Machine) -> dict[str, object]:

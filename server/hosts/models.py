@@ -346,6 +346,7 @@ class HostHead:
     reboot_exempt: bool = False
     patch_hold_patterns: Sequence[str] = ()
     has_docker: bool = False
+    has_compliance: bool = False
 
     @property
     def url(self) -> str:

@@ -43,7 +43,7 @@ async def hand_in(agent: ExistingAgent, *scans: dict[str, Any], status: int = 20
 
 async def confirm(agent: ExistingAgent, **more: Any) -> None:
     """Say that the scan began."""
-    socket = agent._socket  # noqa: SLF001 (its cable)
+    socket = agent._socket
     assert socket is not None
     await socket.send(json.dumps({"type": "compliance_scan_progress", "phase": "started", "progress": 5, **more}))
 

@@ -19,6 +19,7 @@ async def find_head(db: Database, groups: Groups, uuid: str) -> dict[str, Any] |
                h.created_at, h.unfinished_packages, h.reboot_exempt, h.patch_hold_patterns, {COLUMNS},
                h.pending_config, h.pending_sent_at, h.expected_platform, h.boot_time, h.report_failed,
                h.docker_reported_at is not null as has_docker,
+               h.compliance_reported_at is not null as has_compliance,
                (select coalesce(jsonb_object_agg(t.key, t.value order by t.key), '{{}}') from host_tags t
                  where t.host_id = h.id) as tags,
                coalesce(i.packages, 0) as packages_total, coalesce(i.repositories, 0) as repositories_total,

@@ -1,0 +1,11 @@
+"""Compliance in the browser: the fleet, its rules, one host."""
+
+from typing import Final
+
+from server.compliance.pages import deeds, fleet, host, overview, rule
+from server.compliance.pages.frame import MODULE, VIEW
+from server.web.navigation import Entry
+
+routes: Final = (*overview.routes, *fleet.routes, *rule.routes, *host.routes, *deeds.routes)
+ENTRIES: Final = (Entry("Assure", "Security Compliance", "/compliance", "shield-check", 10, VIEW, module=MODULE),)
+HOST_TABS: Final = host.HOST_TABS
