@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional
 
-from agent import __version__
-from agent.act import trial, update
+from agent import __version__, update
+from agent.act import trial
 from agent.act.renewal import NOTHING_NEW
 from agent.config import DEFAULT_FILE, load, load_credentials, read_environment
 from agent.link.http import BadAnswer, Http, Unreachable

@@ -143,6 +143,12 @@ class AgentFileMissing(Missing):
     text = "Agent binary not found for {system}/{architecture}. Build it with: make agent"
 
 
+class NoSuchRollout(Missing):
+    """Not a version that was offered to the fleet."""
+
+    text = "Roll-out not found"
+
+
 class HostGone(Conflict):
     """The host was deleted while its report was being stored."""
 

@@ -55,3 +55,13 @@ class HostsSeen(Event):
 
     name: ClassVar[str] = "hosts.seen"
     host_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRolloutStopped(Event):
+    """Hosts had trouble with a new agent: no other host takes it until a person decides."""
+
+    name: ClassVar[str] = "agent_rollout_stopped"
+    file: str
+    version: str
+    reason: str

@@ -13,7 +13,7 @@ from server.core.db import DatabaseError
 from server.core.log import get_log
 from server.core.loop import Keeper
 from server.core.secretbox import Secret
-from server.hosts import enrolment, rules, schemas, service
+from server.hosts import enrolment, rollouts, rules, schemas, service
 from server.hosts.addresses import server_url
 from server.hosts.binaries import AgentFile, Shelf
 from server.hosts.check_ins import Directory
@@ -30,6 +30,7 @@ from server.web.routing import AGENT_VERIFIER, WORLD, Routes, Verifier, agent_on
 log = get_log(__name__)
 routes: Final = Routes()
 
+_LONGEST_VERSION: Final = 100
 _KEEPER: Final = web.AppKey("hosts_keeper", Keeper)
 _PACKER: Final = web.AppKey("packer", Packer)
 SHELF: Final = web.AppKey("shelf", Shelf)
@@ -157,10 +158,13 @@ async def agent_version(request: web.Request) -> web.Response:
     found = await request.app[SHELF].find(system, architecture, kind)
     newer = found is not None and bool(told) and rules.version_key(found.version) > rules.version_key(told)
     reason = _why_disabled(server=allowed, host=host.auto_update)
+    if back := request.query.get("takenBack", ""):
+        await rollouts.taken_back(asked, host, back[:_LONGEST_VERSION].replace("\0", ""))
+    wanted = found is not None and newer and not reason and await rollouts.offers(asked, host, found)
     described = {
         "currentVersion": told or (found.version if found else "unknown"),
         "latestVersion": found.version if found else None,
-        "hasUpdate": newer and not reason,
+        "hasUpdate": wanted,
         "autoUpdateDisabled": bool(reason),
         "autoUpdateDisabledReason": reason,
         "downloadUrl": f"/api/v1/hosts/agent/download?arch={architecture}&os={system}",

@@ -1,6 +1,6 @@
 """Bodies and queries of the hosts room's doors, as its models."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, StrictBool, StringConstraints, field_validator
 
@@ -83,6 +83,12 @@ class GroupBody(TextBody):
     name: Name
     description: ShortText = ""
     color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] = "#3B82F6"
+
+
+class RolloutForm(TextBody):
+    """What a person decides about a new agent."""
+
+    decision: Literal["everywhere", "stopped"]
 
 
 class TokenBody(TextBody):

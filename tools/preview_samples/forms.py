@@ -9,7 +9,7 @@ from multidict import MultiDict
 from server.core import clock
 from server.dashboard.styleguide import styleguide
 from server.web.fields import Field
-from tools.preview_samples.frame import PALETTE, Sample, shell, uuid
+from tools.preview_samples.frame import PALETTE, Sample, before, shell, uuid
 
 PAGES: Final[list[Sample]] = []
 PAGES.append(
@@ -26,6 +26,7 @@ PAGES.append(
                 Field("friendly_name", "Name", placeholder="server.example.com", help="How people call it here."),
                 Field("docker_enabled", "Docker", "boolean", value=False),
             ],
+            "command_fields": [],
         },
     )
 )
@@ -43,6 +44,7 @@ PAGES.append(
             "api_id": "patchmon_7f3a9c21d4",
             "api_key": "8d1f0c4be6a94d6a0f",
             "install_command": command,
+            "is_windows": False,
             "stage": "connected",
             "stages": [
                 ("waiting", "Waiting for connection", "wifi", "done"),
@@ -82,6 +84,68 @@ PAGES.append(
                 flashes=[("attention", "This page shows every part.")],
                 palette=PALETTE,
             ),
+        },
+    )
+)
+PAGES.append(
+    (
+        "agent-versions",
+        "hosts/rollouts.html",
+        {
+            "shell": shell("Agent versions", "/settings/agent-versions"),
+            "home": "/settings/agent-versions",
+            "words": {"first": ("First hosts", "attention"), "stopped": ("Stopped", "bad")},
+            "complaints": [],
+            "fields": [
+                Field("first_percent", "Hosts that come first, of a hundred", "number", value=10),
+                Field("wait_minutes", "Minutes before the others follow", "number", value=60),
+            ],
+            "rollouts": [
+                (
+                    Thing(
+                        id=1,
+                        file="patchmon-agent.pyz",
+                        version="3.1.0",
+                        state="stopped",
+                        reason="web-13 took version 3.1.0 back",
+                        begun_at=before(hours=2),
+                        offered=12,
+                        back=11,
+                        failed=1,
+                    ),
+                    [
+                        Thing(
+                            id=uuid(13),
+                            name="web-13",
+                            agent_version="3.0.0",
+                            offered_at=before(hours=1),
+                            failed_at=before(minutes=5),
+                        )
+                    ],
+                ),
+                (
+                    Thing(
+                        id=2,
+                        file="patchmon-agent-linux-amd64",
+                        version="2.1.5",
+                        state="first",
+                        reason="",
+                        begun_at=before(hours=2),
+                        offered=4,
+                        back=3,
+                        failed=0,
+                    ),
+                    [
+                        Thing(
+                            id=uuid(14),
+                            name="db-2",
+                            agent_version="2.1.4",
+                            offered_at=before(minutes=9),
+                            failed_at=None,
+                        )
+                    ],
+                ),
+            ],
         },
     )
 )

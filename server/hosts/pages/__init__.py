@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.hosts.pages import bulk, cells, detail, fleet, groups, joining, upkeep
+from server.hosts.pages import bulk, cells, detail, fleet, groups, joining, rollouts, upkeep
 
 routes: Final = (
     *fleet.routes,
@@ -12,7 +12,8 @@ routes: Final = (
     *groups.routes,
     *detail.routes,
     *upkeep.routes,
+    *rollouts.routes,
 )
-ENTRIES: Final = (*fleet.ENTRIES, *groups.ENTRIES)
+ENTRIES: Final = (*fleet.ENTRIES, *groups.ENTRIES, *rollouts.ENTRIES)
 ACTIONS: Final = groups.ACTIONS
 HOST_TABS: Final = (*detail.HOST_TABS, *upkeep.HOST_TABS)
