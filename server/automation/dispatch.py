@@ -21,7 +21,7 @@ from agent.protocol.session import (
     Taken,
     Wanted,
 )
-from server.automation import bundle, executors, progress, rules
+from server.automation import bundle, executors, progress, relaying, rules
 from server.automation.desk import Desk, Projects
 from server.automation.events import JobsQueued, JobStopAsked
 from server.automation.executors.native import Translator
@@ -289,6 +289,7 @@ class Dispatcher:
         rooms: dict[HostId, dict[str, int]] = {}
         refusals: dict[str, list[HostId]] = {}
         silent: list[HostId] = []
+        relayed: list[HostId] = []
         for host_id in host_ids:
             link, desk = self._lines.link(host_id), self._desks.get(host_id)
             if link is None or (desk is None and time.monotonic() - link.opened_at < rules.HELLO_SECONDS):
@@ -297,7 +298,9 @@ class Dispatcher:
                 silent.append(host_id)
                 continue
             choice = executors.choose(desk.session.hello)
-            if choice.executor:
+            if choice.executor == executors.relayed.NAME:
+                relayed.append(host_id)
+            elif choice.executor:
                 rooms[host_id] = {"host_id": host_id, "changing": desk.changing_jobs, "checking": rules.CHECKS_AT_ONCE}
             else:
                 refusals.setdefault(choice.refusal, []).append(host_id)
@@ -305,12 +308,15 @@ class Dispatcher:
             await progress.refuse(self._call(), refused, reason)
         if silent:
             await self._natives.begin(silent)
-        if rooms:
-            for claimed in await progress.claim(self._call(), list(rooms.values()), executors.on_host.NAME):
-                desk = self._desks.get(claimed.host_id)
-                # Without a desk the link just left: its next hello puts the job back into the queue.
-                if desk is not None:
-                    await self._offer(desk, claimed)
+        await relaying.hand_over(self._call(), relayed, {h: self._desks[h].session.hello for h in (*relayed, *rooms)})
+        await self._claim_on_hosts(list(rooms.values()))
+
+    async def _claim_on_hosts(self, rooms: list[dict[str, int]]) -> None:
+        for claimed in await progress.claim(self._call(), rooms, executors.on_host.NAME) if rooms else []:
+            desk = self._desks.get(claimed.host_id)
+            # Without a desk the link just left: its next hello puts the job back into the queue.
+            if desk is not None:
+                await self._offer(desk, claimed)
 
     async def _offer(self, desk: Desk, claimed: Claimed) -> None:
         hello = desk.session.hello

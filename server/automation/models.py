@@ -128,6 +128,7 @@ class Options:
         after: playbooks that run when it succeeded, behind the restart of the host if there is one.
         restart_seconds: what a host may take for a restart in the middle of the job.
         credentials: UUIDs of stored credentials whose secrets travel with the job.
+        executor: "relayed": a worker runs the play, on ``forks`` hosts at once, in batches of ``serial``.
     """
 
     timeout_seconds: int = 3600
@@ -140,6 +141,9 @@ class Options:
     after: tuple[str, ...] = ()
     restart_seconds: int = 1800
     credentials: tuple[str, ...] = ()
+    executor: str = ""
+    forks: int = 0
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,11 @@ async def claim(call: Call, rooms: list[dict[str, int]], executor: str) -> list[
         executor: how they will be carried out.
     """
     waiting = await life.list_claimable(call.db, rooms, call.now)
-    if not waiting:
-        return []
+    return await claim_these(call, waiting, executor) if waiting else []
+
+
+async def claim_these(call: Call, waiting: list[JobHostId], executor: str) -> list[Claimed]:
+    """Take these job hosts as far as nobody else did meanwhile; whatever is returned is ours."""
 
     async def attempt() -> list[JobHostId]:
         async with call.transaction() as tx:

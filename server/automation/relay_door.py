@@ -7,7 +7,7 @@ count, and the bytes. The last frame is JSON and says how it ended.
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,9 @@ from server.web.handler_code import documented
 from server.web.routing import AGENT_INBOXES, Routes, call, gated, path_text
 
 routes = Routes()
+
+#: Takes lines that a module prints while it runs.
+TakeLive = Callable[[bytes], Awaitable[None]]
 
 _DONE, _STILL = 0, 9
 _STREAMS: Final = {"out": 1, "err": 2, "live": 3}
@@ -73,7 +76,7 @@ async def relay(request: web.Request) -> web.StreamResponse:
     return await carry(request, found, host, wanted)
 
 
-async def read_wanted(request: web.Request, by: str) -> RelayOpen:
+async def read_wanted(request: web.Request, by: str, *, live: bool = False) -> RelayOpen:
     """Return what is asked for: the path names the operation, the body's first line its target.
 
     Raises:
@@ -90,17 +93,19 @@ async def read_wanted(request: web.Request, by: str) -> RelayOpen:
         raise BadRelay(reason="the body begins with a line of JSON") from error
     if not 0 < len(target) <= RELAY_TARGET_BYTES:
         raise BadRelay(reason=f"a command or file name has 1 to {RELAY_TARGET_BYTES} bytes")
-    return RelayOpen("", operation, body["target"], by[:200], live=body.get("live") is True)
+    return RelayOpen("", operation, body["target"], by[:200], live=live or body.get("live") is True)
 
 
-async def carry(request: web.Request, through: Hub, host_id: HostId, wanted: RelayOpen) -> web.StreamResponse:
-    """Carry one operation out, its bytes passed on as they come."""
+async def carry(
+    request: web.Request, through: Hub, host_id: HostId, wanted: RelayOpen, live: TakeLive | None = None
+) -> web.StreamResponse:
+    """Carry one operation out, its bytes passed on as they come; ``live`` takes what modules print meanwhile."""
     async with through.exchange(host_id, wanted) as exchange:
         answer = web.StreamResponse(headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})
         await answer.prepare(request)
         async with asyncio.TaskGroup() as group:
             feeding = group.create_task(_feed(request, exchange))
-            complete = await _tell(request, answer, exchange)
+            complete = await _tell(request, answer, exchange, live)
             feeding.cancel()
         if complete:
             await answer.write_eof()
@@ -117,12 +122,14 @@ async def _feed(request: web.Request, exchange: Exchange) -> None:
         exchange.cut("whoever asked is gone")
 
 
-async def _tell(request: web.Request, answer: web.StreamResponse, exchange: Exchange) -> bool:
+async def _tell(request: web.Request, answer: web.StreamResponse, exchange: Exchange, live: TakeLive | None) -> bool:
     """Pass frames on until the last one; False when nobody listens any more."""
     silent = 0
     try:
         while not isinstance(frame := await _next(exchange), RelayDone):
-            if frame is not None:
+            if frame is not None and frame[0] == "live" and live is not None:
+                await live(frame[1])
+            elif frame is not None:
                 silent = 0
                 await answer.write(_framed(_STREAMS.get(frame[0], _STREAMS["err"]), frame[1]))
             elif request.transport is None or request.transport.is_closing():

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from server.core.ids import HostId
+from server.core.ids import HostId, JobHostId
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +21,11 @@ class RelayHost:
     is_ours: bool
     automation: str
     relays: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelayWaiting:
+    """A job host that waits for a worker."""
+
+    id: JobHostId
+    host_id: HostId

@@ -16,7 +16,7 @@ ON_HOST: Final = frozenset({S.DISPATCHED, S.RUNNING, S.REBOOTING})
 OPEN: Final = WAITING | ON_HOST
 ENDED: Final = frozenset(Status) - OPEN
 #: What a host may say about the end.
-HOST_VERDICTS: Final = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT, S.LOST})
+HOST_VERDICTS: Final = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT, S.LOST, S.UNREACHABLE})
 
 #: The whole life of a job host. ``lost`` is our own guess about a silent host, so the host's later word corrects it; so
 #: is ``timed_out`` where an existing agent carries the job. One of ours says that itself, and then it is final.
@@ -38,6 +38,8 @@ PATIENCE: Final = timedelta(minutes=15)
 BUSY_PAUSE: Final = timedelta(seconds=10)
 #: An offer that nobody answered is made again.
 OFFER_PATIENCE: Final = timedelta(seconds=20)
+#: A worker that runs a play says so every quarter of a minute.
+RELAY_PATIENCE: Final = timedelta(seconds=90)
 #: Check-mode jobs that may be on one host at a time.
 CHECKS_AT_ONCE: Final = 8
 #: More changing jobs at once are not offered to a host, whatever its agent says.

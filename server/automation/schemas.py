@@ -42,12 +42,16 @@ class LaunchBody(Body):
     deadline_seconds: int = 86_400
     idempotency_key: Text = ""
     credentials: tuple[Text, ...] = Field(default=(), max_length=50)
+    executor: Text = ""
+    forks: int = 0
+    serial: int = 0
 
     def order(self) -> Order:
         """Return it as the service takes it."""
         options = Options(
             self.timeout_seconds, self.grace_seconds, diff=self.diff, tags=self.tags, skip_tags=self.skip_tags,
-            verbosity=self.verbosity, credentials=self.credentials,
+            verbosity=self.verbosity, credentials=self.credentials, executor=self.executor, forks=self.forks,
+            serial=self.serial,
         )  # fmt: skip
         return Order(
             self.playbook, self.hosts, self.groups, self.variables, self.check, options, self.deadline_seconds,

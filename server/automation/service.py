@@ -40,6 +40,7 @@ from server.automation.queries import events as event_rows
 from server.automation.queries import jobs as job_rows
 from server.automation.queries import library as library_rows
 from server.automation.queries import life
+from server.automation.queries import relay as relay_rows
 from server.channel import service as channel
 from server.core.bus import announce
 from server.core.call import Call
@@ -96,6 +97,8 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
     await job_rows.insert_job_hosts(
         tx, row["id"], targets, status, changing=not order.check, secrets_sealed=sealed, relaunch_of=relaunch_of
     )
+    if order.options.executor or order.options.forks or order.options.serial:
+        await relay_rows.mark_relayed(tx, row["id"])
     await audit.record(
         tx,
         call,
@@ -170,8 +173,11 @@ def _misused(order: Order) -> dict[str, str]:
         "verbosity": (order.options.verbosity, 0, 4),
         "deadline_seconds": (order.deadline_seconds, 1, 90 * 86_400),
         "restart_seconds": (order.options.restart_seconds, 1, 86_400),
+        "forks": (order.options.forks, 0, 500),
+        "serial": (order.options.serial, 0, 10_000),
     }
-    return {
+    wrong = {} if order.options.executor in {"", "relayed"} else {"executor": "must be empty or relayed"}
+    return wrong | {
         name: f"must be between {least} and {most}"
         for name, (value, least, most) in limits.items()
         if not least <= value <= most

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.automation import native, progress
+from server.automation import native, progress, relay_runs
 from server.core.call import Call
 from server.core.queue import Task
 
@@ -13,6 +13,7 @@ async def sweep(call: Call) -> None:
     """Find what a lost bell left behind."""
     await progress.sweep(call)
     await native.sweep(call)
+    await relay_runs.sweep(call)
 
 
 async def tidy(call: Call) -> None:
@@ -21,6 +22,12 @@ async def tidy(call: Call) -> None:
 
 
 TASKS: Final = (
+    Task(
+        "automation.relay",
+        relay_runs.begin,
+        title="Begin relayed plays",
+        about="Runs plays on this worker for hosts that cannot do so themselves, or when a job asks for it.",
+    ),
     Task(
         "automation.sweep",
         sweep,

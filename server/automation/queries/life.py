@@ -52,7 +52,8 @@ async def lock_host_standings(tx: Tx, host_id: HostId, announced: list[str]) -> 
         _STANDING
         + """
          where h.host_id = %(host_id)s
-           and (h.status in ('dispatched', 'running', 'rebooting') or h.uuid = any(%(announced)s::uuid[]))
+           and (h.status in ('dispatched', 'running', 'rebooting') and h.executor <> 'relayed'
+                or h.uuid = any(%(announced)s::uuid[]))
          order by j.id, h.id
            for no key update of j, h
         """,
@@ -189,6 +190,7 @@ async def list_claimable(db: Queries, rooms: list[dict[str, int]], now: datetime
                   from room
                   join job_hosts h on h.host_id = room.host_id
                                   and h.status = 'queued' and (h.retry_at is null or h.retry_at <= %(now)s)
+                                  and h.executor <> 'relayed'
                   join jobs j on j.id = h.job_id and j.deadline_at > %(now)s
             )
             select id from waiting
@@ -222,7 +224,7 @@ async def list_unanswered(db: Queries, host_ids: list[HostId], before: datetime)
         _CLAIMED
         + """
          where h.host_id = any(%(host_ids)s) and h.status = 'dispatched' and h.dispatched_at < %(before)s
-               and h.executor <> 'native'
+               and h.executor not in ('native', 'relayed')
          order by h.id
         """,
         Claimed,
