@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 from server.audit import service as audit
@@ -14,6 +15,7 @@ from server.core.call import Call
 from server.core.db import Tx
 from server.core.ids import is_uuid
 from server.core.paging import Page, Window
+from server.settings import service as settings
 from server.workflows import advancing, ordering, rules
 from server.workflows.errors import (
     BadWorkflow,
@@ -280,3 +282,9 @@ async def fetch_run(call: Call, run: str) -> Row:
         {**states[key], "title": graph.node(key).shown, "kind": graph.node(key).kind} for key in rules.ordered(graph)
     ]
     return {**found, "graph": graph, "nodes": nodes}
+
+
+async def forget(call: Call) -> int:
+    """Let go of runs as old as the jobs that are forgotten."""
+    days = (await settings.effective(call)).job_days
+    return await run_rows.delete_old(call.db, call.now - timedelta(days=days)) if days else 0

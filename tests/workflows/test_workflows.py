@@ -9,7 +9,8 @@ from typing import Any
 
 from server.core import clock
 from server.core.call import Call
-from server.workflows import advancing
+from server.settings import service as settings
+from server.workflows import advancing, service
 from tests.client.test_jobs import Shell
 from tests.factories.automation import Api, Fleet
 from tests.factories.people import bearer, person, role_with, token_of
@@ -234,3 +235,35 @@ async def test_the_command_line_launches_approves_and_waits_once(api: Api, fleet
     assert (waiting.returncode, b"rejected by" in text) == (1, True)
     code, out, _ = await shell.run("relaunch", first["id"])
     assert (code, "waiting" in out) == (0, True)
+
+
+async def test_who_is_limited_to_groups_sees_no_hosts_beyond_and_changes_nothing(
+    api: Api, fleet: Fleet, call: Call
+) -> None:
+    await fleet.enrol("web-01")
+    workflow = await made(api, {"key": "one"}, edges=[])
+    run = await begun(api, workflow)
+    user = await person(call, "admin")
+    limited = Api(api.session, api.url, {"Authorization": f"Bearer {await token_of(call, user)}"})
+    await call.db.execute("update users set limited_to_groups = true where id = %(id)s", id=user.id)
+    assert (await limited.ask("GET", f"/workflows/{workflow['id']}"))["nodes"][0]["hosts"] == []
+    assert (await limited.ask("GET", "/workflow-runs"))["runs"] == []
+    await limited.ask("GET", f"/workflow-runs/{run['id']}", status=404)
+    await limited.ask("DELETE", f"/workflows/{workflow['id']}", status=403)
+    await limited.ask("PUT", f"/workflows/{workflow['id']}", {"name": "Mine"}, status=403)
+    theirs = await begun(limited, workflow)
+    assert "unknown: web-01" in theirs["nodes"][0]["reason"]
+
+
+async def test_old_runs_are_forgotten_with_their_jobs(api: Api, fleet: Fleet, call: Call) -> None:
+    await fleet.enrol("web-01")
+    workflow = await made(api, {"key": "ask", "kind": "approval"}, edges=[])
+    kept, old = await begun(api, workflow), await begun(api, workflow)
+    for run in (kept, old):
+        await api.ask("POST", f"/workflow-runs/{run['id']}/nodes/ask/approve", {})
+    await call.db.execute(
+        "update workflow_runs set finished_at = now() - interval '10 years' where id = %(id)s", id=old["id"]
+    )
+    assert (await settings.effective(call)).job_days > 0
+    assert await service.forget(call) == 1
+    assert [run["id"] for run in (await api.ask("GET", "/workflow-runs"))["runs"]] == [kept["id"]]

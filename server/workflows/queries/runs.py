@@ -252,3 +252,8 @@ async def list_nodes(db: Queries, run: str) -> list[dict[str, Any]]:
         """,
         run=run,
     )
+
+
+async def delete_old(db: Queries, before: datetime) -> int:
+    """Forget runs that were over before this moment, with their steps."""
+    return await db.execute("delete from workflow_runs where finished_at < %(before)s", before=before)
