@@ -30,12 +30,14 @@ BARS: Final = {
     "start": "8",
     "play": "9",
     "controller": "10",
+    "inventory": "11",
     "dispatch": "12",
     "pages": "13",
     "killed": "14",
     "agent": "15",
     "gate": "16",
     "campaign": "17",
+    "relay": "18",
     "collect": "18",
 }
 
