@@ -176,6 +176,23 @@ def update_watch(options: argparse.Namespace) -> int:
     return updating.watch(_config_file(options))
 
 
+def scanner_content(options: argparse.Namespace) -> int:
+    """Have the server's security guide for this system, and say as JSON where it is."""
+    import json
+
+    from agent.content import NoContent, fetch
+
+    def work(config: Config, environment: Environment, log: Log) -> int:
+        try:
+            found = fetch(_server(config, environment, log).http, config.state, options.names)
+        except NoContent as error:
+            return _fail(str(error))
+        print(json.dumps({"path": str(found.path), "version": found.version, "changed": found.changed}))
+        return _OK
+
+    return _with_log(options, work)
+
+
 def _parser() -> argparse.ArgumentParser:
     # SUPPRESS keeps the flag given before the command alive when the command's parser runs.
     flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -206,6 +223,8 @@ def _parser() -> argparse.ArgumentParser:
     for word in ("--by-service", "--automatic"):
         updater.add_argument(word, action="store_true", help=argparse.SUPPRESS)
     add(commands, "update-watch", update_watch, "stay beside a new version on trial, as the service has it done")
+    content = add(commands, "scanner-content", scanner_content, "have the server's security guide for this system")
+    content.add_argument("names", nargs="+", metavar="NAME", help="what it may be called, the best first")
     add(commands, "version", version, "print the version")
     settings = commands.add_parser("config", parents=[flags], help="show or change the configuration")
     below = settings.add_subparsers(metavar="ACTION", required=True)

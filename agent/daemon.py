@@ -42,7 +42,7 @@ from agent.system.log import Log
 from agent.system.loop import Keeper, in_thread
 from agent.system.restart import CannotRestart
 from agent.system.restart import restart as restart_host
-from agent.system.run import run_own
+from agent.system.run import own_command, run_own
 
 _UNAUTHORIZED = 401
 _STATUS_AFTER_SECONDS = 2.0
@@ -103,10 +103,14 @@ class Service:
         self._server = Server(Http(config, environment, credentials), log)
         self._keeper = Keeper(log.failed)
         self._reports = Reports(self._run_report, log)
-        outside = Outside(self._policy, self._upload, self._reports.want_full, self._keeper, log, self._restart)
+        children = environment.for_children()
+        # Not the proxies: their addresses may hold passwords, and every play has them anyway.
+        said = [f"{name}={value}" for name, value in children.items() if not name.endswith("_proxy")]
+        command = ("/usr/bin/env", *said, *own_command("--config", str(config.file)))
+        report = self._reports.want_full
+        outside = Outside(self._policy, self._upload, report, self._keeper, log, self._restart, command)
         self._jobs = Jobs(config.state, outside)
         self._docker = Watch(self._keeper, log, self._want_docker)
-        children = environment.for_children()
         self._renewal = Renewal(config.file, config.state, children, log, busy=self._jobs.any_alive, leave=self._leave)
         self._stop = asyncio.Event()
         self._code = 0

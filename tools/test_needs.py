@@ -27,6 +27,7 @@ NEEDS: Final = {
     "pacman": "pacman-package-manager",
     "podman": "podman",
     "docker-registry": "docker-registry",
+    "oscap": "openscap-scanner",
 }
 
 

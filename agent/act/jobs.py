@@ -43,7 +43,10 @@ _LOOK_SECONDS = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Outside:
-    """What jobs need of the agent around them; ``policy`` reads the local file, so an edit counts at once."""
+    """What jobs need of the agent around them; ``policy`` reads the local file, so an edit counts at once.
+
+    ``command`` is how the agent itself is called, for plays that ask it for what only it may fetch.
+    """
 
     policy: Callable[[], Policy]
     upload: Upload
@@ -51,6 +54,7 @@ class Outside:
     keeper: Keeper
     log: Log
     restart: Callable[[], None]
+    command: Tuple[str, ...] = ()
 
 
 class Jobs:
@@ -276,7 +280,7 @@ class Conversation:
         if wrong:
             return wrong
         if not folder.alive:
-            supervise.start(folder.path, folder.run)
+            supervise.start(folder.path, folder.run, self._jobs.outside.command)
         (folder.path / "go").touch(mode=0o600)
         return ""
 

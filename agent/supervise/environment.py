@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import pwd
 from pathlib import Path
-from typing import Dict, List, Mapping
+from typing import Dict, List, Mapping, Sequence
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
@@ -33,7 +34,7 @@ def base_environment(source: Mapping[str, str]) -> Dict[str, str]:
     }
 
 
-def play_environment(source: Mapping[str, str], job: str, run: Path) -> Dict[str, str]:
+def play_environment(source: Mapping[str, str], job: str, run: Path, agent: Sequence[str] = ()) -> Dict[str, str]:
     """Return the whole environment of a play; everything else Ansible needs stands in its configuration file."""
     environment = {
         **base_environment(source),
@@ -46,6 +47,8 @@ def play_environment(source: Mapping[str, str], job: str, run: Path) -> Dict[str
         # Larger results become an empty object there; the spool cuts and says so.
         "MAX_EVENT_RES": str(16 * 1024 * 1024),
     }
+    if agent:
+        environment["PATCHMON_AGENT"] = json.dumps(agent)
     if len(os.fsencode(live_socket(run))) <= SOCKET_PATH_BYTES:
         environment["PATCHMON_LIVE_SOCKET"] = str(live_socket(run))
     return environment

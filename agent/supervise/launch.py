@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import List
+from typing import List, Sequence
 
 from . import process
 from .environment import agent_environment, play_environment
@@ -21,8 +21,10 @@ class CannotSupervise(RuntimeError):
     """This host cannot run jobs itself; the text says why."""
 
 
-def start(job_dir: Path, run_dir: Path) -> int:
+def start(job_dir: Path, run_dir: Path, agent: Sequence[str] = ()) -> int:
     """Start the supervisor of a job and return its process id; it warms up and waits for ``job_dir/go``.
+
+    ``agent`` is the command line of the agent itself, for what a play can ask only of it.
 
     Calling again for a job whose supervisor lives returns that one. The supervisor is a child of the caller only until
     the caller ends; nothing of the caller's environment, files or terminal reaches it.
@@ -40,7 +42,7 @@ def start(job_dir: Path, run_dir: Path) -> int:
     pid = os.posix_spawn(
         sys.executable,
         [sys.executable, "-I", "-c", _START, json.dumps(import_paths()), str(job_dir), str(run_dir)],
-        play_environment(agent_environment(), job_dir.name, run_dir),
+        play_environment(agent_environment(), job_dir.name, run_dir, agent),
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, null, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
