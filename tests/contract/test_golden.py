@@ -12,11 +12,13 @@ def _played(found: list[Row]) -> list[pytest.param]:  # type: ignore[valid-type]
     return [pytest.param(row, id=row.key) for row in found if row.steps]
 
 
+@pytest.mark.proves("AGENT-API-03", "AGENT-API-07", "AGENT-DIFF-06")
 @pytest.mark.parametrize("row", _played(HTTP))
 async def test_http(stage: Stage, row: Row) -> None:
     await stage.play(row)
 
 
+@pytest.mark.proves("AGENT-WS-10")
 @pytest.mark.parametrize("row", _played(SOCKET))
 async def test_socket(stage: Stage, row: Row) -> None:
     await stage.play(row)

@@ -210,3 +210,16 @@ async def test_people_see_what_an_agent_s_connection_is(
         f"{url_of(server)}/api/v1/agents/ws", headers={**agent.headers, "X-Forwarded-Proto": "https"}
     ):
         await shown("Active", "WSS</span>")
+
+
+@pytest.mark.proves("AGENT-INT-05")
+async def test_nobody_switches_the_proxies_of_a_host_from_here(call: Call, as_admin: Browser) -> None:
+    made = await hosts.create(call, NewHost("old-01"))
+    page = await (await as_admin.get(f"/hosts/{made.uuid}/integrations")).text()
+    assert "Docker" in page
+    assert "ssh-proxy" not in page.lower()
+    assert "rdp-proxy" not in page.lower()
+    for name in ("ssh-proxy", "ssh-proxy-enabled", "ssh_proxy_enabled", "rdp-proxy", "rdp-proxy-enabled"):
+        answer = await as_admin.post(f"/api/v1/hosts/{made.uuid}/integrations/{name}/toggle", json={"enabled": True})
+        assert answer.status == 400
+    assert await call.db.value("select count(*) from agent_commands") == 0
