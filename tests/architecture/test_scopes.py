@@ -28,6 +28,7 @@ ALLOWED: Final = {
     "hosts/queries/links.py:*": _BY_AGENTS,
     "docker/queries/storage.py:*": _BY_AGENTS,
     "docker/queries/registries.py:*": _BY_SYSTEM,
+    "docker/queries/fleet.py:list_chosen": _BY_KEY,
     "docker/queries/one.py:list_users_of": _BY_KEY,
     "docker/queries/one.py:delete_record": _BY_KEY,
     "docker/queries/one.py:delete_orphans": _BY_SYSTEM,

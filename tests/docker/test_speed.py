@@ -23,6 +23,8 @@ ADDRESSES: Final = (
     "/docker/containers?status=exited",
     "/docker/containers?search=web-0042",
     "/docker/containers?search=nothing",
+    "/docker/containers?search=service-1",
+    "/docker/volumes?search=thing",
     "/docker/containers?page=40",
     "/docker/images",
     "/docker/images?updates=true",
@@ -103,7 +105,7 @@ async def fill(call: Call) -> None:
         "docker_volumes",
         "docker_networks",
     ):
-        await call.db.execute(f"analyze {table}")
+        await call.db.execute(f"vacuum (analyze) {table}")
 
 
 async def test_lists_of_a_large_fleet_are_quick(client: Browser, call: Call) -> None:

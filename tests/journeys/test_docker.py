@@ -42,12 +42,11 @@ async def test_nothing_one_and_everything_looks_right(page: Page, client: Client
         await seen(page, f"/docker/{kind}/{await call.db.value(sql)}", f"docker-one-{kind}")
     host = await call.db.value("select uuid from hosts where friendly_name = 'web-01'")
     await seen(page, f"/hosts/{host}/docker", "docker-host-tab")
-    await seen(page, f"/docker/hosts/{host}/containers", "docker-host")
 
 
 async def test_a_whole_fleet_looks_right(page: Page, call: Call) -> None:
-    await demo.fill(call, 200, 1, lambda *_: None)
-    for tab in TABS:
+    await demo.fill(call, 60, 1, lambda *_: None)
+    for tab in ("stacks", "containers"):
         await seen(page, f"/docker/{tab}", f"docker-many-{tab}")
     uuid = await call.db.value("select uuid from docker_images where repository = 'nginx'")
     await seen(page, f"/docker/images/{uuid}", "docker-many-image")

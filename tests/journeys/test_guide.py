@@ -30,6 +30,8 @@ PLACES: Final = (
     ("packages", "/packages?filter=outdated", "Packages"),
     ("package", "/packages/{package}", "openssl"),
     ("repositories", "/repositories", "Repositories"),
+    ("docker", "/docker/containers", "Docker"),
+    ("docker-image", "/docker/images/{image}", "postgres:17-alpine"),
     ("launch", "/playbooks/patch/launch?host={host}", "Update the packages of the host"),
     ("jobs", "/jobs", "Jobs"),
     ("background", "/automation", "Background jobs"),
@@ -64,7 +66,8 @@ async def test_the_guide_shows_what_is_there(page: Page, call: Call) -> None:
     host = await call.db.one(
         """
         select h.uuid::text as host, h.friendly_name as name, (select id::text from packages where name = 'openssl')
-               as package
+               as package,
+               (select uuid::text from docker_images where repository = 'postgres') as image
           from hosts h
           join host_inventory i on i.host_id = h.id
          order by i.security_updates desc, h.id

@@ -1,5 +1,6 @@
 """Statements behind the lists over all hosts a person sees."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from server.core.db import Database
@@ -88,6 +89,35 @@ async def list_containers(db: Database, groups: Groups, asked: Asked) -> list[di
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
         **_values(asked),
+        size=asked.window.size,
+        offset=asked.window.offset,
+    )
+
+
+async def match_containers(db: Database, groups: Groups, asked: Asked, most: int) -> list[int]:
+    """Return the keys of containers that match, at most one more than ``most``; in no order."""
+    return await db.column(
+        f"select t.id from docker_containers t where {_CONTAINERS} limit %(most)s + 1",  # noqa: S608 (as above)
+        groups=groups,
+        **_values(asked),
+        most=most,
+    )
+
+
+async def list_chosen(db: Database, keys: Sequence[int], asked: Asked) -> list[dict[str, Any]]:
+    """Return one page of these containers, which were found within the asker's groups."""
+    order = _order("containers", asked, "p", "status")
+    return await db.all(
+        f"""
+        select {CONTAINER}
+          from docker_containers p
+          {CONTAINER_FROM}
+          join hosts o on o.id = p.host_id
+         where p.id = any(%(keys)s::bigint[])
+         order by {order}
+         limit %(size)s offset %(offset)s
+        """,  # noqa: S608 (as above)
+        keys=list(keys),
         size=asked.window.size,
         offset=asked.window.offset,
     )
