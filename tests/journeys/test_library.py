@@ -88,17 +88,9 @@ async def credential(page: Page, kind: str, name: str, label: str, value: str) -
 
 async def credentials(page: Page) -> None:
     """Keep what the project needs, in the browser."""
-    await page.goto("/projects")
-    await picture(page, "projects-empty")
-    await page.goto("/credentials")
-    await picture(page, "credentials-empty")
-    await page.goto("/credentials/new")
-    await picture(page, "credential-kinds")
     await credential(page, "Vault password", "Shop vault", "Password", PASSWORD)
     await credential(page, "Environment variables", "Shop key", "Values", f"SHOP_KEY={KEY}")
     await picture(page, "credentials")
-    await page.get_by_role("link", name="Shop key").click()
-    await picture(page, "credential")
 
 
 async def project(page: Page, url: str) -> None:
@@ -121,18 +113,33 @@ async def project(page: Page, url: str) -> None:
         await page.reload()
     await expect(published.first).to_be_visible()
     await picture(page, "project")
-    for tab in ("files", "syncs", "rights"):
+    for tab in ("syncs", "rights"):
         await page.goto(f"/projects/web-shop?tab={tab}")
         await picture(page, f"project-{tab}")
-    await page.goto("/projects")
-    await picture(page, "projects")
-    await page.goto("/projects/web-shop/edit/site.yml")
-    await picture(page, "project-file")
     await page.goto("/projects/web-shop/playbooks/site.yml")
     await picture(page, "project-playbook")
     await page.goto("/playbooks")
     await expect(page.get_by_text("web-shop/site")).to_be_visible()
     await picture(page, "playbooks-grouped")
+
+
+async def own(page: Page) -> None:
+    """Write a file, look at what changes, and at what was before."""
+    await page.goto("/projects/new")
+    await page.get_by_label("Name", exact=True).fill("Help desk")
+    await page.get_by_role("button", name="Create project").click()
+    await page.get_by_role("link", name="Write one").click()
+    await page.get_by_role("button", name="Save at once").click()
+    text = page.get_by_label("Text")
+    await text.fill((await text.input_value()).replace("Hello", "Good morning"))
+    await expect(page.locator(".editor-gutter")).to_contain_text("7")
+    await page.get_by_label("Why").fill("Friendlier")
+    await page.get_by_role("button", name="Review changes").click()
+    await expect(page.get_by_text("+        msg: Good morning")).to_be_visible()
+    await picture(page, "editor-review")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await page.get_by_role("link", name="History").click()
+    await picture(page, "history")
 
 
 async def launch(page: Page) -> None:
@@ -163,6 +170,7 @@ async def test_a_git_project_with_a_vault_reaches_the_hosts_that_allow_it(
 
     await credentials(page)
     await project(page, url)
+    await own(page)
     await launch(page)
     statuses = {row["host_name"]: row for row in await call.db.all("select host_name, status, reason from job_hosts")}
     assert statuses["web-01"]["status"] == "succeeded", statuses
