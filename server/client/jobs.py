@@ -49,6 +49,12 @@ def _add_launch(actions: Parsers) -> None:
     launch.add_argument("--tags", action="append", default=[], help="only what has one of these tags")
     launch.add_argument("--skip-tags", action="append", default=[], help="nothing that has one of these tags")
     launch.add_argument("-v", "--verbosity", action="count", default=0, help="as of ansible-playbook, up to four")
+    launch.add_argument(
+        "--executor", choices=("relayed",), default="", help="let a worker run the play, over the agents"
+    )
+    launch.add_argument("--forks", type=int, help="of a relayed play: hosts at once")
+    launch.add_argument("--serial", type=int, help="of a relayed play: hosts in a batch")
+    launch.add_argument("--credential", action="append", default=[], metavar="ID", help="a kept credential to use")
     launch.add_argument("--timeout", type=int, default=3600, help="seconds the play may take on a host")
     launch.add_argument("--deadline", type=int, default=86_400, help="seconds to wait for hosts that are offline")
     launch.add_argument("--key", default="", help="idempotency key: the same key launches once")
@@ -81,6 +87,10 @@ async def _launch(client: Client, args: argparse.Namespace) -> int:
         "timeout_seconds": args.timeout,
         "deadline_seconds": args.deadline,
         "title": args.title,
+        **({"executor": args.executor} if args.executor else {}),
+        **({"forks": args.forks} if args.forks else {}),
+        **({"serial": args.serial} if args.serial else {}),
+        **({"credentials": args.credential} if args.credential else {}),
     }
     job = await client.ask("POST", "/jobs", order, key=args.key)
     if not args.wait and not args.fail_if_outdated:

@@ -234,7 +234,8 @@ async def edit(request: web.Request) -> web.Response:
 async def _form(
     request: web.Request, schedule: str, values: Mapping[str, Any], said: Mapping[str, str], status: int = 200
 ) -> web.Response:
-    said = {_named(name): text for name, text in said.items()}
+    # A label stands before the words here, where programs read the field's name.
+    said = {_named(name): text.removeprefix(f"{name} ") for name, text in said.items()}
     places = tuple((zone, zone) for zone in zones.offered())
     when = filled([replace(one, choices=places) if one.name == "timezone" else one for one in _FIELDS], values, said)
     what = filled([replace(_WHAT[0], choices=await _startable(request))], values, said)
