@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -17,6 +17,7 @@ from server.core.db import DatabaseError
 from server.core.ids import HostId
 from server.core.log import get_log
 from server.core.loop import Keeper
+from server.core.redis import RedisError
 from server.hosts import service as hosts
 from server.settings import service as settings
 
@@ -27,7 +28,6 @@ SPREAD_SECONDS: Final = 60
 #: A host whose link comes and goes is asked once within this time.
 _PAUSE: Final = timedelta(minutes=5)
 _LOOK_SECONDS: Final = 1.0
-_REPORT: Final = orjson.dumps({"type": "report_now"}).decode()
 
 
 def delay_seconds(api_id: str) -> int:
@@ -66,19 +66,22 @@ class CatchingUp:
             try:
                 await self._once()
             except DatabaseError as error:
-                # They report at their next tick all the same.
                 log.warning("hosts_not_asked_to_catch_up", reason=str(error).strip())
+            except RedisError as error:
+                log.warning("hosts_not_asked_to_catch_up", reason=str(error))
 
     async def _once(self) -> None:
         call = Call(self._world, system("catching up"))
         now = time.monotonic()
         if self._fresh:
-            fresh, self._fresh = self._fresh, set()
-            if delivered := await service.deliver(call, sorted(fresh)):
+            # Kept until it worked: those whose database is away for a moment are not forgotten.
+            fresh = set(self._fresh)
+            if delivered := await service.deliver(call, sorted(fresh), self._send):
                 log.info("waiting_commands_sent", commands=delivered)
             found = await hosts.api_ids(call, sorted(fresh))
             for host_id, api_id in found.items():
                 heapq.heappush(self._due, (now + delay_seconds(api_id), HostId(host_id)))
+            self._fresh -= fresh
         due: list[HostId] = []
         while self._due and self._due[0][0] <= now:
             due.append(heapq.heappop(self._due)[1])
@@ -90,11 +93,16 @@ class CatchingUp:
         interval = timedelta(minutes=(await settings.effective(call)).update_interval)
         asked = await queries.insert_overdue(call.db, host_ids, call.now, call.now - interval, call.now - _PAUSE)
         for host_id in asked:
-            link = self._lines.link(HostId(host_id))
-            if link is not None:
-                link.send(_REPORT)
+            self._send(HostId(host_id), {"type": "report_now"})
         if asked:
             log.info("hosts_asked_to_catch_up", hosts=len(asked))
+
+    def _send(self, host_id: HostId, body: Mapping[str, Any]) -> bool:
+        link = self._lines.link(host_id)
+        if link is None:
+            return False
+        link.send(orjson.dumps(body).decode())
+        return True
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Asking agents for something now; each asking leaves a line that says how it went."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -50,8 +50,8 @@ async def apply(call: Call, uuid: str) -> str:
     return command
 
 
-async def deliver(call: Call, host_ids: Sequence[int]) -> int:
-    """Send these hosts, which are there now, what waited for them; return how many it was."""
+async def deliver(call: Call, host_ids: Sequence[int], send: Callable[[HostId, Mapping[str, Any]], bool]) -> int:
+    """Let ``send`` hand these hosts what waited for them; return how many commands that were."""
     waiting = await queries.list_waiting(call.db, host_ids)
     for one in waiting:
         command = str(one["command"])
@@ -61,8 +61,8 @@ async def deliver(call: Call, host_ids: Sequence[int]) -> int:
             # Switched back meanwhile.
             await queries.fail_command(call.db, command, call.now, str(error))
             continue
-        if await queries.mark_sent(call.db, command, call.now) and not await channel.tell(
-            call, HostId(key), {"type": "apply_config", "config": config}
+        if await queries.mark_sent(call.db, command, call.now) and not send(
+            HostId(key), {"type": "apply_config", "config": config}
         ):
             await queries.fail_command(call.db, command, call.now, AgentAway.text)
     return len(waiting)
