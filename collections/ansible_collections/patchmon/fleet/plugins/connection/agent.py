@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: agent
 short_description: Run tasks through the PatchMon agent of a host
-version_added: 1.1.0
+version_added: 1.0.0
 author:
   - The PatchMon contributors (@PatchMon)
 description:
