@@ -37,8 +37,9 @@ BARS: Final = {
     "agent": "15",
     "gate": "16",
     "campaign": "17",
-    "relay": "18",
+    "relay": "19",
     "collect": "18",
+    "compliance": "20",
 }
 
 

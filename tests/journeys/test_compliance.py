@@ -59,10 +59,11 @@ async def test_from_the_fleet_to_the_rule_and_the_host(page: Page, call: Call) -
             await expect(page.get_by_text(title, exact=True).first).to_be_visible()
     await picture(page, "compliance-bench")
     await page.get_by_role("link", name="Never scanned").first.click()
-    await page.goto("/compliance/hosts")
+    await page.goto("/compliance/hosts?size=25")
     await picture(page, "compliance-hosts")
     await page.goto("/compliance/rules")
     await picture(page, "compliance-rules")
+    await page.goto("/compliance/rules?severity=critical")
     await page.locator("a.row-link").first.click()
     for title in ("Affected Hosts", "Why this failed (Rationale)", "What the fix does:", "Remediation"):
         await expect(page.get_by_text(title, exact=True).first).to_be_visible()
