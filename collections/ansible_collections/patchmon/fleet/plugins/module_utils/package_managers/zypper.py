@@ -185,8 +185,12 @@ class Zypper(Stepwise):
         """Erase the old versions, as the interrupted run would have done next."""
         del names
         found = doubles(self.root, self._variables)
-        shown = " ".join(["rpm", "-e", *(one.word for one in found)])
-        self._locked(erase_command(self.root, found), shown, line, lock_timeout_seconds)
+        argv = erase_command(self.root, found)
+        wait_until_free(self._lock_paths(), line, time.monotonic(), lock_timeout_seconds, pid_holder)
+        finished = stream(argv, self._variables, line, " ".join(["rpm", "-e", *(one.word for one in found)]))
+        # Here any code but zero counts packages that stayed.
+        if finished.stopped or finished.code:
+            raise CAUSES.explained(failure(argv, finished))
 
     def wait(self, line: Line, lock_timeout_seconds: int) -> None:
         """Wait for whoever runs zypper, YaST or rpm."""
