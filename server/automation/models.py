@@ -11,8 +11,7 @@ from server.core.ids import HostId, JobHostId, JobId
 #: What JSON can say; variables and results are opaque to us.
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Variables: TypeAlias = dict[str, Json]
-#: Parts of a job's sealed secrets that are no variables: files of the project in clear, the environment of the play,
-#: and further texts that must be masked wherever they turn up.
+#: Sealed with a job and no variables: files of the project in clear, the play's environment, more texts to be masked.
 FILES: Final = "patchmon_files"
 ENVIRONMENT: Final = "patchmon_environment"
 MASKED: Final = "patchmon_masked"

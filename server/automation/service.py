@@ -30,7 +30,6 @@ from server.automation.models import (
     JobHost,
     Options,
     Order,
-    Playbook,
     ResultOf,
     Status,
     Target,
@@ -61,6 +60,12 @@ launchable = publishing.launchable
 may_launch = publishing.may_launch
 demand_launch = publishing.demand
 offered = librarian.offered
+Provided = librarian.Provided
+Offered = librarian.Offered
+Level = librarian.Level
+PROJECT = librarian.PROJECT
+register_librarian = librarian.register
+distributed = catalogue.root
 
 
 # ---------------------------------------------------------------- launching
@@ -84,7 +89,7 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
     checked = catalogue.check(found, order.variables)
     targets, complaints = await _targets(tx, call, order)
     complaints |= {f"variables.{name}": text for name, text in checked.complaints.items()} | _misused(order)
-    complaints |= await _stages(tx, call, order, found)
+    complaints |= await publishing.around(tx, call, order, found)
     provided = await librarian.provide(tx, call, found, order)
     complaints |= provided.complaints
     if complaints:
@@ -149,21 +154,6 @@ async def _targets(tx: Tx, call: Call, order: Order) -> tuple[tuple[Target, ...]
     if len(rows) > _MOST_HOSTS:
         complaints["hosts"] = f"more than {_MOST_HOSTS} hosts at once"
     return tuple(Target(row["id"], row["uuid"], row["name"]) for row in rows), complaints
-
-
-async def _stages(tx: Tx, call: Call, order: Order, found: Playbook) -> dict[str, str]:
-    """A job pushes one project: what runs around its playbook must be in the same."""
-    wrong = {}
-    for field in ("before", "after"):
-        for name in getattr(order.options, field):
-            other = await library_rows.find_playbook(tx, name)
-            if other is None:
-                wrong[field] = f"Playbook {name} not found"
-            elif other.project_digest != found.project_digest:
-                wrong[field] = f"Playbook {name} is not in the same project as {found.name}"
-            elif other.origin.startswith(librarian.PROJECT):
-                await librarian.demand(tx, call, other)
-    return wrong
 
 
 def _misused(order: Order) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from agent.protocol.archive import ArchiveError, digest, pack
-from server.automation.librarian import PROJECT
+from server.automation.service import PROJECT
 from server.core.loop import in_thread
 from server.core.words import counted
 from server.library import plays, tools, vault

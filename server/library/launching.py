@@ -7,9 +7,9 @@ from typing import Final
 
 import yaml
 
-from server.automation import librarian
-from server.automation.librarian import Offered, Provided
+from server.automation import service as automation
 from server.automation.models import Json, Order, Playbook, Variables
+from server.automation.service import Offered, Provided
 from server.core.call import Call
 from server.core.db import Queries, Tx
 from server.core.ids import is_uuid
@@ -20,7 +20,7 @@ from server.library.models import Credential, Level, Project, Said
 from server.library.queries import credentials as credential_rows
 from server.library.queries import projects as rows
 
-_WORDS: Final[Mapping[Level, librarian.Level]] = {"none": "", "view": "view", "launch": "launch", "edit": "edit"}
+_WORDS: Final[Mapping[Level, automation.Level]] = {"none": "", "view": "view", "launch": "launch", "edit": "edit"}
 _MOST_SECRET_BYTES: Final = 4 * 1024**2
 #: Shorter ones stand everywhere.
 _SHORTEST_NUMBER: Final = 4
@@ -29,11 +29,11 @@ _SHORTEST_NUMBER: Final = 4
 class Shelf:
     """The library, as automation asks it."""
 
-    async def levels(self, db: Queries, call: Call, names: tuple[str, ...]) -> Mapping[str, librarian.Level]:
+    async def levels(self, db: Queries, call: Call, names: tuple[str, ...]) -> Mapping[str, automation.Level]:
         """Return how far the actor may go with each of these playbooks."""
         projects = {one.slug: one for one in await rows.list_projects(db)}
         grants = await rows.list_all_grants(db)
-        found: dict[str, librarian.Level] = {}
+        found: dict[str, automation.Level] = {}
         for name in names:
             slug, _, stem = name.partition("/")
             if (project := projects.get(slug)) is not None:
@@ -80,9 +80,9 @@ class Shelf:
 
 
 async def _said(db: Queries, playbook: Playbook) -> tuple[Said | None, Project | None]:
-    if not playbook.origin.startswith(librarian.PROJECT):
+    if not playbook.origin.startswith(automation.PROJECT):
         return None, None
-    project = await rows.find_project(db, playbook.origin.removeprefix(librarian.PROJECT))
+    project = await rows.find_project(db, playbook.origin.removeprefix(automation.PROJECT))
     if project is None:
         return None, None
     return (await rows.list_said(db, project.id)).get(playbook.file), project
@@ -171,4 +171,4 @@ def _leaves(value: object) -> list[str]:
     return [text] if isinstance(value, str) or len(text) >= _SHORTEST_NUMBER else []
 
 
-librarian.register(Shelf())
+automation.register_librarian(Shelf())

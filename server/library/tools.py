@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.protocol.archive import ArchiveError, read_folder
-from server.automation import catalogue
+from server.automation import service as automation
 from server.core import programs
 from server.core.loop import in_thread
 from server.library.errors import BadProject
@@ -56,7 +56,7 @@ def _configuration(folder: Path) -> str:
         "[defaults]",
         f"home = {folder / 'home'}",
         f"local_tmp = {folder / 'scratch'}",
-        f"collections_path = {folder / 'project' / 'collections'}:{catalogue.root('collections')}",
+        f"collections_path = {folder / 'project' / 'collections'}:{automation.distributed('collections')}",
         f"roles_path = {folder / 'project' / 'roles'}",
         "callbacks_enabled =",
         "retry_files_enabled = false",
