@@ -96,8 +96,7 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
         raise NotLaunchable(complaints)
     deadline_at = call.now + timedelta(seconds=order.deadline_seconds)
     row = await job_rows.insert_job(tx, call, order, found, checked.plain, sorted(checked.secret), deadline_at)
-    secret = provided.sealed(checked.secret)
-    sealed = call.world.box.seal(as_json(secret)) if secret else None
+    sealed = call.world.box.seal(as_json(secret)) if (secret := provided.sealed(checked.secret)) else None
     status = Status.AWAITING_APPROVAL if provided.approval and not order.check else Status.QUEUED
     await job_rows.insert_job_hosts(
         tx, row["id"], targets, status, changing=not order.check, secrets_sealed=sealed, relaunch_of=relaunch_of
