@@ -16,6 +16,7 @@ from agent import __version__, schedule
 from agent.act.follow import Gone
 from agent.act.jobs import Conversation, Jobs, Outside
 from agent.act.policy import Policy
+from agent.act.proxies import answer as answer_proxy
 from agent.act.renewal import Renewal, again
 from agent.checkin import Server, pushed_integrations, with_offset, with_settings
 from agent.config import (
@@ -112,6 +113,7 @@ class Service:
         self._jobs = Jobs(config.state, outside)
         self._docker = Watch(self._keeper, log, self._want_docker)
         self._renewal = Renewal(config.file, config.state, children, log, busy=self._jobs.any_alive, leave=self._leave)
+        self._say: Optional[Callable[[str], Awaitable[None]]] = None
         self._stop = asyncio.Event()
         self._code = 0
         self._synced = False
@@ -210,6 +212,8 @@ class Service:
         try:
             await conversation.open()
             self._docker.linked(send)
+            self._say = send
+            self._keeper.start("owed", self._reports.catch_up())
             if not self._synced:
                 self._keeper.start("sync", self._sync_late())
             elif self._was_linked:
@@ -266,6 +270,8 @@ class Service:
             "docker_inventory_refresh": self._refresh_docker,
             "docker_delete": self._docker.delete,
             "integration_toggle": self._apply_config,
+            "ssh_proxy": self._proxy,
+            "rdp_proxy": self._proxy,
             "update_agent": self._update_agent,
             "update_notification": self._look_for_update,
         }
@@ -319,6 +325,12 @@ class Service:
         found = self._config.integrations
         return self._docker.configure(on=found.docker, socket=found.docker_socket)
 
+    async def _proxy(self, body: Dict[str, object]) -> None:
+        # The switches hold as they were when the service began.
+        told = answer_proxy(self._config, body)
+        if told is not None and self._say is not None:
+            await self._say(json.dumps(told))
+
     async def _update_agent(self, _body: Dict[str, object]) -> None:
         self._renewal.want(automatic=False)
 
@@ -357,6 +369,7 @@ class Service:
             self._renewal.want(automatic=True)
         elif code != 0:
             self._log.warning("Report was not delivered", kind=kind, code=code)
+        self._reports.owed = code not in (0, _UPDATE_OFFERED)
 
     # ------------------------------------------------------------ for jobs
 

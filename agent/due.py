@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from typing import Awaitable, Callable
 
@@ -11,6 +12,7 @@ from agent.system.run import CommandFailed
 
 FULL, CHECK_IN = "report", "check-in"
 _LONGEST_SLEEP_SECONDS = 60.0
+_SPREAD_SECONDS = 10.0
 
 
 class Reports:
@@ -20,6 +22,8 @@ class Reports:
         self._make = make
         self._log = log
         self._wanted = ""
+        #: The last report did not reach the server.
+        self.owed = False
         self._bell = asyncio.Event()
         self._rescheduled = asyncio.Event()
 
@@ -32,6 +36,12 @@ class Reports:
         """A check-in, unless a full report is wanted anyway."""
         self._wanted = self._wanted or CHECK_IN
         self._bell.set()
+
+    async def catch_up(self) -> None:
+        """The server is there again: what did not reach it follows soon, and not from the whole fleet at once."""
+        if self.owed:
+            await asyncio.sleep(random.uniform(0, _SPREAD_SECONDS))  # noqa: S311 (spreads load, guards nothing)
+            self.want_check_in()
 
     def reschedule(self) -> None:
         """The interval or the offset changed."""

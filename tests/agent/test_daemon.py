@@ -1,16 +1,20 @@
 """The service: its start, its commands, its end, and what it survives."""
 
 import asyncio
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
+import yaml
 
 from agent import schedule
+from agent.link.backoff import Backoff
 from tests.agent.conftest import Agent
 from tests.stand_ins.agent_server import API_ID, API_KEY, AgentServer, running
 
 
-@pytest.mark.proves("AGENT-RUN-01", "AGENT-REP-04", "AGENT-LOG-08", "AGENT-RUN-16")
+@pytest.mark.proves("AGENT-RUN-01", "AGENT-REP-04", "AGENT-LOG-08", "AGENT-RUN-16", "AGENT-CLI-03", "AGENT-INST-16")
 async def test_the_start(agent: Agent, server: AgentServer) -> None:
     server.interval = 30
     server.integrations = {"docker": True, "compliance": False}
@@ -223,3 +227,104 @@ async def test_something_strange_among_the_jobs_does_not_keep_the_agent_from_its
     await agent.serve()
     link = await server.link()
     assert link.received[0]["jobs"] == []
+
+
+@pytest.mark.proves("AGENT-WS-07", "AGENT-INT-03", "AGENT-INT-04")
+@pytest.mark.parametrize(("kind", "name"), [("ssh", "SSH"), ("rdp", "RDP")])
+async def test_only_the_local_file_lets_anybody_in(agent: Agent, server: AgentServer, kind: str, name: str) -> None:
+    await agent.serve()
+    link = await server.link()
+    await link.say({"type": f"{kind}_proxy"})
+    await link.say({"type": "apply_config", "config": {f"{kind}-proxy-enabled": True}})
+    await link.say({"type": f"{kind}_proxy", "session_id": "a" * 32, "host": "localhost"})
+
+    def answers() -> list[dict[str, str]]:
+        return [body for body in link.received if body.get("type") == f"{kind}_proxy_error"]
+
+    (told,) = await server.until(answers)
+    begun = f"{name} proxy is not enabled. To enable {name} proxy, edit the file {agent.file}"
+    assert told["message"].startswith(begun)
+    assert f"{kind}-proxy-enabled: true" in told["message"]
+    assert (told["data"], told["session_id"]) == (told["message"], "a" * 32)
+    assert agent.config["integrations"][f"{kind}-proxy-enabled"] is False
+
+
+@pytest.mark.proves("AGENT-CFG-17", "AGENT-CFG-18", "AGENT-CFG-01")
+async def test_what_is_edited_by_hand(agent: Agent, server: AgentServer) -> None:
+    agent.configure(f"{server.url}/")
+    process = await agent.serve()
+    await server.link()
+    await server.until(lambda: server.seen("/hosts/update"))
+    content = {**agent.config, "update_interval": 7, "log_level": "debug", "patchmon_server": "http://127.0.0.1:9"}
+    content["integrations"] = {**content["integrations"], "docker": True, "ssh-proxy-enabled": True}
+    agent.file.write_text(yaml.safe_dump(content))
+    # The server's word on the interval and Docker counts at the next sync, and nothing has to be started anew for it.
+    await server.links[0].say({"type": "settings_update", "update_interval": 20})
+    await server.until(lambda: agent.config["update_interval"] == 20)
+    await server.links[0].say({"type": "apply_config", "config": {"docker": False}})
+    await server.until(lambda: agent.config["integrations"]["docker"] is False)
+    assert agent.config["integrations"]["ssh-proxy-enabled"] is True
+    assert agent.config["log_level"] == "debug"
+    assert agent.config["patchmon_server"] == "http://127.0.0.1:9"
+    assert len(server.links) == 1
+    assert "level=debug" not in agent.log
+    # The rest is read when the service begins.
+    await agent.stop(process)
+    agent.file.write_text(agent.file.read_text().replace("http://127.0.0.1:9", server.url))
+    server.interval = 45
+    await agent.serve()
+    await server.link(2)
+    await server.until(lambda: agent.config["update_interval"] == 45)
+    assert "level=debug" in agent.log
+
+
+@pytest.mark.real
+@pytest.mark.timeout(120)
+async def test_a_day_of_errors_costs_neither_memory_nor_disk_and_is_caught_up(
+    agent: Agent, server: AgentServer
+) -> None:
+    paths = ("/settings/update-interval", "/hosts/integrations", "/hosts/ping", "/hosts/update")
+    server.statuses = dict.fromkeys(paths, 500)
+    server.link_status = 503
+    process = await agent.serve()
+    await server.until(lambda: server.seen("/hosts/update") and "WebSocket connection failed" in agent.log)
+
+    def resident() -> int:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+    # As many ticks as a day has, for what keeps the time of the connection and of the reports.
+    waits = Backoff()
+    day = [waits.next_seconds() for _ in range(3000)]
+    assert sum(day) > 20 * 3600, "one attempt in half a minute and no more"
+    assert max(day) < 40
+    assert len({round(wait, 2) for wait in day[-100:]}) > 50, "a fleet does not come at one moment"
+    before, asked = resident(), len(server.requests)
+    for _ in range(50):
+        process.send_signal(0)
+        await asyncio.sleep(0.05)
+    assert resident() - before < 2048
+    assert len(server.requests) - asked < 8, "what a server cannot take is not sent again at once"
+    kept = [file for file in agent.state.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in kept) < 1024 * 1024
+    server.statuses.clear()
+    server.link_status = 101
+    await server.link()
+    before_back = len(server.seen("/hosts/ping"))
+    asked_for = await server.until(lambda: server.seen("/hosts/ping")[before_back:], 40)
+    assert asked_for[-1].json["hashes"]
+
+
+async def test_a_configuration_that_cannot_be_written_is_no_reason_to_stop(agent: Agent, server: AgentServer) -> None:
+    if shutil.which("unshare") is None:
+        pytest.skip("needs namespaces of mounts")
+    server.interval = 30
+    # A file that something is mounted on cannot be replaced.
+    read_only = f'mount --bind -o ro {agent.file} {agent.file} && exec "$@"'
+    agent.command = ["unshare", "--mount", "sh", "-c", read_only, "sh", *agent.command]
+    await agent.serve()
+    await server.link()
+    await server.until(lambda: "Configuration cannot be saved" in agent.log)
+    await server.until(lambda: server.seen("/hosts/update"))
+    assert "update_interval" not in agent.config
+    assert [path.name for path in agent.folder.glob(".config*")] == []

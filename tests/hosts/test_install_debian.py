@@ -113,7 +113,7 @@ async def test_where_no_service_manager_runs_cron_starts_it(client: Browser, cal
     assert owner.stdout == "root\n"
     told = (await in_thread(fresh.run, "patchmon-agent ping && patchmon-agent diagnostics")).stdout
     assert "✅ API credentials are valid" in told
-    assert "WebSocket connected" in told
+    assert "WebSocket connected" in (await in_thread(fresh.run, "cat /etc/patchmon/logs/patchmon-agent.log")).stdout
     assert agent.api_key not in told
     # Again: nothing changes, one line stays one line.
     sums = "cat /etc/patchmon/*.yml /usr/local/bin/patchmon-agent | sha256sum; crontab -l"
