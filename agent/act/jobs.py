@@ -252,7 +252,7 @@ class Conversation:
     def _prepare(self, offer: JobOffer) -> Dict[str, int]:
         folder = self._jobs.folders.make(offer, dataclasses.asdict(offer))
         # It warms up while the parts travel.
-        supervise.start(folder.path, folder.run)
+        supervise.start(folder.path, folder.run, self._jobs.outside.command)
         return self._jobs.folders.has(offer, folder)
 
     async def _keep(self, folder: JobFolder, effect: Keep) -> List[AgentEffect]:

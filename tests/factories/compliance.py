@@ -72,3 +72,10 @@ class Compliance(Api):
     async def history(self, query: str = "") -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await self.get(f"scans/history{query}"))["scans"]
         return found
+
+    async def scanned(self, number: int, seconds: float = 90) -> dict[str, Any]:
+        """Ask until so many scans are over; return the newest."""
+        async with asyncio.timeout(seconds):
+            while len(found := await self.history()) < number or found[0]["status"] == "running":
+                await asyncio.sleep(0.2)
+        return found[0]

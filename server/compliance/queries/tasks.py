@@ -142,10 +142,14 @@ async def list_last(db: Queries, host_id: int, limit: int) -> list[Task]:
 
 
 async def list_open(db: Queries, limit: int) -> list[dict[str, Any]]:
-    """Return what is open, with how far its job is and what that left behind."""
+    """Return what is open, with how far its job is and what that left behind.
+
+    Whose agent it is was guessed when it was asked for: who carried the job knows.
+    """
     return await db.all(
         """
-        select t.id, t.host_id, h.uuid as host_uuid, h.friendly_name as host_name, t.kind, t.status, t.native,
+        select t.id, t.host_id, h.uuid as host_uuid, h.friendly_name as host_name, t.kind, t.status,
+               case when coalesce(jh.executor, '') = '' then t.native else jh.executor = 'native' end as native,
                t.version, t.created_at, t.sent_at, t.started_at, t.job_host, jh.status as job_status, jh.reason,
                jh.finished_at, r.digest, b.content,
                h.compliance_openscap_enabled as openscap, h.compliance_docker_bench_enabled as docker_bench,
@@ -154,7 +158,7 @@ async def list_open(db: Queries, limit: int) -> list[dict[str, Any]]:
           join hosts h on h.id = t.host_id
           left join job_hosts jh on jh.uuid = t.job_host
           left join job_results r on r.job_host_id = jh.id and r.module = 'oscap_scan'
-               and jh.finished_at is not null and t.kind = 'scan'
+               and jh.finished_at is not null and t.kind in ('scan', 'remediate')
           left join result_blobs b on b.digest = r.digest
          where t.status in ('waiting', 'active')
            and (t.job_host is null or t.native or jh.status not in ('queued', 'dispatched', 'scheduled')
