@@ -8,10 +8,9 @@ import pytest
 from aiohttp import ClientSession
 
 from server.settings import service as settings
-from tests.ansible.test_oscap_scan import _oscap
 from tests.factories.compliance import Compliance
 from tests.factories.house import House
-from tests.factories.openscap import RULE, guide, needs_oscap
+from tests.factories.openscap import RULE, guide, names_here, needs_oscap
 from tests.factories.people import bearer
 
 
@@ -21,7 +20,7 @@ from tests.factories.people import bearer
 async def test_two_rules_fail_one_is_fixed_and_the_next_scan_shows_it(
     house: House, unused_tcp_port_factory: Callable[[], int], tmp_path: Path
 ) -> None:
-    names = _oscap.content_names(*_oscap.system())
+    names = names_here()
     if not names:
         pytest.skip("this system has no security guide by name")
     content = tmp_path / "content"

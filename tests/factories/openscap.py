@@ -2,11 +2,15 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "collections"))
+from ansible_collections.patchmon.fleet.plugins.module_utils import _oscap
 
 RULE = "xccdf_org.example_rule_"
 needs_oscap = pytest.mark.skipif(shutil.which("oscap") is None, reason="OpenSCAP (openscap-scanner) is not installed")
@@ -24,3 +28,8 @@ def guide(folder: Path, watched: Path, name: str = "ssg-tiny-ds.xml") -> Path:
     for part in folder.glob("benchmark-*.xml"):
         part.unlink()
     return folder / name
+
+
+def names_here() -> list[str]:
+    """Return what the guide for this very system is called; none where there is no guide for it."""
+    return _oscap.content_names(*_oscap.system())
