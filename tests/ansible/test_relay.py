@@ -1,11 +1,15 @@
 """The real ansible against real agents through the real server: the connection plugin and the relay."""
 
 import asyncio
+import filecmp
 import json
 import os
+import random
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import pytest
 
 from tests.factories.house import BIN, ROOT, AgentProcess, House, ServerProcess
 from tests.factories.people import person, token_of
+from tests.factories.scopes import group, limited
 
 #: Any user may run it; the one of a virtual environment may lie in somebody's home.
 PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
@@ -83,7 +88,7 @@ async def laptop(running: ServerProcess, house: House, tmp_path: Path) -> Laptop
     return Laptop(folder, running.url, await token_of(house.call, await person(house.call, "superadmin")))
 
 
-async def agents(house: House, running: ServerProcess, *names: str, **config: object) -> list[AgentProcess]:
+async def agents(house: House, running: ServerProcess, *names: str, **config: Any) -> list[AgentProcess]:
     """Start agents and wait until the server knows what they can."""
     made = [await house.agent(name, running.port, **config) for name in names]
     await asyncio.gather(*(agent.start() for agent in made))
@@ -96,73 +101,180 @@ async def agents(house: House, running: ServerProcess, *names: str, **config: ob
     return made
 
 
-@pytest.mark.timeout(60)
-async def test_a_laptop_pings_hosts_moves_files_and_is_on_record(
-    house: House, running: ServerProcess, laptop: Laptop
-) -> None:
-    (agent,) = await agents(house, running, "web-01")
-    inventory = str(laptop.inventory("web-01"))
-    code, said = await laptop.run("ansible", "-i", inventory, "all", "-m", "ping")
-    assert (code, '"ping": "pong"' in said) == (0, True), said + agent.said()[-3000:]
-
-
-PLAY = r"""
-- name: Everything
-  hosts: all
-  serial: 3
-  gather_facts: true
-  vars: {here: "{{ ansible_remote_tmp }}-work"}
-  tasks:
-    - {name: Folder, ansible.builtin.file: {path: "{{ here }}", state: directory, mode: "0755"}}
-    - {name: Copy, ansible.builtin.copy: {content: "hello {{ inventory_hostname }}\n", dest: "{{ here }}/copied", mode: "0644"}}
-    - {name: Template, ansible.builtin.template: {src: t.j2, dest: "{{ here }}/templated", mode: "0600"}}
-    - {name: Command, ansible.builtin.command: {cmd: "cat {{ here }}/templated"}, register: said, changed_when: false}
-    - {name: Said, ansible.builtin.assert: {that: "said.stdout == 'I am ' ~ inventory_hostname"}, when: not ansible_check_mode}
-    - {name: Binary, ansible.builtin.copy: {src: binary, dest: "{{ here }}/binary", mode: "0600"}}
-    - {name: Fetch, ansible.builtin.fetch: {src: "{{ here }}/binary", dest: "fetched-{{ inventory_hostname }}", flat: true}, when: not ansible_check_mode}
-    - {name: Errors, ansible.builtin.shell: {cmd: "echo out; echo err >&2; exit 7"}, register: bad, when: not ansible_check_mode, failed_when: "bad.rc != 7 or bad.stdout != 'out' or bad.stderr != 'err'", changed_when: false}
-    - {name: Raw, ansible.builtin.raw: "printf raw; exit 0", when: not ansible_check_mode, register: raw, failed_when: "raw.stdout != 'raw'", changed_when: false}
-    - {name: Async, ansible.builtin.command: {cmd: "sleep 1"}, async: 30, poll: 1, changed_when: false}
-    - {name: Other, ansible.builtin.command: {cmd: "id -un"}, become: true, become_user: nobody, become_method: ansible.builtin.su, become_flags: "-s /bin/sh", register: other, changed_when: false, when: ROOT}
-    - {name: Other is other, ansible.builtin.assert: {that: "other.stdout == 'nobody'"}, when: ROOT and not ansible_check_mode}
-    - {name: Delegate, ansible.builtin.copy: {content: "for {{ inventory_hostname }}", dest: "{{ hostvars['db-01'].ansible_remote_tmp }}-{{ inventory_hostname }}", mode: "0600"}, delegate_to: db-01}
-    - {name: Once, ansible.builtin.command: {cmd: "echo {{ inventory_hostname }}"}, run_once: true, register: once, changed_when: false}
-    - {name: Script, ansible.builtin.script: {cmd: "./s.sh 'a b'"}, when: not ansible_check_mode, register: script, failed_when: "'got a b' not in script.stdout", changed_when: false}
-    - {name: Slurp, ansible.builtin.slurp: {src: "{{ here }}/binary"}, register: slurped, when: not ansible_check_mode}
-    - {name: Hostile, ansible.builtin.copy: {content: x, dest: "{{ here }}/ a'b\"c$(id);\u00fc\u2028 -rf", mode: "0600"}}
-    - {name: Hostile again, ansible.builtin.fetch: {src: "{{ here }}/ a'b\"c$(id);\u00fc\u2028 -rf", dest: "hostile-{{ inventory_hostname }}", flat: true}, when: not ansible_check_mode}
-    - {name: Reconnect, ansible.builtin.meta: reset_connection}
-    - name: Restart
-      when: not ansible_check_mode
-      ansible.builtin.reboot:
-        boot_time_command: "cat {{ here }}/boots 2>/dev/null || echo 0"
-        reboot_command: "/bin/sh -c 'date +%s%N > {{ here }}/boots'"
-        test_command: "true"
-        search_paths: [/bin]
-        post_reboot_delay: 0
-        pre_reboot_delay: 0
-        reboot_timeout: 30
-    - {name: Loop, ansible.builtin.command: {cmd: "echo {{ item }}"}, loop: "{{ range(LOOPS) | list }}", changed_when: false}
-    - {name: No pipelining, ansible.builtin.ping: {}, vars: {ansible_pipelining: false}}
-"""
-
-
-def project(laptop: Laptop, loops: int) -> str:
-    (laptop.folder / "t.j2").write_text("I am {{ inventory_hostname }}")
-    (laptop.folder / "binary").write_bytes(bytes(range(256)) * 5000 + b"\0\xff\n\r")
-    (laptop.folder / "s.sh").write_text('#!/bin/sh\necho "got $1"\n')
-    root = "true" if os.geteuid() == 0 else "false"
-    return PLAY.replace("LOOPS", str(loops)).replace("ROOT", root)
+def peak_kib(process: asyncio.subprocess.Process | None) -> int:
+    """Return the most memory a process ever had."""
+    assert process is not None
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 @pytest.mark.real
-async def test_a_play_of_everything_over_four_agents(house: House, running: ServerProcess, laptop: Laptop) -> None:
-    await agents(house, running, *HOSTS)
-    laptop.inventory(*HOSTS)
-    play = project(laptop, 5)
-    code, said = await laptop.play(play, "--check", seconds=200)
+async def test_a_laptop_reaches_a_host_whose_link_another_server_holds(
+    house: House, running: ServerProcess, laptop: Laptop, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    other = house.server(unused_tcp_port_factory())
+    await other.start()
+    laptop.url = other.url
+    agent, _ = (
+        *await agents(house, running, "web-01"),
+        *await agents(house, running, "closed-01", automation="builtin"),
+    )
+    inventory = str(laptop.inventory("web-01", "closed-01", "gone-01"))
+
+    async def ad_hoc(host: str, module: str, words: str = "", **more: Any) -> tuple[int, str]:
+        return await laptop.run("ansible", "-i", inventory, host, "-m", module, "-a", words, **more)
+
+    # What is large goes through in pieces; nobody holds it whole.
+    (laptop.folder / "large").write_bytes(random.Random(1).randbytes(64 * 1024**2))
+    before = [peak_kib(one.program.process) for one in (agent, running, other)]
+    code, said = await ad_hoc("web-01", "copy", f"src=large dest={laptop.folder}/arrived mode=0600")
+    assert code == 0, said + agent.said()[-3000:]
+    code, said = await ad_hoc(
+        "web-01", "fetch", f"src={laptop.folder}/arrived dest=back flat=true validate_checksum=false"
+    )
     assert code == 0, said
-    assert not any(laptop.folder.glob("tmp-*-work"))
-    code, said = await laptop.play(play, seconds=200)
-    print(said)
+    assert filecmp.cmp(laptop.folder / "large", laptop.folder / "back", shallow=False)
+    after = [peak_kib(one.program.process) for one in (agent, running, other)]
+    assert all(now - then < 48 * 1024 for now, then in zip(after, before, strict=True)), (before, after)
+
+    # Secrets stand in commands: they are told to nobody.
+    code, said = await ad_hoc("web-01", "shell", "echo canary-7391")
+    assert code == 0
+    assert "canary-7391" in said
+    logs = agent.said() + running.program.log.read_text() + other.program.log.read_text()
+    assert "canary-7391" not in logs
+    rows = await house.call.db.all("select * from audit_log where action = 'automation.relayed'")
+    assert rows
+    assert "canary-7391" not in str(rows)
+    assert {row["detail"]["operation"] for row in rows} == {"exec", "put", "fetch"}
+    assert all(row["subject_name"] == "web-01" and row["actor_name"].startswith("superadmin") for row in rows)
+    assert "operation=fetch" in agent.said()
+    assert "by=" in agent.said()
+
+    # Who may not, and where not.
+    code, said = await ad_hoc("closed-01", "ping")
+    assert (code, "UNREACHABLE" in said, "automation: builtin" in said) == (4, True, True), said
+    code, said = await ad_hoc("gone-01", "ping")
+    assert (code, "There is no host gone-01 here" in said) == (4, True), said
+    code, said = await ad_hoc("web-01", "ping", PATCHMON_TOKEN="pmt_" + "0" * 64)
+    assert (code, "the token is wrong" in said) == (4, True), said
+    stranger = await limited(house.call, await group(house.call, "elsewhere"), role="admin")
+    code, said = await ad_hoc("web-01", "ping", PATCHMON_TOKEN=await token_of(house.call, stranger))
+    assert (code, "There is no host web-01 here" in said) == (4, True), said
+    reader = await token_of(house.call, await person(house.call, "readonly"))
+    code, said = await ad_hoc("web-01", "ping", PATCHMON_TOKEN=reader)
+    assert (code, "UNREACHABLE" in said) == (4, True), said
+    assert "pmt_" not in said
+
+
+CUT = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Long
+      ansible.builtin.shell: {cmd: "echo $$ > PID-{{ inventory_hostname }}; sleep SECONDS"}
+      changed_when: false
+    - {name: After, ansible.builtin.command: {cmd: "true"}, changed_when: false}
+"""
+
+
+@pytest.mark.real
+async def test_a_host_that_leaves_mid_play_is_unreachable_and_keeps_nothing_running(
+    house: House, running: ServerProcess, laptop: Laptop
+) -> None:
+    wire = await house.wire(running.port)
+    await agents(house, running, "web-01")
+    (other,) = [await house.agent("web-02", wire.port)]
+    await other.start()
+    async with asyncio.timeout(20):
+        while not await house.call.db.value(
+            "select count(*) from hosts where agent_hello is not null and friendly_name = 'web-02'"
+        ):
+            await asyncio.sleep(0.1)
+    laptop.inventory("web-01", "web-02")
+    text = CUT.replace("PID", str(laptop.folder / "pid")).replace("SECONDS", "15")
+    play = asyncio.get_running_loop().create_task(laptop.play(text))
+    async with asyncio.timeout(60):
+        while not all((laptop.folder / f"pid-{name}").exists() for name in ("web-01", "web-02")):
+            await asyncio.sleep(0.1)
+    process = int((laptop.folder / "pid-web-02").read_text())
+    wire.cut()
+    code, said = await play
+    assert code == 4, said
+    assert re.search(r"web-01 .*ok=2 .*unreachable=0", said), said
+    assert re.search(r"web-02 .*ok=0 .*unreachable=1", said), said
+    assert not Path(f"/proc/{process}").exists()
+
+
+SUDO = """#!/bin/sh
+# A sudo that asks: sudo -H -S -p <prompt> -u <user> <command…>
+while [ "$1" != "/bin/sh" ]; do [ "$1" = -p ] && prompt=$2; shift; done
+printf '%s' "$prompt" >&2
+read -r answer
+[ "$answer" = "pass word" ] || { echo "Sorry, try again." >&2; exit 1; }
+exec "$@"
+"""
+
+
+@pytest.mark.real
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else needs root")
+async def test_a_password_is_given_when_it_is_asked_for(house: House, running: ServerProcess, laptop: Laptop) -> None:
+    await agents(house, running, "web-01")
+    sudo = laptop.folder / "sudo"
+    sudo.write_text(SUDO)
+    sudo.chmod(0o755)
+    inventory = str(laptop.inventory("web-01"))
+    words = ("web-01", "-m", "ping", "--become", "-e", f"ansible_become_exe={sudo}")
+    code, said = await laptop.run("ansible", "-i", inventory, *words, "-e", "{ansible_become_pass: pass word}")
+    assert (code, "pong" in said) == (0, True), said
+    code, said = await laptop.run("ansible", "-i", inventory, *words, "-e", "ansible_become_pass=wrong")
+    assert code != 0, said
+    assert "Incorrect or missing sudo password" in said or "Incorrect sudo password" in said, said
+
+
+@pytest.fixture
+async def apart(laptop: Laptop, request: pytest.FixtureRequest) -> Laptop:
+    """A machine with nothing but ansible-core and the collection as it is built and installed."""
+    assert request.config.cache is not None
+    venv = request.config.cache.mkdir("relay-laptop") / f"ansible-core-{version('ansible-core')}"
+    if not (venv / "complete").exists():
+        await done(sys.executable, "-m", "venv", "--clear", str(venv))
+        await done(str(venv / "bin/pip"), "install", "-q", f"ansible-core=={version('ansible-core')}")
+        (venv / "complete").touch()
+    source = ROOT / "collections/ansible_collections/patchmon/fleet"
+    galaxy, built = str(venv / "bin/ansible-galaxy"), laptop.folder / "built"
+    await done(galaxy, "collection", "build", str(source), "--output-path", str(built))
+    (archive,) = built.iterdir()
+    await done(galaxy, "collection", "install", str(archive), "-p", str(laptop.folder / "collections"), "--offline")
+    laptop.bin, laptop.collections = venv / "bin", laptop.folder / "collections"
+    return laptop
+
+
+async def done(*command: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd="/"
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+
+
+def project(laptop: Laptop) -> str:
+    """Put down the files of the play of everything, and return it."""
+    (laptop.folder / "t.j2").write_text("I am {{ inventory_hostname }}")
+    (laptop.folder / "binary").write_bytes(bytes(range(256)) * 5000 + b"\0\xff\n\r")
+    (laptop.folder / "s.sh").write_text('#!/bin/sh\necho "got $1"\n')
+    return (ROOT / "tests/fixtures/relay/everything.yml").read_text()
+
+
+@pytest.mark.real
+async def test_a_play_of_everything_over_four_agents(house: House, running: ServerProcess, apart: Laptop) -> None:
+    await agents(house, running, *HOSTS)
+    apart.inventory(*HOSTS)
+    play = project(apart)
+    root = "true" if os.geteuid() == 0 else "false"
+    words = ("-e", f"become_somebody={root}", "-e", "loops=3")
+    code, said = await apart.play(play, "--check", *words, seconds=140)
+    assert code == 0, said
+    assert not any(apart.folder.glob("tmp-*-work"))
+    code, said = await apart.play(play, *words, seconds=140)
     assert code == 0, said
