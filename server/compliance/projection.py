@@ -15,6 +15,7 @@ from server.core.call import Call
 from server.core.ids import HostId
 from server.core.log import get_log
 from server.core.loop import in_thread
+from server.core.words import counted
 from server.hosts import service as hosts
 
 log = get_log(__name__)
@@ -30,6 +31,8 @@ _ON_HOST: Final = frozenset({"running", "rebooting"})
 _ENDS: Final = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost", "unreachable"})
 _SILENT: Final = "The agent did not say that it is ready within 5 minutes"
 _SAID: Final = 300
+#: A rule that passes, or that does not apply any more.
+_MENDED: Final = frozenset("pn")
 
 
 async def sweep(call: Call) -> int:
@@ -70,7 +73,9 @@ async def _ours(call: Call, row: dict[str, Any]) -> None:
             await _scanned(call, row)
         else:
             done = status == "succeeded"
-            await _finish(call, row, "completed" if done else "failed", "" if done else row["reason"] or status)
+            said = await _mended(call, row) if row["kind"] == "remediate" else ""
+            message = said if done else row["reason"] or said or status
+            await _finish(call, row, "completed" if done else "failed", message)
     elif status is None:
         await _finish(call, row, "failed", "The job of this task is gone")
 
@@ -95,6 +100,22 @@ async def _finish(call: Call, row: dict[str, Any], status: str, message: str) ->
             tx.after_commit(announce(failed))
     if ended:
         log.info("compliance: task ended", task=str(row["id"]), kind=row["kind"], status=status, reason=message)
+
+
+async def _mended(call: Call, row: dict[str, Any]) -> str:
+    """Return in a sentence how rules stand that a host was asked to fix: it looked at them again."""
+    if row["content"] is None:
+        return ""
+    try:
+        told = await in_thread(_read, bytes(row["content"]), call.now)
+    except (BadSubmission, NoScans) as error:
+        log.warning("compliance: remediation not read", task=str(row["id"]), reason=str(error))
+        return ""
+    stand = [(rule.title, state) for one in told.scans for rule, state in zip(one.rules, one.states, strict=True)]
+    failing = [title for title, state in stand if state not in _MENDED]
+    if failing:
+        return f"Still not as required: {', '.join(failing)}"[:_SAID]
+    return f"{counted(len(stand), 'rule')} now as required" if stand else ""
 
 
 async def _scanned(call: Call, row: dict[str, Any]) -> None:

@@ -37,6 +37,11 @@ async def target(call: Call, host: str) -> Target:
     return found[0]
 
 
+async def targets(call: Call, hosts: Sequence[str]) -> list[Target]:
+    """Return those of these hosts that exist for the asker, by name."""
+    return await rows.list_targets(call.db, call.actor.scope, [host for host in hosts if is_uuid(host)])
+
+
 async def trigger(call: Call, host: str, wanted: Wanted) -> Triggered:
     """Ask a host to scan; one that is away scans when it returns.
 

@@ -17,6 +17,7 @@ from server.core.loop import in_thread
 Facts = dict[str, Any]
 
 target = running.target
+targets = running.targets
 trigger = running.trigger
 trigger_many = running.trigger_many
 cancel = running.cancel

@@ -28,6 +28,8 @@ _BY: Final = "demonstration"
 _PROJECT: Final = "The demonstration's jobs ran nothing."
 _DIGEST: Final = hashlib.sha256(_PROJECT.encode()).hexdigest()
 _HANDFUL: Final = 500
+#: Of hosts whose scans are written together: each has some of 400 rules.
+_SCANNED: Final = 100
 _TABLES: Final = (
     "hosts",
     "host_packages",
@@ -203,8 +205,8 @@ async def _docker(call: Call, dice: random.Random, machines: Sequence[Machine], 
 async def _compliance(call: Call, dice: random.Random, machines: Sequence[Machine], tell: Progress) -> None:
     async with call.transaction() as tx:
         await scanned.insert_rules(tx, compliance.rules(), compliance.DIGESTS, call.now)
-    for start in range(0, len(machines), _HANDFUL):
-        some = machines[start : start + _HANDFUL]
+    for start in range(0, len(machines), _SCANNED):
+        some = machines[start : start + _SCANNED]
         async with call.transaction() as tx:
             await scanned.insert_scans(tx, compliance.scans(dice, some, call.now))
         tell("Compliance scans", start + len(some), len(machines))

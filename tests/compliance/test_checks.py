@@ -155,7 +155,7 @@ async def test_only_what_runs_for_three_hours_is_ended(api: Compliance, enrol: E
     await api.trigger(ended["host_id"])
 
 
-@pytest.mark.proves("COMP-57", "COMP-91", "COMP-92")
+@pytest.mark.proves("COMP-57", "COMP-91", "COMP-92", "COMP-181")
 async def test_many_at_once_and_none_stops_another(api: Compliance, enrol: Enrol) -> None:
     agent, host = await enrol("old-01")
     _, off = await enrol("old-02", "disabled")
@@ -322,7 +322,7 @@ async def test_settings_and_the_schedule(api: Compliance, enrol: Enrol, call: Ca
     assert await service.release_due(call) == 1
 
 
-@pytest.mark.proves("COMP-95", "COMP-97", "COMP-98", "COMP-99", "COMP-170", "COMP-172")
+@pytest.mark.proves("COMP-43", "COMP-95", "COMP-97", "COMP-98", "COMP-99", "COMP-170", "COMP-172")
 async def test_setting_up_and_remediating_by_an_existing_agent(
     api: Compliance, enrol: Enrol, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
@@ -409,3 +409,39 @@ async def test_the_whole_history_page_by_page(api: Compliance, enrol: Enrol, cal
     await call.db.execute("delete from hosts where uuid = %(host)s", host=host)
     assert await call.db.value("select count(*) from compliance_scans s join hosts h on h.id = s.host_id") == 13
     assert len(await api.history("?limit=100")) == 13
+
+
+@pytest.mark.proves(
+    "COMP-15", "COMP-18", "COMP-19", "COMP-25", "COMP-26", "COMP-27", "COMP-28", "COMP-29", "COMP-31", "COMP-57",
+)  # fmt: skip
+async def test_what_a_host_is_scanned_by_is_staged_applied_and_confirmed(
+    api: Compliance, enrol: Enrol, call: Call
+) -> None:
+    agent, host = await enrol()
+    base = f"/hosts/{host}/integrations"
+    found = await api.ask("GET", base)
+    assert (found["compliance_openscap_enabled"], found["compliance_docker_bench_enabled"]) == (True, False)
+    await api.trigger(host, profile_type="docker-bench", status=400)
+    await call.db.execute("update hosts set compliance_docker_bench_enabled = true")
+    await api.trigger(host, profile_type="docker-bench", status=400)
+    await call.db.execute("update hosts set compliance_docker_bench_enabled = false")
+    await agent.connect()
+    await api.ask("POST", f"{base}/compliance/mode", {"mode": "enabled"})
+    await api.ask("POST", f"{base}/compliance/scanners", {"openscap_enabled": True, "docker_bench_enabled": True})
+    await api.ask("POST", f"{base}/compliance/mode", {"mode": "sometimes"}, status=400)
+    stored = "select compliance_mode, compliance_docker_bench_enabled from hosts"
+    assert await call.db.one(stored) == {"compliance_mode": "on-demand", "compliance_docker_bench_enabled": False}
+    assert (await api.ask("GET", base))["pending_config_exists"] is True
+    await api.ask("POST", f"{base}/apply")
+    pushed = await agent.until(lambda body: body["type"] == "apply_config")
+    assert pushed["config"]["compliance"] == {
+        "enabled": True, "openscap_enabled": True, "docker_bench_enabled": True,
+    }  # fmt: skip
+    assert (await agent.ask("GET", "/hosts/integrations"))[0] == 200
+    assert await call.db.one(stored) == {"compliance_mode": "enabled", "compliance_docker_bench_enabled": True}
+    await api.ask("POST", f"{base}/compliance/default-profile", {"profile_id": "level2_server"})
+    told = {"integration": "compliance", "enabled": True, "status": "ready", "scanner_info": {
+        "available_profiles": [{"id": "standard", "name": "Standard", "type": "openscap"}]}}  # fmt: skip
+    assert (await agent.ask("POST", "/hosts/integration-status", told))[0] == 200
+    offered = [one["id"] for one in await api.get(f"profiles?host_id={host}")]
+    assert offered == ["level1_server", "level2_server", "docker-bench", "standard"]

@@ -103,3 +103,42 @@ async def test_a_cancelled_job_ends_its_scan(api: Compliance, fleet: Fleet) -> N
     await api.post(f"cancel/{host}")
     await agent.end(held, "cancelled")
     assert (await ended(api))["status"] == "cancelled"
+
+
+@pytest.mark.proves("COMP-170", "COMP-173", "COMP-174", "COMP-175")
+async def test_a_rule_is_fixed_by_a_job_and_the_next_scan_shows_it(api: Compliance, fleet: Fleet, call: Call) -> None:
+    agent = await fleet.online("new-01")
+    host, rule = fleet.ids["new-01"], result("motd")["rule_ref"]
+    await api.trigger(host)
+    held = await agent.job()
+    told = {"scans": [scan(result("motd", "fail"))]}
+    blob = await upload(api, agent, json.dumps({"module": "oscap_scan", "result": told}).encode())
+    await agent.end(held, "succeeded", results=(blob,))
+    await ended(api)
+    await agent.dropped(held)
+    made = await api.post(f"remediate/{host}", {"rule_id": rule})
+    held = await agent.job()
+    job = await call.db.one("select uuid as id, variables from jobs where playbook = 'compliance_remediate'")
+    assert job is not None
+    assert job["variables"]["compliance_remediate_rules"] == [rule]
+    await agent.tell(held, {"event": "live", "stdout": "Fixing…\n"}, source="live")
+    async with api.following(job) as frames:
+        async with asyncio.timeout(10):
+            while "Fixing…" not in json.dumps(await anext(frames), ensure_ascii=False):
+                pass
+    told = {"scans": [scan(result("motd", "pass"), remediation_applied=True, remediation_count=1)]}
+    blob = await upload(api, agent, json.dumps({"module": "oscap_scan", "result": told}).encode())
+    await agent.end(held, "succeeded", results=(blob,))
+
+    async def message() -> Any:
+        return await call.db.value("select message from compliance_tasks where id = %(id)s", id=made["jobId"])
+
+    async with asyncio.timeout(10):
+        while not await message():
+            await asyncio.sleep(0.05)
+    assert await message() == "1 rule now as required"
+    assert len(await api.history()) == 1, "it is no scan of the whole profile"
+    assert await call.db.value("select count(*) from patch_runs") == 0
+    await agent.drop()
+    await asyncio.sleep(0.3)
+    await api.post(f"remediate/{host}", {"rule_id": rule}, status=409)

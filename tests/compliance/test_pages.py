@@ -1,11 +1,13 @@
 """Every page of compliance answers, whatever there is to show, and says no to who may not."""
 
+import asyncio
+
 import pytest
 from aiohttp import ClientResponse
 
 from server.core.call import Call
 from tests.conftest import Browser
-from tests.factories.compliance import Compliance, decided, hand_in, result, scan
+from tests.factories.compliance import Compliance, confirm, decided, hand_in, result, scan
 from tests.factories.people import HTML, role_with, sign_in_as
 from tests.stand_ins.existing_agent import Enrol
 
@@ -97,3 +99,43 @@ async def test_who_may_what(client: Browser, api: Compliance, enrol: Enrol, call
     assert "Security Compliance" not in await seen(client, "/hosts")
     for path in ("/compliance", "/compliance/hosts", f"/hosts/{host}/compliance"):
         assert "Upgrade required" in await seen(client, path)
+
+
+@pytest.mark.proves("COMP-52", "COMP-65", "COMP-66", "COMP-67", "COMP-69", "COMP-90", "COMP-181")
+async def test_scanning_from_the_pages(client: Browser, api: Compliance, enrol: Enrol, call: Call) -> None:
+    agent, host = await enrol("web-01")
+    _, other = await enrol("web-02")
+    await sign_in_as(client, call, "superadmin")
+    page = await seen(client, f"/compliance/hosts/{host}")
+    assert 'title="Host is disconnected"' in page
+    assert "Disconnected" in page
+    assert 'data-reload="120"' in await seen(client, "/compliance")
+    csrf = page.split('name="csrf" value="')[1].split('"')[0]
+    await agent.connect()
+    async with asyncio.timeout(10):
+        while (await api.get("hosts?search=web-01"))["hosts"][0]["connected"] is not True:
+            await asyncio.sleep(0.05)
+    page = await seen(client, f"/compliance/hosts/{host}")
+    for words in ("Connected", "Run Scan", "Profile Type", "Enable Remediation", "CIS Level 2 Server"):
+        assert words in page, words
+    answer = await client.post("/compliance/choose", data={"csrf": csrf, "row": [host, other]}, headers=HTML)
+    chosen = await answer.text()
+    for words in ("All Profiles", "OpenSCAP Only", "Docker Bench Only", "Enable Remediation", "Scan 2 Hosts", "web-02"):
+        assert words in chosen, words
+    answer = await client.post("/compliance/scan-many", data={"csrf": csrf, "row": [host, other]}, headers=HTML)
+    assert "Compliance scan triggered on 2 hosts" in await answer.text()
+    page = await seen(client, "/compliance")
+    assert "Triggering…" in page
+    assert 'data-reload="5"' in page
+    await agent.until(lambda body: body["type"] == "compliance_scan")
+    await confirm(agent)
+    await api.running()
+    await api.post(f"cancel/{other}")
+    page = await seen(client, "/compliance")
+    for words in ("Scans in Progress", "web-01", 'data-reload="30"', 'aria-label="Connected"'):
+        assert words in page, words
+    page = await seen(client, "/compliance/hosts")
+    for words in ("Cancel the scan of web-01", "OpenSCAP"):
+        assert words in page, words
+    answer = await client.post(f"/compliance/hosts/{host}/cancel", data={"csrf": csrf}, headers=HTML)
+    assert "Cancel request sent for web-01" in await answer.text()

@@ -1,18 +1,22 @@
 """What people do on the pages of compliance: scan, cancel, remediate, set up, decide by what the fleet scans."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from server.compliance import service
 from server.compliance.models import Asked, Sought, Wanted
 from server.compliance.pages import fleet
-from server.compliance.pages.frame import MANAGE, MODULE, back
+from server.compliance.pages.frame import CRUMB, MANAGE, MODULE, back
+from server.core.call import Call
 from server.core.errors import Invalid, Problem
 from server.core.words import counted
 from server.settings import service as settings
 from server.web.forms import posted
+from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 from server.web.tables import selection
 
@@ -114,18 +118,46 @@ async def upgrade(request: web.Request) -> web.Response:
     return await _do(request, deed)
 
 
+@dataclass(frozen=True, slots=True)
+class BulkPage(Page):
+    """templates/compliance/bulk.html; ``hosts`` are pairs of id and name."""
+
+    template: ClassVar[str] = "compliance/bulk.html"
+    title: ClassVar[str] = "Scan hosts"
+    hosts: list[tuple[str, str]]
+
+
+@routes.post("/compliance/choose")
+@gated(MANAGE, module=MODULE)
+async def choose(request: web.Request) -> web.Response:
+    """Ask how the chosen hosts shall scan."""
+    asked = call(request)
+    await posted(request)
+    ids = await _chosen(asked, await request.post())
+    if not ids:
+        return back(request, "/compliance/hosts", "attention", "No host was chosen.")
+    found = await service.targets(asked, ids)
+    crumbs = (CRUMB, ("Hosts", "/compliance/hosts"), ("Scan", ""))
+    return render(request, BulkPage([(one.uuid, one.name) for one in found]), breadcrumbs=crumbs)
+
+
+async def _chosen(asked: Call, form: MultiMapping[Any]) -> list[str]:
+    chosen = selection(fleet.HOSTS, form)
+    if chosen.matching is None:
+        return list(chosen.ids)
+    sought = fleet.sought(chosen.matching, extra="mode")
+    everything = Sought(sought.status, kind=sought.kind, search=sought.search, extra=sought.extra, limit=_MOST)
+    return [row["id"] for row in (await service.host_list(asked, everything))[0]]
+
+
 @routes.post("/compliance/scan-many")
 @gated(MANAGE, module=MODULE)
 async def scan_many(request: web.Request) -> web.Response:
     """Ask the chosen hosts to scan; what is refused by one stops none of the others."""
-    asked, form = call(request), await request.post()
+    asked = call(request)
     await posted(request)
-    chosen = selection(fleet.HOSTS, form)  # type: ignore[arg-type]
-    ids = list(chosen.ids)
-    if chosen.matching is not None:
-        sought = fleet.sought(chosen.matching, extra="mode")
-        everything = Sought(sought.status, kind=sought.kind, search=sought.search, extra=sought.extra, limit=_MOST)
-        ids = [row["id"] for row in (await service.host_list(asked, everything))[0]]
+    form = await request.post()
+    ids = await _chosen(asked, form)
     if not ids:
         return back(request, "/compliance/hosts", "attention", "No host was chosen.")
     made = await service.trigger_many(asked, ids, _wanted({name: form[name] for name in form}))

@@ -56,7 +56,7 @@ HOSTS: Final = Table(
     ),
     search="Search hosts",
     sort="host",
-    bulk=(Bulk("Scan", "/compliance/scan-many", "player-play", "primary", permission=MANAGE),),
+    bulk=(Bulk("Scan…", "/compliance/choose", "player-play", "primary", permission=MANAGE),),
     empty="No host has compliance switched on. Set a host's mode under Integrations, and apply it.",
     empty_icon="shield",
 )
