@@ -103,13 +103,9 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
     )
     if order.options.executor or order.options.forks or order.options.serial:
         await relay_rows.mark_relayed(tx, row["id"])
-    await audit.record(
-        tx,
-        call,
-        "automation.job_launched",
-        Subject("job", row["uuid"], order.title or found.title),
-        {"playbook": found.name, "check": order.check, "hosts": len(targets), "variables": sorted(order.variables)},
-    )
+    detail = {"playbook": found.name, "check": order.check, "hosts": len(targets), "variables": sorted(order.variables)}
+    subject = Subject("job", row["uuid"], order.title or found.title)
+    await audit.record(tx, call, "automation.job_launched", subject, detail)
     if status == Status.QUEUED:
         tx.after_commit(announce(JobsQueued(tuple(target.id for target in targets))))
     else:
