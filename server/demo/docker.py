@@ -120,6 +120,7 @@ def containers(dice: random.Random, machines: Sequence[Machine], keys: dict[str,
                         "volume": volume or None,
                         "exit_code": dice.choice((0, 1, 137)) if status == "exited" else None,
                         "at": at.isoformat(),
+                        "seen_at": machine.reported_at.isoformat(),
                         "digest": "" if image == "edge-cache" else _digest(image),
                     }
                 )

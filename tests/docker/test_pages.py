@@ -105,6 +105,8 @@ async def test_every_list_is_searched_filtered_and_sorted(client: Browser, call:
         ("web-01", 4, 10),
         ("web-02", 1, 1),
     ]
+    hits = await ask(client, call, "/search?q=web-b")
+    assert [(one["type"], one["name"]) for one in hits] == [("docker_container", "web-b")]
     images = (await ask(client, call, "/docker/images?search=nginx"))["images"]
     assert [(one["repository"], one["host_count"], one["container_count"]) for one in images] == [("nginx", 2, 5)]
 

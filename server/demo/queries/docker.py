@@ -64,12 +64,12 @@ async def insert_containers(tx: Tx, rows: Rows) -> None:
             select h.id as host_id, t.*, i.repository, i.tag
               from jsonb_to_recordset(%(rows)s::jsonb) as t(
                    uuid uuid, container_id text, image int, name text, status text, stack text, ports jsonb,
-                   volume text, exit_code int, at timestamptz, digest text)
+                   volume text, exit_code int, at timestamptz, seen_at timestamptz, digest text)
               join hosts h using (uuid)
               join docker_images i on i.id = t.image
         ), pulled as (
             insert into docker_host_images (host_id, image, fingerprint, digests, seen_at)
-            select distinct on (host_id, image) host_id, image, 0, array_remove(array[digest], ''), at from told
+            select distinct on (host_id, image) host_id, image, 0, array_remove(array[digest], ''), seen_at from told
         )
         insert into docker_containers (host_id, container_id, image, fingerprint, created_at, started_at, status_at,
                                        first_seen_at, name, status, state, image_name, image_tag, stack, network_mode,
