@@ -68,7 +68,16 @@ def form_options(posted: Mapping[str, Any]) -> Options:
         skip_tags=_words(posted.get("skip_tags")),
         verbosity=int(text) if (text := str(posted.get("verbosity") or "0")).isdecimal() and len(text) == 1 else 0,
         credentials=tuple(credentials) if isinstance(credentials, list) else (str(credentials),),
+        executor=plain(str(_last(posted.get("executor")) or "")),
+        forks=_count(posted.get("forks")),
+        serial=_count(posted.get("serial")),
     )
+
+
+def _count(value: object) -> int:
+    """Return a small whole number; what is none is refused like one that is too large."""
+    text = str(_last(value) or "0").strip()
+    return int(text) if text.isdecimal() and len(text) <= 5 else -1  # noqa: PLR2004 (keeps int() small)
 
 
 def _words(text: object) -> tuple[str, ...]:

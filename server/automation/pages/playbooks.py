@@ -29,6 +29,16 @@ _OPTIONS: Final = (
         required=False,
     ),
     Field("diff", "Show what changes in files", "boolean", value=False, required=False),
+    Field(
+        "executor", "Where the play runs", "choice", "",
+        choices=(("", "On each host, where it can"), ("relayed", "On the server, one play over all hosts")),
+        help="On the server, tasks may use other hosts (delegate_to, run_once), and hosts take turns.", required=False,
+    ),
+    Field("forks", "Hosts at once", "number", help="Of a play on the server; usually 5.", required=False),
+    Field(
+        "serial", "Hosts in a batch", "number", required=False,
+        help="Of a play on the server: when a batch fails everywhere, the next one does not begin.",
+    ),
 )  # fmt: skip
 
 
@@ -50,7 +60,7 @@ class LaunchPage(Page):
 
     Attributes:
         offered: credentials that may be used, as (UUID, name, kind), and ``credentials`` those that are chosen.
-        options: tags, skipped tags, verbosity, diff; ``opened``: something of it is not as usual.
+        options: tags, skipped tags, verbosity, diff, where it runs; ``opened``: something of it is not as usual.
     """
 
     template: ClassVar[str] = "automation/launch.html"
