@@ -11,10 +11,17 @@ from server.core.ids import is_uuid
 from server.hosts.errors import GroupInUse, GroupNameTaken, NoSuchGroup, WholeFleetGroups
 from server.hosts.events import HostsChanged
 from server.hosts.queries import groups as rows
-from server.hosts.service import fetch_group
 
 _NAMED: Final = 5
 _MEMBERS_MOST: Final = 10_000
+
+
+async def fetch_group(call: Call, uuid: str) -> dict[str, object]:
+    """Return one group."""
+    row = await rows.find_group(call.db, call.actor.scope, uuid) if is_uuid(uuid) else None
+    if row is None:
+        raise NoSuchGroup
+    return row
 
 
 async def members(call: Call, uuid: str, limit: int = _MEMBERS_MOST) -> list[dict[str, Any]]:

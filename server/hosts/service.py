@@ -20,11 +20,13 @@ from server.hosts.errors import (
     GroupNameTaken,
     HostGone,
     HostMissing,
-    NoSuchGroup,
     OwnGroupNeeded,
     WholeFleetOnly,
 )
 from server.hosts.events import HostCreated, HostDeleted, HostKeysChanged
+from server.hosts.groups import delete as delete_group
+from server.hosts.groups import fetch_group
+from server.hosts.groups import update as change_group
 from server.hosts.models import (
     Activity,
     AgentActor,
@@ -51,6 +53,9 @@ from server.hosts.showing import (
 from server.hosts.staging import SWITCHES, stage, switches
 from server.hosts.staging import confirm as confirm_switches
 from server.hosts.staging import sending as send_switches
+from server.hosts.tags import of as tags_of
+from server.hosts.tags import read as read_tags
+from server.hosts.tags import replace as replace_tags
 from server.hosts.upkeep import edit
 from server.settings import service as settings
 
@@ -166,14 +171,6 @@ async def create_group(call: Call, name: str, description: str, color: str) -> d
 async def list_groups(call: Call) -> list[dict[str, object]]:
     """Return every group with its number of hosts."""
     return await groups.list_groups(call.db, call.actor.scope)
-
-
-async def fetch_group(call: Call, uuid: str) -> dict[str, object]:
-    """Return one group."""
-    row = await groups.find_group(call.db, call.actor.scope, uuid) if is_uuid(uuid) else None
-    if row is None:
-        raise NoSuchGroup
-    return row
 
 
 def _new_pair() -> tuple[str, Secret[str]]:
@@ -310,10 +307,12 @@ __all__ = [
     "authenticate",
     "await_reports",
     "await_reports_after",
+    "change_group",
     "confirm_switches",
     "create",
     "create_group",
     "delete",
+    "delete_group",
     "details",
     "edit",
     "enabled_sections",
@@ -334,8 +333,10 @@ __all__ = [
     "options",
     "page_as_json",
     "prune_activity",
+    "read_tags",
     "reconcile_links",
     "regenerate",
+    "replace_tags",
     "reported_ip",
     "send_switches",
     "set_groups",
@@ -343,4 +344,5 @@ __all__ = [
     "stale_sections",
     "switches",
     "tabs",
+    "tags_of",
 ]

@@ -47,10 +47,20 @@ _FIELDS: Final[dict[str, Sequence[Field]]] = {
     "gethomepage": (replace(_NAME, placeholder="Homepage"), _ADDRESSES, _ENDS),
 }
 
-#: What a token for the API may be granted: action, word, what it opens.
+#: What a token for the API may be granted: scope, word, what it opens.
 GRANTS: Final = (
-    ("get", "Read hosts", "Lists, system, network, packages, reports, jobs and notes of every host."),
-    ("delete", "Delete hosts", "Removes a host with everything known about it. This cannot be undone."),
+    ("host:get", "Read hosts", "Inventory, lists, system, network, packages, reports, jobs and notes of every host."),
+    ("host:delete", "Delete hosts", "Removes a host with everything known about it. This cannot be undone."),
+    ("host_group:get", "Read groups", "Names, colours and sizes of host groups."),
+    ("host_group:post", "Create groups", "Adds host groups."),
+    ("host_group:put", "Change groups", "Renames groups and moves hosts between them."),
+    ("host_group:delete", "Delete groups", "Removes groups that no host is in."),
+    ("tag:get", "Read tags", "The tags of each host."),
+    ("tag:put", "Change tags", "Replaces the tags of a host."),
+    ("note:put", "Write notes", "Replaces the notes of a host."),
+    ("patch:post", "Patch hosts", "Starts patch runs and dry runs on every host."),
+    ("job:get", "Follow jobs", "Where a job stands and how it ended."),
+    ("job:post", "Run playbooks", "Runs built-in playbooks on every host."),
 )
 
 
@@ -73,9 +83,14 @@ def values_of(token: Token) -> dict[str, object]:
 
 
 def granted(values: Mapping[str, Any]) -> list[str]:
-    """Return the actions that were ticked."""
-    ticked = values.get("actions", ())
-    return [action for action, _, _ in GRANTS if action in ticked]
+    """Return the scopes that were ticked; an action alone is one on hosts."""
+    ticked = {one if ":" in one else f"host:{one}" for one in values.get("actions", ())}
+    return [scope for scope, _, _ in GRANTS if scope in ticked]
+
+
+def ticked(scopes: Scopes | None) -> list[str]:
+    """Return the scopes of a token as the form ticks them."""
+    return [f"{resource}:{action}" for resource, actions in (scopes or {}).items() for action in actions]
 
 
 def new(usage: str, values: Mapping[str, Any], where: tzinfo) -> NewToken:
@@ -118,10 +133,13 @@ def complaints_of(refused: Problem) -> dict[str, str]:
 
 
 def _scopes(values: Mapping[str, Any]) -> Scopes:
-    actions = granted(values)
-    if not actions:
+    found: Scopes = {}
+    for scope in granted(values):
+        resource, _, action = scope.partition(":")
+        found.setdefault(resource, []).append(action)
+    if not found:
         raise BadToken.of({"scopes": "Tick at least one scope"})
-    return {"host": actions}
+    return found
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

@@ -37,6 +37,7 @@ ENTRIES: Final = (
     ),
 )
 
+_SHOWN: Final = 3
 _HOME: Final = "/settings/integrations"
 _CARDS: Final = f"{_HOME}/gethomepage"
 _CRUMB: Final = ("Integrations", _HOME)
@@ -171,14 +172,16 @@ def _row(token: Token, asked: Call) -> Row:
     if token.usage == "gethomepage":
         may, group = "Read figures", ""
     if token.usage == "api":
-        may, group = f"{_granted(token) or 'do nothing with'} hosts".capitalize(), ""
+        may, group = _granted(token), ""
     usage = WORDS.get(token.usage, token.usage)
     return Row(token, usage, rules.state_of(token, asked.now), may, group)
 
 
 def _granted(token: Token) -> str:
-    actions = (token.scopes or {}).get("host", [])
-    return " and ".join(action for action in ("get", "delete") if action in actions).replace("get", "read")
+    held = set(forms.ticked(token.scopes))
+    words = [word for scope, word, _ in forms.GRANTS if scope in held]
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    return ", ".join(words[:_SHOWN]) + more or "Nothing that is open yet"
 
 
 # ------------------------------------------------------------------------------------------------ making
@@ -210,7 +213,7 @@ async def _new_form(request: web.Request, usage: str, values: dict[str, Any], wr
         fields=fields,
         complaints=complained(fields, wrong),
         grants=forms.GRANTS if usage == "api" else (),
-        ticked=forms.granted(values) if wrong else ["get"],
+        ticked=forms.granted(values) if wrong else ["host:get"],
         button="Create Token",
     )
     return render(request, page, status=400 if wrong else 200, breadcrumbs=(_CRUMB, ("New", "")))
@@ -235,13 +238,12 @@ async def make(request: web.Request) -> web.Response:
     except Problem as refused:
         return await _new_form(request, usage, values, forms.complaints_of(refused))
     token = made.token
-    actions = (token.scopes or {}).get("host", [])
     page = CreatedPage(
         token=token,
         usage=usage,
         secret=made.secret.reveal(),
         back=_back_of(usage),
-        grants=[f"host: {action}" for action in actions],
+        grants=[scope.replace(":", ": ") for scope in forms.ticked(token.scopes)],
         snippets=await _snippets(request, made),
     )
     return render(request, page, status=201, breadcrumbs=(_CRUMB, (token.token_name, "")))
@@ -269,7 +271,8 @@ async def _snippets(request: web.Request, made: Made) -> list[tuple[str, str, st
         ("curl", "With curl", _text(request, "curl_delete_too.sh.j2" if "delete" in actions else "curl.sh.j2", values)),
         ("inventory", "Ansible: patchmon_inventory.yml", _text(request, "inventory.yml.j2", values)),
     ]
-    return reading if "get" in actions else [("curl", "With curl", _text(request, "curl_delete.sh.j2", values))]
+    deleting = [("curl", "With curl", _text(request, "curl_delete.sh.j2", values))]
+    return reading if "get" in actions else deleting if "delete" in actions else []
 
 
 def _text(request: web.Request, name: str, values: Mapping[str, str]) -> str:
@@ -286,7 +289,7 @@ def _text(request: web.Request, name: str, values: Mapping[str, str]) -> str:
 async def edit_form(request: web.Request) -> web.Response:
     """Show what can be changed about a token."""
     token = await service.find(call(request), path_text(request, "token"))
-    values = {**forms.values_of(token), "actions": (token.scopes or {}).get("host", [])}
+    values = {**forms.values_of(token), "actions": forms.ticked(token.scopes)}
     return await _edit_form(request, token, values, {})
 
 

@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from server.integrations.api import card, enrolment, hosts, inventory, tokens
+from server.integrations.api import card, enrolment, hosts, inventory, tokens, writes
 
-routes: Final = (*tokens.routes, *enrolment.routes, *hosts.routes, *inventory.routes, *card.routes)
+routes: Final = (*tokens.routes, *enrolment.routes, *hosts.routes, *inventory.routes, *writes.routes, *card.routes)

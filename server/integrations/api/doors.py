@@ -45,8 +45,8 @@ def worded(failure: str) -> Callable[[Door], Door]:
     return wrap
 
 
-async def asking(request: web.Request, usage: str, action: str = "") -> tuple[Call, Token]:
-    """Return the call of the program that asks with Basic credentials; ``action`` is what it wants to do with hosts."""
+async def asking(request: web.Request, usage: str, action: str = "", resource: str = "host") -> tuple[Call, Token]:
+    """Return the call of the program that asks with Basic credentials; ``action`` is what it wants to do with what."""
     asked, caller = call(request), _basic(request)
     try:
         token = await service.recognise(asked, caller, usage)
@@ -54,7 +54,7 @@ async def asking(request: web.Request, usage: str, action: str = "") -> tuple[Ca
         log.exception("integration_not_authenticated")
         raise web.HTTPInternalServerError(reason="Authentication failed") from error
     if action:
-        rules.demand_scope(token.scopes, "host", action)
+        rules.demand_scope(token.scopes, resource, action)
     return service.acting(asked, token, caller.address), token
 
 
