@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from agent import comments
 from agent.system import files
 
 DEFAULT_FILE = Path("/etc/patchmon/config.yml")
@@ -200,8 +201,7 @@ def save(file: Path, changes: Mapping[str, object]) -> Config:
             content[key] = value
     config = _config(file, content)
     file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    text = "# PatchMon agent configuration\n" + yaml.safe_dump(_everything(config, content), sort_keys=False)
-    files.write_atomically(file, text.encode())
+    files.write_atomically(file, _rewritten(file, _everything(config, content)).encode())
     return config
 
 
@@ -325,6 +325,22 @@ def _everything(config: Config, content: Content) -> Content:
         if key not in integrations and not str(key).startswith("compliance_")
     }
     return {**known, **unknown, "integrations": {**integrations, **strange}}
+
+
+def _rewritten(file: Path, content: Content) -> str:
+    """Return the new text with the comments of the old one, unless they would change what it says."""
+    text = yaml.safe_dump(content, sort_keys=False)
+    try:
+        before = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        before = ""
+    header = "" if before.startswith("#") else "# PatchMon agent configuration\n"
+    carried = comments.carried(before, text)
+    try:
+        says_the_same = yaml.safe_load(carried) == content
+    except yaml.YAMLError:
+        says_the_same = False
+    return header + (carried if says_the_same else text)
 
 
 def _merged(old: object, new: Mapping[str, object]) -> Content:

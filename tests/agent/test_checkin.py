@@ -115,7 +115,7 @@ async def test_a_deleted_host_is_logged(agent: Agent, server: AgentServer) -> No
     assert "401 Unauthorized" in agent.log
 
 
-@pytest.mark.proves("AGENT-RUN-13", "AGENT-RUN-12", "ENV-158", "ENV-159")
+@pytest.mark.proves("AGENT-RUN-13", "AGENT-RUN-12", "ENV-158", "ENV-159", "AGENT-DIFF-05")
 async def test_certificates_are_checked_unless_told_otherwise(agent: Agent, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]

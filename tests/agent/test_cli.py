@@ -187,7 +187,7 @@ async def test_config_show(agent: Agent, server: AgentServer) -> None:
 
 
 @pytest.mark.proves("AGENT-CLI-07", "AGENT-DIAG-01", "AGENT-DIAG-02", "AGENT-DIAG-03")
-@pytest.mark.proves("AGENT-DIAG-04", "AGENT-DIAG-05", "AGENT-DIAG-06")
+@pytest.mark.proves("AGENT-DIAG-04", "AGENT-DIAG-05", "AGENT-DIAG-06", "AGENT-CRED-04")
 async def test_diagnostics(agent: Agent) -> None:
     await agent.run("report")
     done = await agent.run("diagnostics")
@@ -208,7 +208,23 @@ async def test_diagnostics(agent: Agent) -> None:
     ):  # fmt: skip
         assert f"  {words}" in done.out
     assert 'msg="Report sent successfully"' in done.out
+    # It is made to be sent to others.
     assert API_KEY not in done.out
+    assert API_ID not in done.out
+
+
+@pytest.mark.proves("AGENT-DIFF-04")
+async def test_debug_tells_of_requests_and_not_what_is_in_them(agent: Agent, server: AgentServer) -> None:
+    done = await agent.run("--log-level", "debug", "report")
+    assert done.code == 0
+    for log in (agent.log, done.err):
+        assert re.search(
+            r'level=debug msg=Request.* method=POST path=/hosts/update status=200 bytes=\d+|msg="Request"', log
+        )
+        assert "status=200" in log
+        assert API_KEY not in log
+        assert API_ID not in log
+        assert server.seen("/hosts/update")[0].json["packages"][0]["name"] + '"' not in log
 
 
 @pytest.mark.proves("AGENT-DIAG-04", "AGENT-DIAG-05", "AGENT-DIAG-07")

@@ -124,6 +124,34 @@ def test_a_file_that_everybody_can_write_is_refused(tmp_path: Path) -> None:
         config.load(file)
 
 
+def test_a_save_keeps_comments_with_what_they_are_about(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        "# Ours: see the handbook.\n# Ask before editing.\npatchmon_server: http://x # the old one\n"
+        "# Allowed on 3 May.\nautomation: any\nlog_file: '/tmp/a#b.log'\nintegrations:\n"
+        "  # For the support.\n  ssh-proxy-enabled: true  # until June\n  docker: false\n# The end.\n",
+    )
+    config.save(file, {"update_interval": 30, "integrations": {"docker": True}})
+    once = file.read_text()
+    lines = once.splitlines()
+    assert lines[:3] == [
+        "# Ours: see the handbook.",
+        "# Ask before editing.",
+        "patchmon_server: http://x # the old one",
+    ]
+    assert lines[lines.index("automation: any") - 1] == "# Allowed on 3 May."
+    assert lines[lines.index("  ssh-proxy-enabled: true  # until June") - 1] == "  # For the support."
+    assert lines[-1] == "# The end."
+    assert yaml.safe_load(once)["log_file"] == "/tmp/a#b.log"
+    config.save(file, {"update_interval": 30})
+    assert file.read_text() == once
+    # A mark within a text is none, and what would change the meaning is left away.
+    file.write_text('patchmon_server: http://x\nnote: |\n  # no comment\n  docker: "a" # b\nreboot_command: "a # b"\n')
+    config.save(file, {"update_interval": 31})
+    after = yaml.safe_load(file.read_text())
+    assert (after["note"], after["reboot_command"]) == ('# no comment\ndocker: "a" # b\n', "a # b")
+
+
 @pytest.mark.proves("AGENT-CFG-14", "AGENT-CFG-15")
 def test_a_save_writes_everything_and_keeps_what_a_person_set(tmp_path: Path) -> None:
     before = {

@@ -20,7 +20,7 @@ async def command(browser: Browser, path: str) -> str:
     return html.unescape(found[1]).strip()
 
 
-@pytest.mark.proves("INV-36", "INV-39", "A-21")
+@pytest.mark.proves("INV-36", "INV-39", "A-21", "AGENT-CMD-04")
 async def test_each_system_has_its_command(as_admin: Browser, call: Call) -> None:
     base = f"http://127.0.0.1:{as_admin.port}/api/v1/hosts/install"
     made = {name: await added(call, name, expected_platform=name) for name in ("linux", "freebsd", "windows")}

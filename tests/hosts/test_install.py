@@ -105,7 +105,7 @@ async def on_machine(
 
 @pytest.mark.proves(
     "AGENT-INST-05", "AGENT-INST-06", "AGENT-INST-08", "AGENT-INST-11", "INV-49", "INV-49a", "AGENT-ENR-09",
-    "AGENT-PATH-01", "AGENT-PATH-02", "AGENT-PATH-03", "AGENT-PATH-04", "AGENT-EXIT-06",
+    "AGENT-PATH-01", "AGENT-PATH-02", "AGENT-PATH-03", "AGENT-PATH-04", "AGENT-DIFF-02", "AGENT-DIFF-03", "AGENT-EXIT-06",
 )  # fmt: skip
 async def test_the_script_installs_an_agent_once(client: Browser, call: Call, machine: Path) -> None:
     agent = await enrolled(call, client)
@@ -129,6 +129,7 @@ async def test_the_script_installs_an_agent_once(client: Browser, call: Call, ma
     assert f'patchmon_server: "http://127.0.0.1:{client.port}"' in config
     assert "automation: any\n" in config
     assert '    enabled: "on-demand"' in config
+    assert "  rdp-proxy-enabled: false\n" in config
     assert agent.api_key in (machine / "etc-patchmon/credentials.yml").read_text()
     assert agent.api_key not in done.stdout + done.stderr
     assert await call.db.value("select status from hosts") == "active"

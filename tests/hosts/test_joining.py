@@ -49,7 +49,7 @@ async def test_four_steps_and_back(as_admin: Browser, call: Call) -> None:
     assert stored == {"docker_enabled": True, "compliance_mode": "disabled", "expected_platform": "freebsd"}
 
 
-@pytest.mark.proves("INV-32")
+@pytest.mark.proves("INV-32", "AGENT-ENR-03")
 async def test_the_details_offer_groups_and_integrations_that_are_on(as_admin: Browser, call: Call) -> None:
     web = await group(as_admin, "web")
     text = await page(as_admin, "/hosts/new?os=linux")
@@ -94,7 +94,7 @@ async def test_the_stages_of_a_new_host(as_admin: Browser, client: Browser, call
 
 @pytest.mark.parametrize("path", ["/api/v1/hosts", "/api/v1/hosts/create"])
 @pytest.mark.parametrize("spelling", ["hostGroupIds", "host_group_ids", "group_ids"])
-@pytest.mark.proves("A-5", "A-6", "A-25", "INV-33")
+@pytest.mark.proves("A-5", "A-6", "A-25", "INV-33", "AGENT-ENR-03")
 async def test_programs_add_hosts_in_either_spelling(client: Browser, call: Call, path: str, spelling: str) -> None:
     keeper = await bearer(call, "host_manager")
     web = await scopes.group(call, "web")

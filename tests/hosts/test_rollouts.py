@@ -45,7 +45,7 @@ async def is_told(agent: Agent, now: str = "3.0.0", more: str = "") -> bool:
 async def fleet(call: Call, client: Browser, first: bool) -> list[Agent]:
     """Return three hosts of which none, but for the one that asks first, is drawn as one of the first."""
     await settings.change(call, {"auto_update": True})
-    found = []
+    found: list[Agent] = []
     sha256 = hashlib.sha256((call.world.env.agents_dir / "patchmon-agent.pyz").read_bytes()).hexdigest()
     while len(found) < 3:
         agent = await enrolled(call, client, f"web-{len(found)}")
@@ -139,6 +139,27 @@ async def test_the_rule_and_who_may(client: Browser, call: Call, as_admin: Brows
     assert (await as_admin.post(f"{HOME}/999", data={})).status in {403, 404}
     headers = await bearer(call, "host_manager")
     assert (await client.get(HOME, headers=headers)).status == 403
+
+
+@pytest.mark.proves("AGENT-PLAT-01", "AGENT-PLAT-02", "AGENT-DIFF-06", "AGENT-UPD-07")
+async def test_there_is_an_agent_for_every_machine(client: Browser, call: Call, tmp_path: Path) -> None:
+    agent = await enrolled(call, client)
+    version, download = "/hosts/agent/version", "/hosts/agent/download"
+    for system in ("linux", "freebsd"):
+        for architecture in ("amd64", "arm64", "arm", "386"):
+            query = f"?os={system}&arch={architecture}"
+            # Ours runs on all of them, until the operator puts another one there.
+            told = await (await agent.get(f"{version}{query}&type=go")).json()
+            assert (told["latestVersion"], told["architecture"]) == ("9.0.0", architecture)
+            ours = await (await agent.get(f"{download}{query}&force=binary")).read()
+            assert hashlib.sha256(ours).hexdigest() == told["hash"]
+            name = f"patchmon-agent-{system}-{architecture}"
+            (tmp_path / name).write_bytes(b"\x7fELF -X main.version=2.1.4 " + name.encode())
+            told = await (await agent.get(f"{version}{query}&type=go")).json()
+            answer = await agent.get(f"{download}{query}")
+            assert told["latestVersion"] == "2.1.4"
+            assert hashlib.sha256(await answer.read()).hexdigest() == told["hash"]
+            assert f'filename="{name}"' in answer.headers["Content-Disposition"]
 
 
 def test_how_it_goes_on() -> None:

@@ -32,7 +32,7 @@ def test_the_parser_sees_mistakes() -> None:
     assert not mistakes("if ($a) { 'x' }")
 
 
-@pytest.mark.proves("AGENT-INST-15", "AGENT-SVC-04", "AGENT-PLAT-03", "AGENT-PATH-09", "AGENT-INST-13")
+@pytest.mark.proves("AGENT-INST-15", "AGENT-SVC-04", "AGENT-PLAT-03", "AGENT-PATH-09", "AGENT-INST-13", "AGENT-DIFF-01")
 async def test_the_installer_does_what_it_must(client: Browser, call: Call) -> None:
     agent = await enrolled(call, client, "win-01", expected_platform="windows")
     answer = await agent.get("/hosts/install")
