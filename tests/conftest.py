@@ -30,6 +30,13 @@ from tests.factories.house import House, ServerProcess, Start
 ROOT = Path(__file__).resolve().parent.parent
 Browser = TestClient[web.Request, web.Application]
 TEMPLATE = "patchmon_template"
+#: Modules that start agents, services or Ansible for every test: real ones, seconds each, not for the quick run.
+PROGRAMS = (
+    "agent/supervise/*", "agent/test_daemon.py", "agent/test_jobs.py", "agent/test_restart.py", "ansible/*",
+    "automation/test_faults.py", "core/embedded/*", "core/test_backup.py", "core/test_blocking.py",
+    "deploy/test_commands.py", "identity/test_recovery.py", "patching/test_stream.py", "settings/test_process.py",
+    "web/test_long_lived.py",
+)  # fmt: skip
 #: What the test at hand blocked the loop with, and what all of them did: seconds, the test, the place.
 BLOCKED: list[tuple[float, str, str]] = []
 ALL_BLOCKED: list[tuple[float, str, str]] = []
@@ -40,6 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in item.iter_markers("proves"):
             item.user_properties.extend(("proves", identifier) for identifier in mark.args)
+        if any(item.path.relative_to(ROOT / "tests").match(module) for module in PROGRAMS):
+            item.add_marker(pytest.mark.real)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(300 if item.get_closest_marker("real") else 30))
 
