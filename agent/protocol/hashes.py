@@ -136,9 +136,14 @@ def docker_hash(inventory: Optional[Row]) -> str:
 
 def compliance_hash(scans: Rows) -> str:
     """Return the hash of compliance scans in their wire form; times and error texts do not count."""
+    return _digest({"scans": compliance_rows(scans)})
+
+
+def compliance_rows(scans: Rows) -> List[Dict[str, Any]]:
+    """Return what the hash of compliance scans is made of; the results are the last key of each."""
     rows = [_scan(scan) for scan in scans or ()]
     rows.sort(key=itemgetter("profileName", "profileType"))
-    return _digest({"scans": rows})
+    return rows
 
 
 def _package(name: str, row: Row) -> str:

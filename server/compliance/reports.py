@@ -1,12 +1,14 @@
 """What scanners report, read into what is stored: every name that agents use, and nothing that could hurt."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+import orjson
 
 from agent.protocol import hashes
 from server.compliance import rules
@@ -88,11 +90,39 @@ def submission(value: object, now: datetime) -> Submission:
         raw = [value]
     try:
         body = msgspec.convert({**value, "scans": raw}, SubmissionBody)
-        own = hashes.compliance_hash(raw)
+        own = section_hash(raw)
     except (msgspec.ValidationError, TypeError, AttributeError, ValueError) as error:
         raise BadSubmission from error
     scans = tuple(_found(one, now) for one in (body.scans or [])[:_MOST_SCANS])
     return Submission(scans, body.scan_type or "", (body.compliance_hash or "").lower(), own)
+
+
+_MARKUP: Final = (
+    (b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"),
+    ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"),
+)  # fmt: skip
+_PIECE: Final = 50
+
+
+def section_hash(scans: Any) -> str:
+    """Return ``agent.protocol.hashes.compliance_hash`` of scans, piece by piece: a scan holds hundreds of texts."""
+    sha = hashlib.sha256(b'{"scans":[')
+    for number, row in enumerate(hashes.compliance_rows(scans)):
+        results = row.pop("results")
+        head = json.dumps(row, ensure_ascii=False, separators=(",", ":"))[:-1]
+        sha.update(_marked((("," if number else "") + head + ',"results":[').encode()))
+        for start in range(0, len(results), _PIECE):
+            piece = orjson.dumps(results[start : start + _PIECE])[1:-1]
+            sha.update(_marked(b"," + piece if start else piece))
+        sha.update(b"]}")
+    sha.update(b"]}")
+    return sha.hexdigest()
+
+
+def _marked(text: bytes) -> bytes:
+    for plain, escaped in _MARKUP:
+        text = text.replace(plain, escaped)
+    return text
 
 
 def _found(body: ScanBody, now: datetime) -> Found:
@@ -179,7 +209,9 @@ def _rule(ref: str, one: RuleBody) -> Rule:
 
 def _cut(value: str | None, most: int) -> str:
     text = (value or "").strip()
-    return (_UNSTORABLE.sub("\ufffd", text) if _UNSTORABLE.search(text) else text)[:most]
+    if not text.isascii() or "\0" in text:
+        text = _UNSTORABLE.sub("\ufffd", text)
+    return text[:most]
 
 
 def _number(value: float | None) -> int:
@@ -215,12 +247,8 @@ def _moment(text: str | None, now: datetime) -> datetime | None:
 
 
 def _digest(*parts: str) -> str:
-    sha = hashlib.sha256()
-    for part in parts:
-        encoded = part.encode(errors="replace")
-        sha.update(b"%d:" % len(encoded))
-        sha.update(encoded)
-    return sha.hexdigest()
+    # No text that is kept holds the character zero.
+    return hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()
 
 
 def _received(body: ScanBody, kind: Kind, letters: str) -> str:

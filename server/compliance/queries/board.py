@@ -10,7 +10,8 @@ from server.core.scope import Groups, in_scope
 
 #: The scan by which a host stands: the newest, OpenSCAP before others of the same moment; or that of one scanner.
 _STANDING: Final = """
-    select distinct on (l.host_id) l.*
+    select distinct on (l.host_id) l.host_id, l.kind, l.completed_at, l.score, l.passed, l.failed, l.warned, l.skipped,
+           l.not_applicable, l.errors, l.failed_by
       from compliance_latest l
      where l.kind <> 'oscap-docker' and (%(kind)s = '' or l.kind = %(kind)s)
      order by l.host_id, l.completed_at desc, l.kind desc
