@@ -12,7 +12,7 @@ _BEHIND = re.compile(r"""^[^"'#]*?(?:"[^"]*"|'[^']*')?[^"'#]*?(\s+#.*)$""")
 
 
 def carried(old: str, new: str) -> str:
-    """Return ``new`` with the comments of ``old`` above or behind the keys they belonged to; those of gone keys stand last."""
+    """Return ``new`` with the comments of ``old`` at the keys they belonged to; those of gone keys stand last."""
     above, behind, rest = _comments(old)
     lines: List[str] = []
     for path, line in _keys(new):

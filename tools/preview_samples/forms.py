@@ -30,6 +30,26 @@ PAGES.append(
         },
     )
 )
+PAGES.append(
+    (
+        "host-new-windows",
+        "hosts/new.html",
+        {
+            "shell": shell("Add a host", "/hosts", (("Hosts", "/hosts"), ("Add", ""))),
+            "complaints": [],
+            "platform": "windows",
+            "systems": [],
+            "groups": [],
+            "fields": [
+                Field("friendly_name", "Name", placeholder="server.example.com", help="How people call it here."),
+            ],
+            "command_fields": [
+                Field("bypass_ssl", "Self-signed certificate (SSL bypass)", "boolean", value=False),
+                Field("with_curl", "Use curl instead of Invoke-WebRequest", "boolean", value=False),
+            ],
+        },
+    )
+)
 command = (
     'curl -s "https://patchmon.example.com/api/v1/hosts/install" -H "X-API-ID: patchmon_7f3a9c21d4" '
     '-H "X-API-KEY: 8d1f0c4be6a94d6a0f" | sudo sh'
