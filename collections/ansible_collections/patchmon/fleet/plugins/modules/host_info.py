@@ -1,0 +1,67 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: EXE001 - modules carry a shebang and are never executable
+"""Module host_info: see DOCUMENTATION."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_info
+short_description: Read hosts of a PatchMon server
+version_added: 1.0.0
+description:
+  - Reads hosts and changes nothing.
+attributes:
+  check_mode:
+    description: Says what would change and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows before and after.
+    support: none
+  platform:
+    description: Systems that the module works on.
+    support: full
+    platforms: posix
+options:
+  name:
+    description: The friendly name of a host, or its id. Without it all hosts are read.
+    type: str
+extends_documentation_fragment:
+  - patchmon.fleet.auth
+"""
+
+EXAMPLES = r"""
+- name: Read hosts
+  patchmon.fleet.host_info:
+  delegate_to: localhost
+  register: found
+"""
+
+RETURN = r"""
+hosts:
+  description: What was found.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.patchmon.fleet.plugins.module_utils._arguments import with_auth
+from ansible_collections.patchmon.fleet.plugins.module_utils._client import Client
+
+
+def main():
+    """Ask and answer."""
+    module = AnsibleModule(argument_spec=with_auth(name={"type": "str"}), supports_check_mode=True)
+    client, given = Client(module), module.params
+    if given["name"]:
+        host = client.host(given["name"], needed=False)
+        found = [host] if host else []
+    else:
+        found = client.listed("/hosts")
+    module.exit_json(changed=False, hosts=found)
+
+
+if __name__ == "__main__":
+    main()

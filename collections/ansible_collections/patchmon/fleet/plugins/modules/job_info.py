@@ -1,0 +1,68 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: EXE001 - modules carry a shebang and are never executable
+"""Module job_info: see DOCUMENTATION."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: job_info
+short_description: Read jobs of a PatchMon server
+version_added: 1.0.0
+description:
+  - Reads jobs and changes nothing.
+attributes:
+  check_mode:
+    description: Says what would change and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows before and after.
+    support: none
+  platform:
+    description: Systems that the module works on.
+    support: full
+    platforms: posix
+options:
+  id:
+    description: The id of a job. Without it the newest jobs are read.
+    type: str
+extends_documentation_fragment:
+  - patchmon.fleet.auth
+"""
+
+EXAMPLES = r"""
+- name: Read jobs
+  patchmon.fleet.job_info:
+    id: 0b9a1f0e-5f0c-4a53-8d7e-0d9f6f1f3a11
+  delegate_to: localhost
+  register: found
+"""
+
+RETURN = r"""
+jobs:
+  description: What was found.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.patchmon.fleet.plugins.module_utils._arguments import with_auth
+from ansible_collections.patchmon.fleet.plugins.module_utils._client import Client
+
+
+def main():
+    """Ask and answer."""
+    module = AnsibleModule(argument_spec=with_auth(id={"type": "str"}), supports_check_mode=True)
+    client, given = Client(module), module.params
+    if given["id"]:
+        job = client.find(f"/jobs/{given['id']}")
+        found = [job] if job else []
+    else:
+        found = client.ask("GET", "/jobs?limit=200")["jobs"]
+    module.exit_json(changed=False, jobs=found)
+
+
+if __name__ == "__main__":
+    main()
