@@ -14,7 +14,7 @@ from server.docker.errors import (
     VolumeMissing,
 )
 from server.docker.models import Kind
-from server.docker.queries import fleet, one, registries
+from server.docker.queries import engines, fleet, one, registries
 from server.docker.views import (
     Asked,
     Container,
@@ -42,8 +42,8 @@ Facts = dict[str, Any]
 
 async def dashboard(call: Call) -> Dashboard:
     """Return the numbers above the lists."""
-    numbers = await fleet.count_everything(call.db, call.actor.scope)
-    sources = await fleet.count_sources(call.db, call.actor.scope)
+    numbers = await engines.count_everything(call.db, call.actor.scope)
+    sources = await engines.count_sources(call.db, call.actor.scope)
     troubled = await registries.list_troubled(call.db, call.now)
     return Dashboard(
         **numbers,
@@ -94,7 +94,7 @@ async def stacks(call: Call, asked: Asked) -> Page[StackRow]:
 
 async def hosts(call: Call, asked: Asked) -> Page[DockerHostRow]:
     """Return a page of the hosts that have the integration switched on."""
-    rows = await fleet.list_hosts(call.db, call.actor.scope, asked)
+    rows = await engines.list_hosts(call.db, call.actor.scope, asked)
     total = rows[0]["total"] if rows else 0
     for row in rows:
         del row["total"]
@@ -110,7 +110,7 @@ async def _total(call: Call, asked: Asked, kind: str, count: Callable[..., Await
     if asked.narrowed:
         return await count(call.db, call.actor.scope, asked)
     # Everything was counted when it was stored, host by host.
-    numbers = await fleet.count_everything(call.db, call.actor.scope)
+    numbers = await engines.count_everything(call.db, call.actor.scope)
     total: int = numbers[kind]
     return total
 
@@ -120,7 +120,7 @@ async def _total(call: Call, asked: Asked, kind: str, count: Callable[..., Await
 
 async def host(call: Call, uuid: str) -> DockerHostRow:
     """Return a host that ever reported Docker. Raises ``DockerHostMissing``."""
-    row = await fleet.find_host(call.db, call.actor.scope, uuid) if is_uuid(uuid) else None
+    row = await engines.find_host(call.db, call.actor.scope, uuid) if is_uuid(uuid) else None
     if row is None:
         raise DockerHostMissing
     return DockerHostRow(**row)

@@ -35,6 +35,11 @@ VALUES = {
     "user_id": "select id::text from users limit 1",
     "role": "select 'readonly'",
     "key": "select 'RATE_LIMIT_MAX'",
+    "container": "select uuid::text from docker_containers order by id limit 1",
+    "image": "select uuid::text from docker_images order by id limit 1",
+    "volume": "select uuid::text from docker_volumes order by id limit 1",
+    "network": "select uuid::text from docker_networks order by id limit 1",
+    "docker_host": "select h.uuid::text from docker_hosts d join hosts h on h.id = d.host_id order by h.id limit 1",
 }
 #: Pages that an address leads to only with a query.
 ASKED = (
@@ -44,10 +49,13 @@ ASKED = (
     "/patching/new?type=patch_all&host={host}",
     "/patching/new?type=patch_all&host={host}&step=approval",
     "/patching/new?type=patch_all&host={host}&step=submit",
+    "/hosts/{docker_host}/docker",
+    "/docker/hosts/{docker_host}",
 )
 #: Pages that come only after something was sent or went wrong; the tests of their rooms see them.
 ELSEWHERE = {
     "campaigns/campaign.html",
+    "docker/off.html",
     "error.html",
     "hosts/between.html",
     "hosts/bulk.html",
