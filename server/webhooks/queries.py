@@ -174,9 +174,29 @@ async def collect(tx: Tx, since: datetime, now: datetime) -> int:
     return await tx.execute(_COLLECT, since=since, now=now)
 
 
-async def any_enabled(db: Queries) -> bool:
-    """Tell whether anybody wants to hear anything."""
-    return bool(await db.value("select exists (select from webhooks w where w.enabled)"))
+async def find_last_look(db: Queries) -> tuple[bool, datetime | None]:
+    """Return whether anybody wants to hear anything, and when was looked for all of them last."""
+    row = await db.one(
+        """
+        select count(*) > 0 as any, case when bool_and(w.looked_at is not null) then min(w.looked_at) end as looked_at
+          from webhooks w
+         where w.enabled
+        """
+    )
+    assert row is not None
+    return row["any"], row["looked_at"]
+
+
+async def mark_looked(tx: Tx, now: datetime, stale_before: datetime) -> None:
+    """Write that was looked for what is to be told, unless that was written just before."""
+    await tx.execute(
+        """
+        update webhooks set looked_at = %(now)s
+         where enabled and (looked_at is null or looked_at < %(stale)s)
+        """,
+        now=now,
+        stale=stale_before,
+    )
 
 
 async def insert_delivery(

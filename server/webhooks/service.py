@@ -25,8 +25,11 @@ from server.webhooks.models import Due, Outcome, Row, Webhook
 
 log = get_log(__name__)
 
-#: So far back is looked for what has ended; longer than any clock is wrong or any transaction takes.
+#: So far back is looked for what has ended when nobody looked before, or not for long.
 _LOOK_BACK: Final = timedelta(hours=48)
+#: Longer than any clock is wrong or any transaction takes: what ended before the last look may be committed after it.
+_MARGIN: Final = timedelta(minutes=10)
+_REST: Final = timedelta(minutes=1)
 _CLAIM: Final = timedelta(seconds=60)
 _AT_ONCE: Final = 20
 _SECONDS: Final = 10.0
@@ -157,10 +160,13 @@ async def _send(call: Call, webhook: str, event: str, subject: str, payload: obj
 
 async def work(call: Call) -> int:
     """Write down what is to be told and tell what is due; return how many messages were sent."""
-    if not await rows.any_enabled(call.db):
+    wanted, looked_at = await rows.find_last_look(call.db)
+    if not wanted:
         return 0
     async with call.transaction() as tx:
-        await rows.collect(tx, call.now - _LOOK_BACK, call.now)
+        since = max(call.now - _LOOK_BACK, (looked_at or call.now - _LOOK_BACK) - _MARGIN)
+        await rows.collect(tx, since, call.now)
+        await rows.mark_looked(tx, call.now, call.now - _REST)
     sent = 0
     while due := await rows.claim_due(call.db, call.now, call.now + _CLAIM, _AT_ONCE):
         outcomes = await asyncio.gather(*(_attempt(call, one) for one in due))
