@@ -156,7 +156,7 @@ async def test_a_token_holds_what_its_scopes_and_its_owner_both_hold(client: Bro
     assert {name for name, held in flags.items() if held is True} == {"can_view_hosts"}
 
 
-@pytest.mark.proves("USER-12")
+@pytest.mark.proves("USER-12", "INTG-TOK-15")
 async def test_people_make_list_and_revoke_tokens_by_page_and_by_program(client: Browser, call: Call) -> None:
     user = await person(call, "host_manager")
     await sign_in(client, user.username)
