@@ -1,6 +1,7 @@
 """Asking hosts to scan: one, many, those whose time has come; and taking it back."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -13,7 +14,7 @@ from server.channel import service as channel
 from server.compliance import rules
 from server.compliance.errors import BadRequest, HostMissing, IsDisabled, ScannerOff, UnderWay
 from server.compliance.events import ComplianceChanged
-from server.compliance.models import SCANNERS, TITLES, Origin, Target, Task, TaskStatus, Triggered, Wanted
+from server.compliance.models import SCANNERS, TITLES, Origin, Scanner, Target, Task, TaskStatus, Triggered, Wanted
 from server.compliance.queries import tasks as rows
 from server.core.bus import announce
 from server.core.call import Actor, Call
@@ -112,43 +113,54 @@ async def _ask(call: Call, targets: Sequence[Target], wanted: Wanted, origin: Or
         return await _ask_in(tx, call, targets, wanted, origin)
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What hosts do alike."""
+
+    wanted: Wanted
+    origin: Origin
+    scanners: tuple[Scanner, ...]
+    profile: str
+    by: str
+
+    def row(self, one: Target) -> dict[str, object]:
+        """Return the task of a host."""
+        return {
+            "host_id": one.id, "kind": "scan", "origin": self.origin, "scanners": list(self.scanners),
+            "profile_id": self.profile, "remediate": self.wanted.remediate, "rules": [], "version": "",
+            "native": one.native, "asked_by": self.by,
+        }  # fmt: skip
+
+    def order(self, hosts: Sequence[str]) -> Order:
+        """Return the job of these hosts."""
+        return Order(
+            PLAYBOOK,
+            hosts=tuple(hosts),
+            variables={
+                "compliance_scan_scanners": list(self.scanners),
+                "compliance_scan_profile": self.profile,
+                "compliance_scan_remediate": self.wanted.remediate,
+            },
+            deadline_seconds=int(_DEADLINE / timedelta(seconds=1)),
+            title="Compliance scan with remediation" if self.wanted.remediate else "Compliance scan",
+        )
+
+
 async def _ask_in(tx: Tx, call: Call, targets: Sequence[Target], wanted: Wanted, origin: Origin) -> dict[int, str]:
     """Note a task for each host that has none, and let jobs carry them: one for those that do the same."""
     by = call.actor.name or "schedule"
-    together: dict[tuple[tuple[str, ...], str], list[Target]] = {}
+    together: dict[tuple[tuple[Scanner, ...], str], list[Target]] = {}
     for one in targets:
         together.setdefault((rules.scanners_for(wanted, one), rules.profile_for(wanted, one)), []).append(one)
     made: dict[int, str] = {}
     for (scanners, profile), some in together.items():
-        noted = await rows.insert_tasks(
-            tx,
-            [
-                {
-                    "host_id": one.id, "kind": "scan", "origin": origin, "scanners": list(scanners),
-                    "profile_id": profile, "remediate": wanted.remediate, "rules": [], "version": "",
-                    "native": one.native, "asked_by": by,
-                }
-                for one in some
-            ],
-            call.now,
-        )  # fmt: skip
-        if not noted:
-            continue
-        order = Order(
-            PLAYBOOK,
-            hosts=tuple(one.uuid for one in some if one.id in noted),
-            variables={
-                "compliance_scan_scanners": list(scanners),
-                "compliance_scan_profile": profile,
-                "compliance_scan_remediate": wanted.remediate,
-            },
-            deadline_seconds=int(_DEADLINE / timedelta(seconds=1)),
-            title="Compliance scan with remediation" if wanted.remediate else "Compliance scan",
-        )
-        # What may be done to these hosts was decided here; the job names who asked.
-        asker = call.acting_as(Actor("system", id="compliance", name=by))
-        await rows.bind_job(tx, await automation.launch_in(tx, asker, order), list(noted.values()))
-        made |= noted
+        plan = _Plan(wanted, origin, scanners, profile, by)
+        if noted := await rows.insert_tasks(tx, [plan.row(one) for one in some], call.now):
+            order = plan.order([one.uuid for one in some if one.id in noted])
+            # What may be done to these hosts was decided here; the job names who asked.
+            asker = call.acting_as(Actor("system", id="compliance", name=by))
+            await rows.bind_job(tx, await automation.launch_in(tx, asker, order), list(noted.values()))
+            made |= noted
     if made and origin == "manual":
         await _record(tx, call, [one for one in targets if one.id in made], wanted)
     if made:

@@ -238,7 +238,6 @@ _AGES: Final = ("today", "week", "month", "older")
 def dashboard(board: Board) -> Json:
     """Return the overview."""
     s = board.summary
-    average = s["average_score"]
     rule_results = {
         name: int(s[name]) for name in ("passed", "failed", "warnings", "skipped", "not_applicable", "errors")
     }
@@ -252,18 +251,7 @@ def dashboard(board: Board) -> Json:
     }
     sections = [{"section": one["section"], "warnings": int(one["warned"])} for one in board.sections]
     return {
-        "summary": {
-            "total_hosts": s["total_hosts"],
-            "hosts_compliant": s["hosts_compliant"],
-            "hosts_warning": s["hosts_warning"],
-            "hosts_critical": s["hosts_critical"],
-            "unscanned": board.unscanned,
-            "total_scans": board.scans,
-            "average_score": None if average is None else round(float(average), 2),
-            "total_passed": rule_results["passed"],
-            "total_failed": rule_results["failed"],
-            "total_warnings": rule_results["warnings"],
-        },
+        "summary": _summary(board),
         "severity_breakdown": severities,
         "profile_distribution": [
             {"profile_type": kind, "name": TITLES[kind], "count": number} for kind, number in board.kinds.items()
@@ -272,14 +260,28 @@ def dashboard(board: Board) -> Json:
         "openscap": panel if board.kind != "docker-bench" else None,
         "docker_bench": {**panel, "warnings_by_section": sections} if board.kind != "openscap" else None,
         "top_failing_rules": [rule_view(row) for row in board.top],
-        "hosts": [
-            {
-                "id": row["id"], "name": row["name"], "profile_type": row["kind"], "score": row["score"],
-                "passed": row["passed"], "failed": row["failed"], "warnings": row["warned"],
-                "last_scan_at": row["completed_at"], "status": rules.verdict(row["score"]),
-            }
-            for row in board.worst
-        ],
+        "hosts": [worst_view(row) for row in board.worst],
+    }
+
+
+def _summary(board: Board) -> Json:
+    s = board.summary
+    average = s["average_score"]
+    return {
+        **{name: s[name] for name in ("total_hosts", "hosts_compliant", "hosts_warning", "hosts_critical")},
+        "unscanned": board.unscanned,
+        "total_scans": board.scans,
+        "average_score": None if average is None else round(float(average), 2),
+        **{f"total_{name}": int(s[name]) for name in ("passed", "failed", "warnings")},
+    }
+
+
+def worst_view(row: Json) -> Json:
+    """Return one of the hosts with the lowest scores."""
+    return {
+        "id": row["id"], "name": row["name"], "profile_type": row["kind"], "score": row["score"],
+        "passed": row["passed"], "failed": row["failed"], "warnings": row["warned"],
+        "last_scan_at": row["completed_at"], "status": rules.verdict(row["score"]),
     }  # fmt: skip
 
 

@@ -37,15 +37,19 @@ def test_the_hash_is_the_agents_own() -> None:
 
 @pytest.mark.proves("COMP-183")
 def test_every_spelling_of_agents_is_read() -> None:
-    (found,) = read(
-        scan(
-            {"rule_id": "a", "status": "skip"}, {"id": "b", "result": "notchecked"},
-            {"rule_ref": "c", "status": "fixed"}, {"rule_ref": "d", "status": "unknown"}, {"rule_ref": "e", "status": "notselected"},
-            {"rule_ref": "f", "status": "pass"}, {"rule_ref": "f", "status": "fail", "severity": "HIGH"},
-            {"rule_ref": "g", "status": "notapplicable"}, {"rule_ref": "h", "status": "WARN"}, {"status": "pass"},
-            score=None,
-        )
-    ).scans  # fmt: skip
+    told = [
+        {"rule_id": "a", "status": "skip"},
+        {"id": "b", "result": "notchecked"},
+        {"rule_ref": "c", "status": "fixed"},
+        {"rule_ref": "d", "status": "unknown"},
+        {"rule_ref": "e", "status": "notselected"},
+        {"rule_ref": "f", "status": "pass"},
+        {"rule_ref": "f", "status": "fail", "severity": "HIGH"},
+        {"rule_ref": "g", "status": "notapplicable"},
+        {"rule_ref": "h", "status": "WARN"},
+        {"status": "pass"},
+    ]
+    (found,) = read(scan(*told, score=None)).scans
     assert "".join(rule.ref for rule in found.rules) == "abcdfgh"
     assert found.states == "sspefnw"
     assert found.score == 25.0

@@ -98,7 +98,6 @@ async def show(request: web.Request) -> web.Response:
 
 def _page(board: service.Board, now: Now, *, cards: Cards, can_manage: bool) -> OverviewPage:
     s, kind = board.summary, board.kind
-    of_kind = {"kind": kind} if kind else {}
     return OverviewPage(
         tabs=frame.tabs("overview"),
         cards=cards,
@@ -109,61 +108,76 @@ def _page(board: service.Board, now: Now, *, cards: Cards, can_manage: bool) -> 
             *((word, link("/compliance", profile_type=name), name == kind) for name, word in KINDS),
         ],
         is_empty=not s["total_hosts"],
-        severities=charts.donut(
-            [
-                (name.capitalize(), int(n), link("/compliance/rules", {**of_kind, "status": "fail", "severity": name}),
-                 _TONES[name])
-                for name, n in board.severities
-            ]
-        ),
-        results=charts.donut(
-            [
-                ("Pass", int(s["passed"]), link("/compliance/rules", {**of_kind, "status": "pass"}), "good"),
-                ("Fail", int(s["failed"]), link("/compliance/rules", {**of_kind, "status": "fail"}), "bad"),
-                ("Warning", int(s["warnings"]), link("/compliance/rules", {**of_kind, "status": "warn"}), "attention"),
-            ]
-        ),
-        profiles=charts.bars(
-            [
-                (frame.scanner_word(one), n, link("/compliance", profile_type=one) if one in dict(KINDS) else "")
-                for one, n in sorted(board.kinds.items(), reverse=True)
-            ],
-            "second",
-        ),
+        severities=_severities(board),
+        results=_results(board),
+        profiles=_profiles(board),
         ages=charts.bars([(word, int(s[name]), "") for name, word in _AGES], "accent"),
-        standing=charts.bars(
-            [
-                (word, number, link("/compliance/hosts", status=name))
-                for name, word, number in (
-                    ("compliant", "Compliant", cards.compliant),
-                    ("warning", "Warning", cards.warning),
-                    ("critical", "Critical", cards.critical),
-                    ("unscanned", "Never scanned", cards.unscanned),
-                )
-            ],
-            "good",
-        ),
+        standing=_standing(cards),
         scores=charts.bars(
-            [
-                (word, int(n), "")
-                for word, n in zip(_FIFTHS, s["scores"], strict=True)
-            ],
-            "third",
+            [(word, int(number), "") for word, number in zip(_FIFTHS, s["scores"], strict=True)], "third"
         ),
-        sections=charts.bars(
-            [
-                (one["section"] or "No section", int(one["warned"]),
-                 link("/compliance/rules", kind="docker-bench", status="warn"))
-                for one in board.sections
-                if one["warned"]
-            ],
-            "attention",
-        ),
+        sections=_sections(board),
         top=board.top,
         worst=[{**one, "verdict": frame.VERDICTS[rules.verdict(one["score"])]} for one in board.worst],
         average=frame.percent(None if s["average_score"] is None else float(s["average_score"])),
         can_manage=can_manage,
-    )  # fmt: skip
+    )
+
+
+def _rules(board: service.Board, **narrowed: str) -> str:
+    return link("/compliance/rules", {"kind": board.kind or None}, **narrowed)
+
+
+def _severities(board: service.Board) -> Donut:
+    return charts.donut(
+        [
+            (name.capitalize(), int(number), _rules(board, status="fail", severity=name), _TONES[name])
+            for name, number in board.severities
+        ]
+    )
+
+
+def _results(board: service.Board) -> Donut:
+    s = board.summary
+    return charts.donut(
+        [
+            ("Pass", int(s["passed"]), _rules(board, status="pass"), "good"),
+            ("Fail", int(s["failed"]), _rules(board, status="fail"), "bad"),
+            ("Warning", int(s["warnings"]), _rules(board, status="warn"), "attention"),
+        ]
+    )
+
+
+def _profiles(board: service.Board) -> tuple[Bar, ...]:
+    known = dict(KINDS)
+    return charts.bars(
+        [
+            (frame.scanner_word(one), number, link("/compliance", profile_type=one) if one in known else "")
+            for one, number in sorted(board.kinds.items(), reverse=True)
+        ],
+        "second",
+    )
+
+
+def _standing(cards: Cards) -> tuple[Bar, ...]:
+    numbers = {
+        "compliant": cards.compliant,
+        "warning": cards.warning,
+        "critical": cards.critical,
+        "unscanned": cards.unscanned,
+    }
+    return charts.bars(
+        [(frame.VERDICTS[one][0], number, link("/compliance/hosts", status=one)) for one, number in numbers.items()],
+        "good",
+    )
+
+
+def _sections(board: service.Board) -> tuple[Bar, ...]:
+    url = link("/compliance/rules", kind="docker-bench", status="warn")
+    return charts.bars(
+        [(one["section"] or "No section", int(one["warned"]), url) for one in board.sections if one["warned"]],
+        "attention",
+    )
 
 
 @routes.get("/compliance/settings")

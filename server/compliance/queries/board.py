@@ -137,9 +137,9 @@ RULE_ORDERS: Final = {
 }
 
 
-def _rule_values(sought: Sought, groups: Groups) -> dict[str, Any]:
+def _rule_values(sought: Sought) -> dict[str, Any]:
     return {
-        "groups": groups, "kind": sought.kind, "severity": sought.severity, "status": sought.status,
+        "kind": sought.kind, "severity": sought.severity, "status": sought.status,
         "search": sought.search, "host": sought.host, "section": sought.section,
     }  # fmt: skip
 
@@ -160,13 +160,14 @@ async def list_rules(db: Queries, groups: Groups, sought: Sought) -> list[dict[s
         """,
         limit=sought.limit,
         offset=sought.offset,
-        **_rule_values(sought, groups),
+        groups=groups,
+        **_rule_values(sought),
     )
 
 
 async def count_rules(db: Queries, groups: Groups, sought: Sought) -> int:
     """Return how many rules match."""
-    return cast("int", await db.value(f"select count(*) {_RULES}", **_rule_values(sought, groups)))
+    return cast("int", await db.value(f"select count(*) {_RULES}", groups=groups, **_rule_values(sought)))
 
 
 async def list_sections(db: Queries, groups: Groups, kind: str) -> list[dict[str, Any]]:
@@ -299,9 +300,9 @@ HOST_ORDERS: Final = {
 }
 
 
-def _host_values(sought: Sought, groups: Groups) -> dict[str, Any]:
+def _host_values(sought: Sought) -> dict[str, Any]:
     mode = sought.extra.get("mode", "")
-    return {"groups": groups, "kind": sought.kind, "status": sought.status, "search": sought.search, "mode": mode}
+    return {"kind": sought.kind, "status": sought.status, "search": sought.search, "mode": mode}
 
 
 async def list_hosts(db: Queries, groups: Groups, sought: Sought) -> list[dict[str, Any]]:
@@ -322,13 +323,14 @@ async def list_hosts(db: Queries, groups: Groups, sought: Sought) -> list[dict[s
         """,  # noqa: S608 (only constants are put together)
         limit=sought.limit,
         offset=sought.offset,
-        **_host_values(sought, groups),
+        groups=groups,
+        **_host_values(sought),
     )
 
 
 async def count_hosts(db: Queries, groups: Groups, sought: Sought) -> int:
     """Return how many hosts match."""
-    return cast("int", await db.value(f"select count(*) {_HOSTS}", **_host_values(sought, groups)))
+    return cast("int", await db.value(f"select count(*) {_HOSTS}", groups=groups, **_host_values(sought)))
 
 
 async def list_worst(db: Queries, groups: Groups, kind: str, limit: int) -> list[dict[str, Any]]:

@@ -42,9 +42,9 @@ _HISTORY: Final = f"""
 """
 
 
-def _values(sought: Sought, groups: Groups) -> dict[str, Any]:
+def _values(sought: Sought) -> dict[str, Any]:
     return {
-        "groups": groups, "status": sought.status, "kind": sought.kind, "host": sought.host, "search": sought.search,
+        "status": sought.status, "kind": sought.kind, "host": sought.host, "search": sought.search,
     }  # fmt: skip
 
 
@@ -54,7 +54,8 @@ async def list_history(db: Queries, groups: Groups, sought: Sought) -> list[dict
         f"{_SCAN} {_HISTORY} order by s.started_at desc, s.id desc limit %(limit)s offset %(offset)s",
         limit=sought.limit,
         offset=sought.offset,
-        **_values(sought, groups),
+        groups=groups,
+        **_values(sought),
     )
 
 
@@ -64,7 +65,8 @@ async def count_history(db: Queries, groups: Groups, sought: Sought) -> int:
         "int",
         await db.value(
             f"select count(*) from compliance_scans s join hosts h on h.id = s.host_id {_HISTORY}",  # noqa: S608
-            **_values(sought, groups),
+            groups=groups,
+            **_values(sought),
         ),
     )
 
@@ -102,9 +104,9 @@ _RESULTS: Final = f"""
 """
 
 
-def _result_values(groups: Groups, scan: str, sought: Sought) -> dict[str, Any]:
+def _result_values(scan: str, sought: Sought) -> dict[str, Any]:
     return {
-        "groups": groups, "scan": scan, "status": sought.status, "severity": sought.severity,
+        "scan": scan, "status": sought.status, "severity": sought.severity,
         "section": sought.section, "search": sought.search,
     }  # fmt: skip
 
@@ -122,13 +124,14 @@ async def list_results(db: Queries, groups: Groups, scan: str, sought: Sought) -
         """,
         limit=sought.limit,
         offset=sought.offset,
-        **_result_values(groups, scan, sought),
+        groups=groups,
+        **_result_values(scan, sought),
     )
 
 
 async def count_results(db: Queries, groups: Groups, scan: str, sought: Sought) -> int:
     """Return how many results match."""
-    return cast("int", await db.value(f"select count(*) {_RESULTS}", **_result_values(groups, scan, sought)))
+    return cast("int", await db.value(f"select count(*) {_RESULTS}", groups=groups, **_result_values(scan, sought)))
 
 
 async def count_by_severity(db: Queries, groups: Groups, scan: str) -> list[dict[str, Any]]:
@@ -139,7 +142,8 @@ async def count_by_severity(db: Queries, groups: Groups, scan: str) -> list[dict
         {_RESULTS}
          group by 1, 2, 3
         """,
-        **_result_values(groups, scan, Sought()),
+        groups=groups,
+        **_result_values(scan, Sought()),
     )
 
 
