@@ -21,11 +21,11 @@ from server.automation import relaying
 from server.automation.errors import BadRelay, RelayCut
 from server.automation.relay import Exchange, Hub, hub
 from server.channel.models import Lines
-from server.core.call import World
+from server.core.call import Call, World
 from server.core.ids import HostId
 from server.core.loop import Keeper
 from server.web.handler_code import documented
-from server.web.routing import AGENT_INBOXES, Routes, call, gated, path_text
+from server.web.routing import AGENT_INBOXES, RELAYER, Routes, call, gated, path_text
 
 routes = Routes()
 
@@ -52,6 +52,7 @@ _COUNTER: Final = web.AppKey("relay_counter", Counter)
 def open_door(app: web.Application) -> None:
     """Hear what agents say about relayed operations."""
     app[_COUNTER] = Counter()
+    app[RELAYER] = relay_for
     app[AGENT_INBOXES].append(partial(_opened, app[_COUNTER]))
 
 
@@ -68,7 +69,11 @@ async def _opened(counter: Counter, world: World, keeper: Keeper, lines: Lines) 
 @gated("can_manage_automation", counted=False)
 async def relay(request: web.Request) -> web.StreamResponse:
     """Run a command on a host, or write or read a file there, for Ansible that runs elsewhere."""
-    asked = call(request)
+    return await relay_for(request, call(request))
+
+
+async def relay_for(request: web.Request, asked: Call) -> web.StreamResponse:
+    """Relay for somebody who was recognised and may; the host must be one of theirs."""
     wanted = await read_wanted(request, f"{asked.actor.name} ({asked.actor.via_name or asked.actor.kind})")
     host = await relaying.admit(asked, path_text(request, "host"), wanted)
     found = request.app[_COUNTER].hub

@@ -98,7 +98,9 @@ class Run:
         self._ticket = random_hex(32)
         self._intake = Intake(world, keeper)
         self._uuids: dict[int, str] = {}
+        # Nobody speaks yet: a program that ends before it could is not waited for.
         self._heard = asyncio.Event()
+        self._heard.set()
 
     def _call(self) -> Call:
         return Call(self._world, system("relay"))

@@ -147,6 +147,10 @@ Verifier = Callable[[Call, str, str], Awaitable[Actor]]
 #: How the doorkeeper turns X-API-ID and X-API-KEY into an actor; the hosts room sets it.
 AGENT_VERIFIER: Final[web.AppKey[Verifier]] = web.AppKey("agent_verifier")
 
+Relayer = Callable[[web.Request, Call], Awaitable[web.StreamResponse]]
+#: How whoever was recognised by other credentials than the doorkeeper's relays; the automation room sets it.
+RELAYER: Final[web.AppKey[Relayer]] = web.AppKey("relayer")
+
 #: Every room's background work (``core.queue.Task``), for the room that shows it.
 WORK: Final[web.AppKey[tuple[Task, ...]]] = web.AppKey("work", tuple)
 

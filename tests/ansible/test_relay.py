@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from server.integrations import rules as integration_rules
+from server.integrations import service as integrations
+from server.integrations.models import NewToken
 from tests.factories.house import BIN, ROOT, AgentProcess, House, ServerProcess
 from tests.factories.people import person, token_of
 from tests.factories.scopes import group, limited
@@ -165,6 +168,19 @@ async def test_a_laptop_reaches_a_host_whose_link_another_server_holds(
     code, said = await ad_hoc("web-01", "ping", PATCHMON_TOKEN=reader)
     assert (code, "UNREACHABLE" in said) == (4, True), said
     assert "pmt_" not in said
+
+    # A program's own credentials, by scope.
+    for scopes, wanted in (
+        ({"relay": ["post"]}, '"ping": "pong"'),
+        ({"host": ["get"]}, "does not have access to relay"),
+    ):
+        made = await integrations.make(
+            house.call, NewToken("play", {"integration_type": "api"}, scopes=integration_rules.checked_scopes(scopes))
+        )
+        keys = {"PATCHMON_API_KEY": made.token.token_key, "PATCHMON_API_SECRET": made.secret.reveal()}
+        code, said = await ad_hoc("web-01", "ping", PATCHMON_TOKEN="", **keys)
+        assert wanted in said, said
+        assert code == (0 if "pong" in wanted else 4)
 
 
 CUT = """

@@ -2,6 +2,14 @@
 
 from typing import Final
 
-from server.integrations.api import card, enrolment, hosts, inventory, tokens, writes
+from server.integrations.api import card, enrolment, hosts, inventory, relay, tokens, writes
 
-routes: Final = (*tokens.routes, *enrolment.routes, *hosts.routes, *inventory.routes, *writes.routes, *card.routes)
+routes: Final = (
+    *tokens.routes,
+    *enrolment.routes,
+    *hosts.routes,
+    *inventory.routes,
+    *writes.routes,
+    *relay.routes,
+    *card.routes,
+)

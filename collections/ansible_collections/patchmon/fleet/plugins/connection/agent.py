@@ -42,7 +42,7 @@ options:
       - API token of a person who may manage automation and sees the host.
       - It is best given by the environment or from a vault.
     type: str
-    required: true
+    default: ""
     vars:
       - name: ansible_patchmon_token
     env:
@@ -50,6 +50,28 @@ options:
     ini:
       - section: patchmon
         key: token
+  api_key:
+    description: Key of a program with the scope C(relay), instead of O(token).
+    type: str
+    default: ""
+    vars:
+      - name: ansible_patchmon_api_key
+    env:
+      - name: PATCHMON_API_KEY
+    ini:
+      - section: patchmon
+        key: api_key
+  api_secret:
+    description: The secret that belongs to O(api_key).
+    type: str
+    default: ""
+    vars:
+      - name: ansible_patchmon_api_secret
+    env:
+      - name: PATCHMON_API_SECRET
+    ini:
+      - section: patchmon
+        key: api_secret
   verify_ssl:
     description: Whether the certificate of the server is verified.
     type: bool
@@ -117,7 +139,15 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNo
 from ansible.module_utils.common.text.converters import to_bytes, to_native, to_text
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
-from ansible_collections.patchmon.fleet.plugins.plugin_utils._relay import DONE, OUT, Relay, RelayError, Server
+from ansible_collections.patchmon.fleet.plugins.plugin_utils._relay import (
+    DONE,
+    OUT,
+    Relay,
+    RelayError,
+    Server,
+    basic,
+    bearer,
+)
 
 display = Display()
 
@@ -139,9 +169,13 @@ class Connection(ConnectionBase):
     def _connect(self):
         """Get ready; the connection itself is opened by the first command."""
         if self._relay is None:
+            token, key = str(self.get_option("token") or ""), str(self.get_option("api_key") or "")
+            if not token and not key:
+                raise AnsibleConnectionFailure(self._sentence("a token (PATCHMON_TOKEN) or an API key is needed"))
             server = Server(
                 url=str(self.get_option("url")).rstrip("/"),
-                token=str(self.get_option("token")),
+                authorization=bearer(token) if token else basic(key, str(self.get_option("api_secret") or "")),
+                path="/api/v1/relay" if token else "/api/v1/api/relay",
                 verify=self.get_option("verify_ssl"),
                 ca_file=str(self.get_option("ca_file") or ""),
                 timeout_seconds=self.get_option("timeout"),

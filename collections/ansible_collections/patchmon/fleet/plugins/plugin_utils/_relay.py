@@ -44,11 +44,22 @@ class Server:
     """Where the relay is and how to prove who asks; ``persist_seconds`` of 0 opens a connection for every task."""
 
     url: str
-    token: str
+    authorization: str
+    path: str = "/api/v1/relay"
     verify: bool = True
     ca_file: str = ""
     timeout_seconds: float = 10
     persist_seconds: float = 60
+
+
+def bearer(token):
+    """Return how the token of a person proves who asks."""
+    return f"Bearer {token}"
+
+
+def basic(key, secret):
+    """Return how the key and the secret of a program prove who asks."""
+    return "Basic " + base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
 
 
 class Done:
@@ -108,8 +119,8 @@ class Relay:
         if self._connection is None:
             self._connection = _Connection(self._server, self._folder)
         connection = self._connection
-        connection.putrequest("POST", f"/api/v1/relay/hosts/{urllib.parse.quote(host, safe='')}/{operation}")
-        connection.putheader("Authorization", f"Bearer {self._server.token}")
+        connection.putrequest("POST", f"{self._server.path}/hosts/{urllib.parse.quote(host, safe='')}/{operation}")
+        connection.putheader("Authorization", self._server.authorization)
         connection.putheader("Content-Type", "application/octet-stream")
         connection.putheader("Transfer-Encoding", "chunked")
         connection.putheader("User-Agent", "patchmon.fleet")
@@ -173,6 +184,7 @@ def _refused(response, url):
     try:
         body = json.loads(text)
         said, code = str(body.get("error") or response.reason), str(body.get("code") or "")
+        said += f": {body['message']}" if body.get("message") else ""
     except (ValueError, AttributeError):
         said, code = f"{response.status} {response.reason}", ""
     if response.status == http.client.UNAUTHORIZED:
