@@ -168,6 +168,10 @@ async def test_what_is_refused(agent: Agent, server: AgentServer, program: Path,
     put_out(server, newer, hasUpdate=False, autoUpdateDisabled=True)
     done = await agent.run("update-agent", "--automatic", seconds=60)
     assert (done.code, program.read_bytes()) == (0, before)
+    # A clock that was wrong by years, and was set since, holds nothing up.
+    marker = agent.folder / ".last_update_timestamp"
+    marker.touch()
+    os.utime(marker, (time.time() + 3e8, time.time() + 3e8))
     done = await agent.run("update-agent", seconds=60)
     assert done.code == 0, done.err
     assert f"Agent updated: {__version__} -> {NEWER}" in done.out
