@@ -20,6 +20,7 @@ async def seen(client: Browser, path: str, status: int = 200) -> str:
 
 
 @pytest.mark.proves(
+    "COMP-13",
     "COMP-128", "COMP-129", "COMP-130", "COMP-131", "COMP-132", "COMP-133", "COMP-134", "COMP-135", "COMP-145",
     "COMP-148", "COMP-149", "COMP-150", "COMP-151", "COMP-155", "COMP-156", "COMP-157", "COMP-158", "COMP-159",
 )  # fmt: skip
@@ -61,7 +62,10 @@ async def test_what_people_see(client: Browser, api: Compliance, enrol: Enrol, c
     for path in ("/compliance", "/compliance?profile_type=openscap", "/compliance/history"):
         assert "web-01" in await seen(client, path), path
     assert "Warnings by Section" in await seen(client, "/compliance?profile_type=docker-bench")
-    assert "Default Compliance Mode" in await seen(client, "/compliance/settings")
+    settings = await seen(client, "/compliance/settings")
+    for words in ("Default Compliance Mode", "Scan Interval", "OpenSCAP Content", "CIS Level 1 Server", "Ubuntu",
+                  "Debian", "RHEL", "CentOS", "Rocky Linux", "AlmaLinux", "Fedora", "SLES", "OpenSUSE"):  # fmt: skip
+        assert words in settings, words
     assert "Rule sshd" in await seen(client, f"/hosts/{host}/compliance")
     assert f"/hosts/{host}/compliance" in await seen(client, f"/hosts/{host}")
     assert f"/hosts/{empty}/compliance" not in await seen(client, f"/hosts/{empty}")
