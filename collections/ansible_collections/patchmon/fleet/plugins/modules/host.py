@@ -72,7 +72,7 @@ id:
   returned: always
   type: str
 credentials:
-  description: What the agent of a new host needs, RV(credentials.api_id) and RV(credentials.api_key).
+  description: What the agent of a new host needs, C(credentials.api_id) and C(credentials.api_key).
   returned: when a host was added
   type: dict
 """

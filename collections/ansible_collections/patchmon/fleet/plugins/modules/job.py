@@ -78,7 +78,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 job:
-  description: The job that was started, with RV(job.id), RV(job.status) and RV(job.counts).
+  description: The job that was started, with C(job.id), C(job.status) and C(job.counts).
   returned: always
   type: dict
 """

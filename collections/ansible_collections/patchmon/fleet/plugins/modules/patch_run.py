@@ -79,7 +79,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 runs:
-  description: The runs that were started, with RV(runs[].patch_run_id), RV(runs[].status) and RV(runs[].host_name).
+  description: The runs that were started, with C(runs[].patch_run_id), C(runs[].status) and C(runs[].host_name).
   returned: always
   type: list
   elements: dict
