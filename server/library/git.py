@@ -114,6 +114,11 @@ def _environment(source: Source, address: str, folder: Path) -> dict[str, str]:
         "SSH_ASKPASS": "/bin/false",
         "GIT_LFS_SKIP_SMUDGE": "1",
     }
+    if rules.scheme_of(source.url) == "file":
+        # Whoever owns it: the operator opened this server's disk. Options on the command line do not reach that far.
+        trusting = folder / "config"
+        trusting.write_text("[safe]\n\tdirectory = *\n", encoding="utf-8")
+        given["GIT_CONFIG_GLOBAL"] = str(trusting)
     if rules.scheme_of(source.url) == "ssh":
         given["GIT_SSH_COMMAND"] = _ssh(source, host, address, folder)
         given["GIT_SSH_VARIANT"] = "ssh"
