@@ -105,7 +105,8 @@ async def on_machine(
 
 @pytest.mark.proves(
     "AGENT-INST-05", "AGENT-INST-06", "AGENT-INST-08", "AGENT-INST-11", "INV-49", "INV-49a", "AGENT-ENR-09",
-    "AGENT-PATH-01", "AGENT-PATH-02", "AGENT-PATH-03", "AGENT-PATH-04", "AGENT-DIFF-02", "AGENT-DIFF-03", "AGENT-EXIT-06",
+    "AGENT-PATH-01", "AGENT-PATH-02", "AGENT-PATH-03", "AGENT-PATH-04", "AGENT-DIFF-02",
+    "AGENT-DIFF-03", "AGENT-EXIT-06",
 )  # fmt: skip
 async def test_the_script_installs_an_agent_once(client: Browser, call: Call, machine: Path) -> None:
     agent = await enrolled(call, client)
