@@ -13,8 +13,10 @@ async def demand(call: Call, options: RunOptions) -> None:
         if not name:
             continue
         try:
-            await automation.playbook(call, name)
+            found = await automation.playbook(call, name)
         except PlaybookMissing as missing:
             raise BadRun.of({field: str(missing)}) from missing
+        if found.origin.startswith(automation.PROJECT):
+            raise BadRun.of({field: f"{name} is of a project; around a patch run only built-in playbooks can run"})
         if not await automation.may_launch(call, name):
             raise HookRefused(playbook=name)

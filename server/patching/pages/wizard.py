@@ -212,7 +212,9 @@ async def _validate(request: web.Request, state: State, known: Known, complaints
 
 
 async def _options(request: web.Request, state: State, complaints: views.Complaints) -> list[Field]:
-    names = [one.name for one in await automation.playbooks(call(request)) if one.name != PLAYBOOK]
+    offered = await automation.playbooks(call(request))
+    # A job pushes one project, and that of a patch run is the built-in one.
+    names = [one.name for one in offered if one.name != PLAYBOOK and not one.origin.startswith(automation.PROJECT)]
     said = {one[0]: one[1] for one in complaints if isinstance(one, tuple)}
     return options(state, names, said)
 
