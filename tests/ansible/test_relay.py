@@ -80,7 +80,7 @@ class Laptop:
 @pytest.fixture
 async def running(house: House, unused_tcp_port_factory: Callable[[], int]) -> ServerProcess:
     made = house.server(unused_tcp_port_factory())
-    await made.start()
+    await made.start(90)
     return made
 
 
@@ -95,7 +95,7 @@ async def agents(house: House, running: ServerProcess, *names: str, **config: An
     """Start agents and wait until the server knows what they can."""
     made = [await house.agent(name, running.port, **config) for name in names]
     await asyncio.gather(*(agent.start() for agent in made))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while await house.call.db.value(
             "select count(*) from hosts where agent_hello is not null and friendly_name = any(%(names)s)",
             names=list(names),
@@ -116,7 +116,7 @@ async def test_a_laptop_reaches_a_host_whose_link_another_server_holds(
     house: House, running: ServerProcess, laptop: Laptop, unused_tcp_port_factory: Callable[[], int]
 ) -> None:
     other = house.server(unused_tcp_port_factory())
-    await other.start()
+    await other.start(90)
     laptop.url = other.url
     agent, _ = (
         *await agents(house, running, "web-01"),
@@ -200,9 +200,9 @@ async def test_a_host_that_leaves_mid_play_is_unreachable_and_keeps_nothing_runn
 ) -> None:
     wire = await house.wire(running.port)
     await agents(house, running, "web-01")
-    (other,) = [await house.agent("web-02", wire.port)]
+    other = await house.agent("web-02", wire.port)
     await other.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not await house.call.db.value(
             "select count(*) from hosts where agent_hello is not null and friendly_name = 'web-02'"
         ):

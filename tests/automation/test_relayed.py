@@ -59,7 +59,7 @@ LONG = """
 @pytest.fixture
 async def running(house: House, unused_tcp_port_factory: Callable[[], int]) -> ServerProcess:
     made = house.server(unused_tcp_port_factory())
-    await made.start()
+    await made.start(90)
     return made
 
 
@@ -73,7 +73,7 @@ async def agents(house: House, running: ServerProcess, *names: str, **config: An
     """Start agents and wait until the server knows what they can."""
     made = [await house.agent(name, running.port, **config) for name in names]
     await asyncio.gather(*(agent.start() for agent in made))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         while await house.call.db.value(
             "select count(*) from hosts where agent_hello is not null and friendly_name = any(%(names)s)",
             names=list(names),
@@ -137,7 +137,7 @@ async def test_batches_stops_and_workers_that_die_end_every_host_with_a_reason(
     assert (hosts["web-02"]["status"], hosts["web-02"]["reason"][:9]) == ("failed", "not begun")
 
     async def sleeper() -> int:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):
             while not (pid.exists() and pid.read_text().strip()):
                 await asyncio.sleep(0.1)
         found = int(pid.read_text())
