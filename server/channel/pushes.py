@@ -1,5 +1,7 @@
 """Tells connected agents at once what operators changed; agents that are away ask when they start."""
 
+from collections.abc import Sequence
+
 import orjson
 
 from server.channel.switchboard import Switchboard
@@ -19,19 +21,20 @@ async def push_settings(world: World, board: Switchboard) -> None:
     async with world.bus.following(SettingsChanged.name) as bell:
         while True:
             news = await bell.ring()
-            if any(name in one.get("settings", ()) for one in news for name in _PUSHED):
-                await _push(world, board)
+            changed = [name for name in _PUSHED if any(name in one.get("settings", ()) for one in news)]
+            if changed:
+                await _push(world, board, changed)
 
 
-async def _push(world: World, board: Switchboard) -> None:
+async def _push(world: World, board: Switchboard, names: Sequence[str]) -> None:
     try:
         found = await settings.anew(Call(world, system("channel")))
     except DatabaseError as error:
         # Agents ask for the interval whenever they start; nothing is lost for good.
         log.warning("settings_not_pushed", reason=str(error).strip())
         return
-    intervals = {"update_interval": found.update_interval, "compliance_scan_interval": found.compliance_scan_interval}
-    text = orjson.dumps({"type": "settings_update", **intervals}).decode()
+    told = {name: getattr(found, name) for name in names}
+    text = orjson.dumps({"type": "settings_update", **told}).decode()
     for host_id in board.host_ids():
         link = board.link(host_id)
         if link is not None:
