@@ -7,6 +7,7 @@ to a socket of the worker's, one JSON object per line.
 import ctypes
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -41,7 +42,7 @@ def refusal(hello: Hello | None) -> str:
 
 def main(folder: str) -> int:
     """Run the play laid out in a folder, and tell what happens; the exit code is the play's."""
-    run = Path(folder)
+    run, worker = Path(folder), os.getppid()
     plan: dict[str, Any] = json.loads((run / "plan.json").read_text(encoding="utf-8"))
     libc = ctypes.CDLL(None)
     libc.prctl(_CHILD_SUBREAPER, 1)
@@ -55,6 +56,9 @@ def main(folder: str) -> int:
     finally:
         ending.over = True
         _signal_all(signal.SIGKILL)
+        if os.getppid() != worker:
+            # The worker was killed and cannot do it any more; secrets must not stay.
+            shutil.rmtree(run, ignore_errors=True)
 
 
 def _play(run: Path, arguments: Sequence[str], teller: "_Teller") -> int:
