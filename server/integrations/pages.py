@@ -50,7 +50,7 @@ WORDS: Final = {
 _OFFERS: Final = (
     ("proxmox-lxc", "Enrols the containers of a Proxmox host, all at once or from cron."),
     ("direct-host", "Enrols the machine it runs on: one command for images, Ansible or Terraform."),
-    ("api", "Reads hosts from scripts and Ansible, and deletes them where you allow it."),
+    ("api", "Lets scripts and Ansible read the fleet, and change what you allow."),
 )
 
 Complaints = Sequence[tuple[str, str] | str]
