@@ -17,7 +17,8 @@ from benchmarks.outcome import Outcome, most, ranged
 _HOSTS: Final = 10_000
 _SCRIPT: Final = "#!/bin/sh\ncat {file}\n"
 _FILL: Final = """
-    with groups as (insert into host_groups (name) select 'group-' || n from generate_series(0, 19) n returning id, name),
+    with groups as (insert into host_groups (name) select 'group-' || n from generate_series(0, 19) n
+                    returning id, name),
          made as (insert into hosts (friendly_name, hostname, api_id, api_key, status, ip, os_type, os_version,
                                      architecture, kernel_version, package_manager, agent_version, last_update)
                   select 'web-' || n, 'web-' || n || '.example.com', 'id-' || n, '', 'active',

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.campaigns.models import Blackout, Plan, Targets, Window
-from server.campaigns.recurrence import complaints_of, next_occurrences, occurrences, openings
+from server.campaigns.recurrence import complaints_of, next_occurrences, occurrences
+from server.core.recurrence import openings
 
 BERLIN = "Europe/Berlin"
 

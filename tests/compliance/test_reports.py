@@ -12,13 +12,13 @@ import pytest
 from agent.protocol import hashes
 from server.compliance import reports, rules
 from server.compliance.errors import BadSubmission, NoScans
-from server.compliance.models import ScanStatus
+from server.compliance.models import ScanStatus, Submission
 from tests.factories.compliance import decided, result, scan
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def read(*scans: dict[str, Any], **more: Any) -> reports.Submission:
+def read(*scans: dict[str, Any], **more: Any) -> Submission:
     return reports.submission({"scans": list(scans), **more}, NOW)
 
 
@@ -119,6 +119,6 @@ def test_words_and_thresholds() -> None:
 def test_nothing_leads_out_of_what_is_over() -> None:
     for status in ScanStatus:
         for event in ("completed", "failed", "cancelled", "stalled"):
-            found = rules.after(status, event)  # type: ignore[arg-type]
+            found = rules.after(status, event)
             assert (found is None) is (status != ScanStatus.RUNNING)
     assert len(decided(1, 1)) == 2
