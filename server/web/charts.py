@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain, repeat
 from typing import Final, Literal
 
 #: A colour; a word or a pattern is always with it.
@@ -107,13 +108,14 @@ class Spark:
     last: int
 
 
-def bars(items: Sequence[tuple[str, int, str]], tone: Tone = "accent") -> tuple[Bar, ...]:
-    """Return bars of (label, number, address) in the order given."""
+def bars(items: Sequence[tuple[str, int, str]], *tones: Tone) -> tuple[Bar, ...]:
+    """Return bars of (label, number, address) in the order given: each in its own tone, or all in the last one."""
     longest = max((value for _, value, _ in items), default=0) or 1
     total = sum(value for _, value, _ in items) or 1
+    worn = chain(tones[:-1], repeat(tones[-1] if tones else "accent"))
     return tuple(
         Bar(label, value, url, tone, round(_WHOLE * value / longest, 2), round(_WHOLE * value / total, 1))
-        for label, value, url in items
+        for (label, value, url), tone in zip(items, worn, strict=False)
     )
 
 

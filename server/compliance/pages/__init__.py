@@ -7,5 +7,5 @@ from server.compliance.pages.frame import MODULE, VIEW
 from server.web.navigation import Entry
 
 routes: Final = (*overview.routes, *fleet.routes, *rule.routes, *host.routes, *deeds.routes)
-ENTRIES: Final = (Entry("Assure", "Security Compliance", "/compliance", "shield-check", 10, VIEW, module=MODULE),)
+ENTRIES: Final = (Entry("Assure", "Security Compliance", "/compliance", "checklist", 10, VIEW, module=MODULE),)
 HOST_TABS: Final = host.HOST_TABS

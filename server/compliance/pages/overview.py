@@ -169,6 +169,9 @@ def _standing(cards: Cards) -> tuple[Bar, ...]:
     return charts.bars(
         [(frame.VERDICTS[one][0], number, link("/compliance/hosts", status=one)) for one, number in numbers.items()],
         "good",
+        "attention",
+        "bad",
+        "neutral",
     )
 
 
