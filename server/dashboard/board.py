@@ -9,7 +9,7 @@ from server.core.scope import Groups
 from server.dashboard import layouts, rules
 from server.dashboard.errors import GroupMissing
 from server.dashboard.models import Asked, Board, Day, Fleet, JobSummary, Kinds, Moment
-from server.dashboard.queries import fleet, history, packages, patching
+from server.dashboard.queries import compliance, fleet, history, packages, patching
 from server.dashboard.queries import jobs as job_queries
 from server.settings import service as settings
 
@@ -111,6 +111,8 @@ async def _with_numbers(call: Call, scope: Groups, board: Board) -> Board:
         board = replace(board, under_way=await job_queries.count_under_way(call.db, scope))
     if shows("patchRuns"):
         board = replace(board, patch_runs=await patching.count_runs(call.db, scope))
+    if shows("compliance"):
+        board = replace(board, standing=await compliance.count_standing(call.db, scope))
     if shows("totalHostGroups"):
         board = replace(board, group_count=len(board.groups))
     if shows("totalRepos"):

@@ -46,6 +46,17 @@ CARDS: Final = (
         "tile",
         False,
         permission="can_view_hosts",
+        module="patching",
+    ),
+    Card(
+        "compliance",
+        "Compliance",
+        "Hosts that keep fewer than 80 % of the rules of their security benchmark",
+        "checklist",
+        "tile",
+        False,
+        permission="can_view_reports",
+        module="compliance",
     ),
     Card(
         "totalHostGroups", "Host groups", "The groups of hosts", "stack-2", "tile", False, permission="can_view_hosts"

@@ -6,20 +6,21 @@ from server.core.call import Call
 from server.dashboard import rules
 from server.dashboard.cards import BY_ID, CARDS, CHARTS, COLUMNS, STATS
 from server.dashboard.errors import BadLayout, PeopleOnly
-from server.dashboard.models import Columns, Layout, Placed
+from server.dashboard.models import Card, Columns, Layout, Placed
 from server.dashboard.queries import layouts as rows
+from server.settings import service as settings
 
 
 async def mine(call: Call) -> Layout:
     """Return how the asker arranged the overview, with the cards they may have."""
     columns = await my_columns(call)
     placed = await rows.list_cards(call.db, call.actor.id) if _is_somebody(call) else []
-    return rules.layout([card for card in CARDS if _may(call, card.permission)], placed, columns)
+    return rules.layout(_there_for(call), placed, columns)
 
 
 def usual(call: Call) -> Layout:
     """Return the overview of those who never arranged anything."""
-    return rules.layout([card for card in CARDS if _may(call, card.permission)], [], COLUMNS)
+    return rules.layout(_there_for(call), [], COLUMNS)
 
 
 async def my_columns(call: Call) -> Columns:
@@ -71,6 +72,11 @@ def _complaint(placed: Placed) -> str:
     if placed.span not in CHARTS:
         return f"must be from {CHARTS[0]} to {CHARTS[-1]} columns wide"
     return "" if 0 <= placed.position < rules.MOST_CARDS else "stands nowhere"
+
+
+def _there_for(call: Call) -> list[Card]:
+    off = settings.modules_off(call.world)
+    return [card for card in CARDS if _may(call, card.permission) and card.module not in off]
 
 
 def _may(call: Call, permission: str) -> bool:

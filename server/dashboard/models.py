@@ -112,6 +112,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How hosts stand against security benchmarks, by their newest scan: below 80 %, and of those below 60 %."""
+
+    scanned: int = 0
+    behind: int = 0
+    critical: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Freshness:
     """How freshly the hosts that joined are patched.
 
@@ -204,6 +213,7 @@ class Card:
         kind: a number that leads somewhere, or a panel with a chart or a list.
         enabled, span: as it is before anybody arranged anything.
         permission: who may have it; empty = everyone who sees the overview.
+        module: the capability module it belongs to; nobody sees it while that is switched off.
     """
 
     id: str
@@ -214,6 +224,7 @@ class Card:
     enabled: bool = True
     span: int = 1
     permission: str = ""
+    module: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +280,7 @@ class Board:
     patch_failures: Sequence[PatchFailure] = ()
     under_way: UnderWay | None = None
     patch_runs: UnderWay | None = None
+    standing: Standing | None = None
     group_count: int = 0
     repository_count: int = 0
     people_count: int = 0

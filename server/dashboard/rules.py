@@ -20,6 +20,7 @@ from server.dashboard.models import (
     Moment,
     Place,
     Placed,
+    Standing,
     State,
     Tile,
 )
@@ -140,12 +141,21 @@ def _other_tiles(board: Board, group: Mapping[str, str]) -> dict[str, Tile]:
     if board.under_way is not None:
         waiting = f"{number(board.under_way.waiting)} waiting"
         made["jobsUnderWay"] = Tile("Jobs under way", board.under_way.running, "/jobs", "neutral", waiting)
+    if board.standing is not None:
+        made["compliance"] = _standing_tile(board.standing)
     if board.patch_runs is not None:
         queued = f"{number(board.patch_runs.waiting)} queued"
         made["patchRuns"] = Tile(
             "Patch runs", board.patch_runs.running, "/patching?tab=runs&status=active", "neutral", queued
         )
     return made
+
+
+def _standing_tile(found: Standing) -> Tile:
+    url, critical = "/compliance/hosts", f"{number(found.critical)} of them critical"
+    if not found.scanned:
+        return Tile("Compliance", 0, "/compliance", "neutral", "no host was scanned")
+    return _warning("Not compliant", found.behind, url, "attention", critical, f"all {number(found.scanned)} are")
 
 
 def _stale_tile(found: Freshness, group: Mapping[str, str]) -> Tile:
