@@ -102,4 +102,4 @@ async def test_an_interval_that_changed_while_it_was_away_holds_after_its_return
     await server.link(2)
     # Not at once: a server that returns has thousands of them.
     await server.until(lambda: agent.config["update_interval"] == 15, 30)
-    assert agent.config["report_offset"] == 290
+    await server.until(lambda: agent.config["report_offset"] == 290)

@@ -277,7 +277,7 @@ async def test_a_slow_agent_of_ours_is_waited_for(api: Api, fleet: Fleet, call: 
 
 
 async def test_a_host_too_old_for_plays_is_refused_with_a_reason(api: Api, fleet: Fleet) -> None:
-    await fleet.online("old-02", python="3.9.2", executors=("relayed",))
+    await fleet.online("old-02", python="3.9.2", executors=())
     job = await api.launch("old-02")
     done = await api.status(job, "failed")
     assert "Python 3.9.2" in done["hosts"][0]["reason"]
