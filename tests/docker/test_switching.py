@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from server.channel import service as channel
 from server.core.call import Call
+from server.core.ids import HostId
 from server.hosts import service as hosts
 from server.hosts.models import NewHost
 from tests.conftest import Browser
@@ -44,7 +46,7 @@ async def test_the_agent_hears_of_it_when_it_is_applied(client: Browser, as_admi
     assert asked["integrations"]["docker"] is False, "an agent that asks before Apply gets what holds"
 
     async def there() -> bool:
-        return bool(await call.db.value("select last_connected_at is not null from hosts"))
+        return bool(await channel.online(call, [HostId(await call.db.value("select id from hosts"))]))
 
     async with linked(client, agent) as socket:
         await until(there)
