@@ -31,7 +31,14 @@ def ours(app: web.Application) -> Iterator[tuple[str, str, Gate]]:
         gate = gate_of(route.handler)
         if gate is not None and route.resource is not None and route.method != "HEAD":
             method = "GET" if route.method == "*" else route.method
-            yield method, re.sub(r"\{[^}]+\}", UUID, route.resource.canonical), gate
+            yield method, address(route.resource), gate
+
+
+def address(resource: web.AbstractResource) -> str:
+    """An address that leads to the resource: of words it chooses between the first one, else a UUID."""
+    pattern = getattr(resource.get_info().get("pattern"), "pattern", "")
+    words = {name: some.split("|")[0] for name, some in re.findall(r"\(\?P<(\w+)>([\w|-]+\|[\w|-]+)\)", pattern)}
+    return re.sub(r"\{(\w+)\}", lambda found: words.get(found[1], UUID), resource.canonical)
 
 
 async def test_nobody_passes_any_gate(server: TestServer, client: Browser, call: Call) -> None:
