@@ -8,6 +8,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from server.compliance import service
+from server.compliance.errors import HostMissing
 from server.compliance.models import Asked, Sought, Wanted
 from server.compliance.pages import fleet
 from server.compliance.pages.frame import CRUMB, MANAGE, MODULE, back
@@ -37,6 +38,9 @@ async def _do(request: web.Request, deed: Callable[[str], Awaitable[str]]) -> we
     host = path_text(request, "host")
     try:
         said = await deed(host)
+    except HostMissing:
+        # Nothing to go back to: the page of a host that is not there, or not theirs, says just that.
+        raise
     except Problem as refused:
         return back(request, _home(form, host), "bad", str(refused))
     return back(request, _home(form, host), "good", said)
