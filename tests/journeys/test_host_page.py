@@ -136,4 +136,4 @@ async def test_a_switch_waits_for_apply_and_for_the_agent(page: Page, client: Cl
     await agent.get("/hosts/integrations")
     await page.reload()
     await expect(banner).to_have_count(0)
-    await expect(page.locator("section", has_text="Docker").first).to_contain_text("Enabled")
+    await expect(page.locator("main section", has_text="Docker").first).to_contain_text("Enabled")
