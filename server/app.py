@@ -109,7 +109,8 @@ def build(world: World, keeper: Keeper) -> web.Application:
         host_tabs=tuple(tab for drawer in found for tab in getattr(drawer, "HOST_TABS", ())),
         actions=tuple(action for drawer in found for action in getattr(drawer, "ACTIONS", ())),
     )
-    app[SEARCH] = tuple(searcher for drawer in found for searcher in getattr(drawer, "SEARCHERS", ()))
+    searchers = (searcher for drawer in found for searcher in getattr(drawer, "SEARCHERS", ()))
+    app[SEARCH] = tuple(sorted(searchers, key=lambda searcher: searcher.order))
     app[WORK] = tasks()
     render.set_up(app)
     for drawer in found:

@@ -28,6 +28,6 @@ async def _images(call: Call, words: str, limit: int) -> Sequence[Hit]:
 
 
 SEARCHERS: Final = (
-    Searcher("Containers", "box", "can_view_hosts", _containers, kind="docker_container"),
-    Searcher("Images", "stack-2", "can_view_hosts", _images, kind="docker_image"),
+    Searcher("Containers", "box", "can_view_hosts", _containers, kind="docker_container", order=1),
+    Searcher("Images", "stack-2", "can_view_hosts", _images, kind="docker_image", order=1),
 )

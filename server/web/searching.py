@@ -33,6 +33,7 @@ class Searcher:
         search: takes the call, the words and how many hits are wanted, best first; only what the actor may see.
         more: where a list of all hits is; the words are appended.
         kind: what programs call one hit.
+        order: who is higher stands lower; things that are often named after others let those go first.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Searcher:
     search: Callable[[Call, str, int], Awaitable[Sequence[Hit]]]
     more: str = ""
     kind: str = ""
+    order: int = 0
 
 
 Found = list[tuple[Searcher, Sequence[Hit]]]

@@ -55,6 +55,9 @@ ASKED = (
 #: Pages that come only after something was sent or went wrong; the tests of their rooms see them.
 ELSEWHERE = {
     "campaigns/campaign.html",
+    "compliance/bulk.html",
+    "compliance/off.html",
+    "compliance/rule.html",
     "docker/off.html",
     "error.html",
     "hosts/between.html",
@@ -65,6 +68,10 @@ ELSEWHERE = {
     "identity/setup.html",
     "identity/sign_up.html",
     "integrations/created.html",
+    "library/editor.html",
+    "library/history.html",
+    "library/playbook.html",
+    "library/project.html",
     "patching/off.html",
     "patching/run.html",
     "patching/wizard/results.html",
