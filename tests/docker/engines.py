@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tarfile
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -259,7 +260,9 @@ async def podman(folder: Path) -> AsyncIterator[Podman]:
     """Run Podman's service over a folder until the block ends."""
     path = folder / "podman.sock"
     quiet = asyncio.subprocess.DEVNULL
-    storage = ("--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "vfs")
+    # It refuses a folder for what runs whose name has more than fifty letters.
+    short = Path(tempfile.mkdtemp(prefix="podman-"))
+    storage = ("--root", str(folder / "root"), "--runroot", str(short), "--storage-driver", "vfs")
     process = await asyncio.create_subprocess_exec(
         "podman",
         *storage,
@@ -287,3 +290,4 @@ async def podman(folder: Path) -> AsyncIterator[Podman]:
     finally:
         process.terminate()
         await process.wait()
+        shutil.rmtree(short, ignore_errors=True)
