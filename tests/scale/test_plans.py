@@ -66,6 +66,7 @@ async def complaints(db: Database, heard: Heard, allowed: Iterable[str] = ()) ->
 
 
 @pytest.mark.real
+@pytest.mark.timeout(900)
 async def test_no_page_and_no_list_reads_a_large_table_from_one_end_to_the_other(
     fleet: Call, client: Browser, heard: Heard
 ) -> None:
