@@ -1,6 +1,5 @@
 """Lets campaigns go on as soon as their runs and checks end, for as long as the server runs."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -9,14 +8,11 @@ from aiohttp import web
 from server.automation.events import JobHostsEnded
 from server.campaigns import advancing
 from server.campaigns.events import CampaignsChanged
-from server.core.call import Call, World, system
-from server.core.db import DatabaseError
-from server.core.log import get_log
-from server.core.loop import Keeper, being_cancelled
+from server.core import following
+from server.core.call import World
+from server.core.loop import Keeper
 from server.patching.events import PatchRunsChanged
 from server.web.routing import WORLD
-
-log = get_log(__name__)
 
 #: Bells of a large campaign ring by the hundred; looking once in this time is enough.
 _BREATH_SECONDS: Final = 0.3
@@ -33,11 +29,7 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
 
 async def follow(world: World) -> None:
     """Advance campaigns when something may have changed for them; several servers may, one holds a campaign's row."""
-    async with world.bus.following(PatchRunsChanged.name, JobHostsEnded.name, CampaignsChanged.name) as bell:
-        while not being_cancelled():
-            try:
-                await advancing.advance_all(Call(world, system("patching")))
-            except DatabaseError as error:
-                log.warning("campaigns: database away", reason=str(error).strip())
-            await bell.ring(within=_IDLE_SECONDS)
-            await asyncio.sleep(_BREATH_SECONDS)
+    topics = (PatchRunsChanged.name, JobHostsEnded.name, CampaignsChanged.name)
+    await following.follow(
+        world, "campaigns", topics, advancing.advance_all, idle_seconds=_IDLE_SECONDS, breath_seconds=_BREATH_SECONDS
+    )

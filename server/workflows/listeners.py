@@ -1,21 +1,17 @@
 """Lets runs go on as soon as their jobs end, for as long as the server runs."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
 
 from server.automation.events import JobHostsEnded
-from server.core.call import Call, World, system
-from server.core.db import DatabaseError
-from server.core.log import get_log
-from server.core.loop import Keeper, being_cancelled
+from server.core import following
+from server.core.call import World
+from server.core.loop import Keeper
 from server.web.routing import WORLD
 from server.workflows import advancing
 from server.workflows.events import WorkflowsChanged
-
-log = get_log(__name__)
 
 #: Bells of a large job ring by the hundred; looking once in this time is enough.
 _BREATH_SECONDS: Final = 0.3
@@ -32,11 +28,7 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
 
 async def follow(world: World) -> None:
     """Advance runs when something may have changed for them; several servers may, one holds a run's row."""
-    async with world.bus.following(JobHostsEnded.name, WorkflowsChanged.name) as bell:
-        while not being_cancelled():
-            try:
-                await advancing.advance_all(Call(world, system("workflows")))
-            except DatabaseError as error:
-                log.warning("workflows: database away", reason=str(error).strip())
-            await bell.ring(within=_IDLE_SECONDS)
-            await asyncio.sleep(_BREATH_SECONDS)
+    topics = (JobHostsEnded.name, WorkflowsChanged.name)
+    await following.follow(
+        world, "workflows", topics, advancing.advance_all, idle_seconds=_IDLE_SECONDS, breath_seconds=_BREATH_SECONDS
+    )
