@@ -16,7 +16,6 @@ import psycopg2.extras
 
 from server.core.env import DatabaseLimits
 from server.core.log import get_log
-from server.core.loop import being_cancelled
 from server.core.pool import Pool
 from server.core.prepared import Prepared
 
@@ -228,11 +227,7 @@ async def _statement(connection: aiopg.Connection, sql: str, params: dict[str, A
     async with connection.cursor() as cursor:
         if isinstance(sql, Prepared):
             sql = await sql.ready(connection, cursor)
-        try:
-            await cursor.execute(sql, params or None)
-        except psycopg2.Error as error:
-            # Cut off because its task ends: that is no fault of the database, and whoever follows it must not go on.
-            raise (asyncio.CancelledError if being_cancelled() else error) from None
+        await cursor.execute(sql, params or None)
         if not fetch or cursor.description is None:
             return [], [], cursor.rowcount
         rows = cast("list[tuple[Any, ...]]", await cursor.fetchall())
@@ -242,8 +237,9 @@ async def _statement(connection: aiopg.Connection, sql: str, params: dict[str, A
 async def _roll_back(connection: aiopg.Connection) -> None:
     try:
         await _statement(connection, "rollback", {}, fetch=False)
-    except (psycopg2.Error, asyncio.CancelledError):
-        # One that cannot even roll back must not return to the pool; closing it makes PostgreSQL roll back by itself.
+    except psycopg2.Error:
+        # A connection that cannot even roll back (the server died, the call was cancelled mid-statement)
+        # must not return to the pool; closing it makes PostgreSQL roll back by itself.
         connection.close()
 
 
