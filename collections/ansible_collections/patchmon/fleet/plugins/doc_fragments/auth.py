@@ -6,9 +6,17 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """How the server is reached, and in whose name."""
+    """How the server is reached, in whose name, and what all these modules can do."""
 
     DOCUMENTATION = r"""
+attributes:
+  check_mode:
+    description: Says what would change and changes nothing.
+    support: full
+  platform:
+    description: Systems that the module works on.
+    support: full
+    platforms: posix
 options:
   api_url:
     description:

@@ -39,11 +39,6 @@ class Client:
         answer = self.ask("POST", path, body, key)
         return self._replayed, answer
 
-    def listed(self, path):
-        """Return rows, bare or in an object."""
-        answer = self.ask("GET", path)
-        return answer if isinstance(answer, list) else next(one for one in answer.values() if isinstance(one, list))
-
     def find(self, path):
         """Return the answer, or nothing when the server knows no such thing."""
         status, answer = self._sent("GET", path, may_miss=True)
@@ -98,13 +93,9 @@ class Client:
             self._module.fail_json(msg=f"No host is called {name}.")
         return host
 
-    def groups(self):
-        """Return every host group."""
-        return self.ask("GET", "/host-groups")
-
     def group_ids(self, names):
         """Return the ids of groups that are given by name or id."""
-        known = self.groups()
+        known = self.ask("GET", "/host-groups")
         found = []
         for name in names:
             match = [one["id"] for one in known if name in (one["name"], one["id"])]

@@ -14,16 +14,9 @@ description:
   - Adds a host record, keeps its groups, notes and tags, or removes it with everything known about it.
   - The agent is installed separately, with the credentials that are returned for a new host.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: full
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   name:
     description: The friendly name of the host, or its id.

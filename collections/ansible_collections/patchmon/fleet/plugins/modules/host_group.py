@@ -13,16 +13,9 @@ version_added: 1.0.0
 description:
   - Keeps a host group. A group that hosts are in is not removed.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: full
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   name:
     description: The name of the group.

@@ -13,16 +13,9 @@ version_added: 1.0.0
 description:
   - Reads host groups and changes nothing.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: none
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   name:
     description: The name of a group, or its id. Without it all groups are read.
@@ -46,17 +39,12 @@ host_groups:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.patchmon.fleet.plugins.module_utils._arguments import with_auth
-from ansible_collections.patchmon.fleet.plugins.module_utils._client import Client
+from ansible_collections.patchmon.fleet.plugins.module_utils._lookup import look_up
 
 
 def main():
     """Ask and answer."""
-    module = AnsibleModule(argument_spec=with_auth(name={"type": "str"}), supports_check_mode=True)
-    client, given = Client(module), module.params
-    found = [one for one in client.groups() if given["name"] in (None, one["name"], one["id"])]
-    module.exit_json(changed=False, host_groups=found)
+    look_up("host_groups")
 
 
 if __name__ == "__main__":

@@ -14,16 +14,9 @@ description:
   - Launches a playbook that the server knows, on hosts that their agents reach.
   - It starts a new job each time. With O(idempotency_key) a repeated task starts nothing and says so.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: none
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   playbook:
     description: The name of the playbook.

@@ -13,16 +13,9 @@ version_added: 1.0.0
 description:
   - Reads jobs and changes nothing.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: none
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   id:
     description: The id of a job. Without it the newest jobs are read.
@@ -47,21 +40,12 @@ jobs:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.patchmon.fleet.plugins.module_utils._arguments import with_auth
-from ansible_collections.patchmon.fleet.plugins.module_utils._client import Client
+from ansible_collections.patchmon.fleet.plugins.module_utils._lookup import look_up
 
 
 def main():
     """Ask and answer."""
-    module = AnsibleModule(argument_spec=with_auth(id={"type": "str"}), supports_check_mode=True)
-    client, given = Client(module), module.params
-    if given["id"]:
-        job = client.find(f"/jobs/{given['id']}")
-        found = [job] if job else []
-    else:
-        found = client.ask("GET", "/jobs?limit=200")["jobs"]
-    module.exit_json(changed=False, jobs=found)
+    look_up("jobs")
 
 
 if __name__ == "__main__":

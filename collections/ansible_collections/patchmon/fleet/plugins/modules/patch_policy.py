@@ -13,16 +13,9 @@ version_added: 1.0.0
 description:
   - Keeps a patch policy and whom it is given to.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: full
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   name:
     description: The name of the policy, or its id.

@@ -13,16 +13,9 @@ version_added: 1.0.0
 description:
   - Reads patch policies and changes nothing.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: none
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   name:
     description: The name of a policy, or its id. Without it all policies are read.
@@ -46,17 +39,12 @@ policies:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.patchmon.fleet.plugins.module_utils._arguments import with_auth
-from ansible_collections.patchmon.fleet.plugins.module_utils._client import Client
+from ansible_collections.patchmon.fleet.plugins.module_utils._lookup import look_up
 
 
 def main():
     """Ask and answer."""
-    module = AnsibleModule(argument_spec=with_auth(name={"type": "str"}), supports_check_mode=True)
-    client, given = Client(module), module.params
-    found = [one for one in client.ask("GET", "/patching/policies") if given["name"] in (None, one["name"], one["id"])]
-    module.exit_json(changed=False, policies=found)
+    look_up("policies")
 
 
 if __name__ == "__main__":

@@ -14,16 +14,9 @@ description:
   - Makes one patch run per host, as the policy of each host says.
   - It starts new runs each time. With O(idempotency_key) a repeated task starts nothing and says so.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: none
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   hosts:
     description: Friendly names or ids of hosts.

@@ -13,16 +13,9 @@ version_added: 1.0.0
 description:
   - Reads patch runs and changes nothing.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: none
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   id:
     description: The id of a run. Without it the newest runs are read.
@@ -47,21 +40,12 @@ runs:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.patchmon.fleet.plugins.module_utils._arguments import with_auth
-from ansible_collections.patchmon.fleet.plugins.module_utils._client import Client
+from ansible_collections.patchmon.fleet.plugins.module_utils._lookup import look_up
 
 
 def main():
     """Ask and answer."""
-    module = AnsibleModule(argument_spec=with_auth(id={"type": "str"}), supports_check_mode=True)
-    client, given = Client(module), module.params
-    if given["id"]:
-        run = client.find(f"/patching/runs/{given['id']}")
-        found = [run] if run else []
-    else:
-        found = client.ask("GET", "/patching/runs?limit=200")["runs"]
-    module.exit_json(changed=False, runs=found)
+    look_up("runs")
 
 
 if __name__ == "__main__":

@@ -13,16 +13,9 @@ version_added: 1.0.0
 description:
   - Gives a host tags or takes them away. Other tags of it stay unless O(purge=true).
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: full
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   host:
     description: The friendly name of the host, or its id.

@@ -13,16 +13,9 @@ version_added: 1.0.0
 description:
   - Reads the tags of a host and changes nothing.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: none
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   host:
     description: The friendly name of the host, or its id. Without it all tags in use are read.
@@ -46,20 +39,12 @@ tags:
   type: raw
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.patchmon.fleet.plugins.module_utils._arguments import with_auth
-from ansible_collections.patchmon.fleet.plugins.module_utils._client import Client
+from ansible_collections.patchmon.fleet.plugins.module_utils._lookup import look_up
 
 
 def main():
     """Ask and answer."""
-    module = AnsibleModule(argument_spec=with_auth(host={"type": "str"}), supports_check_mode=True)
-    client, given = Client(module), module.params
-    if given["host"]:
-        found = client.ask("GET", f"/hosts/{client.host(given['host'])['id']}/tags")["tags"]
-    else:
-        found = client.ask("GET", "/hosts/tags")
-    module.exit_json(changed=False, tags=found)
+    look_up("tags")
 
 
 if __name__ == "__main__":

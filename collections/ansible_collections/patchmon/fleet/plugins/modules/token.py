@@ -14,16 +14,9 @@ description:
   - Keeps a token of Settings, Integrations, known by its name.
   - The secret is returned once, for a new token. Register it with C(no_log).
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: full
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   name:
     description: The name of the token, or its id.

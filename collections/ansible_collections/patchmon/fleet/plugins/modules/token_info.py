@@ -8,21 +8,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: token_info
-short_description: Read tokens of programs, without their secrets of a PatchMon server
+short_description: Read the tokens of programs on a PatchMon server
 version_added: 1.0.0
 description:
-  - Reads tokens of programs, without their secrets and changes nothing.
+  - Reads tokens of programs, without their secrets, and changes nothing.
 attributes:
-  check_mode:
-    description: Says what would change and changes nothing.
-    support: full
   diff_mode:
     description: Shows before and after.
     support: none
-  platform:
-    description: Systems that the module works on.
-    support: full
-    platforms: posix
 options:
   name:
     description: The name of a token, or its id. Without it all tokens are read.
@@ -32,7 +25,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Read tokens of programs, without their secrets
+- name: Read the tokens of programs
   patchmon.fleet.token_info:
   delegate_to: localhost
   register: found
@@ -46,21 +39,12 @@ tokens:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.patchmon.fleet.plugins.module_utils._arguments import with_auth
-from ansible_collections.patchmon.fleet.plugins.module_utils._client import Client
+from ansible_collections.patchmon.fleet.plugins.module_utils._lookup import look_up
 
 
 def main():
     """Ask and answer."""
-    module = AnsibleModule(argument_spec=with_auth(name={"type": "str"}), supports_check_mode=True)
-    client, given = Client(module), module.params
-    found = [
-        one
-        for one in client.ask("GET", "/auto-enrollment/tokens")
-        if given["name"] in (None, one["token_name"], one["id"])
-    ]
-    module.exit_json(changed=False, tokens=found)
+    look_up("tokens")
 
 
 if __name__ == "__main__":
