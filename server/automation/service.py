@@ -66,6 +66,8 @@ Level = librarian.Level
 PROJECT = librarian.PROJECT
 register_librarian = librarian.register
 distributed = catalogue.root
+job_status = rules.job_status
+exit_code = rules.exit_code
 
 
 # ---------------------------------------------------------------- launching

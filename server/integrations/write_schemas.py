@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from server.automation import service as automation
 from server.automation.models import Job
 from server.integrations.models import Facts
 from server.patching.models import Started
@@ -70,17 +71,16 @@ def run_view(started: Started) -> Facts:
 
 
 def job_view(job: Job) -> Facts:
-    """Return where a job stands; at its end, whether all of its hosts are well."""
-    well = not any(number for status, number in job.counts.items() if status != "succeeded")
-    over = job.finished_at is not None
+    """Return where a job stands, in the words in which people's programs read it."""
+    status = automation.job_status(job.counts)
     return {
         "id": job.uuid,
         "playbook": job.playbook,
         "title": job.title,
         "check": job.check_mode,
-        "status": ("succeeded" if well else "failed") if over else "running",
+        "status": status,
         "counts": job.counts,
         "created_at": job.created_at,
         "finished_at": job.finished_at,
-        "exit_code": int(not well) if over else None,
+        "exit_code": automation.exit_code(status) if job.finished_at else None,
     }

@@ -67,9 +67,7 @@ async def preview(request: web.Request) -> web.Response:
 async def trigger(request: web.Request) -> web.Response:
     """Make one run per host, to begin now, at its policy's time, or once somebody approves."""
     wanted = (await read_json(request, schemas.TriggerBody)).wanted()
-    if not (key := key_of(request)):
-        return json_answer(schemas.trigger_view(await service.trigger(call(request), wanted), wanted))
-    made, replayed = await service.trigger_once(call(request), wanted, key)
+    made, replayed = await service.trigger_once(call(request), wanted, key_of(request))
     return json_answer(schemas.trigger_view(made, wanted), headers=replay_headers(replayed=replayed))
 
 

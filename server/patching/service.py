@@ -47,7 +47,12 @@ async def trigger(call: Call, wanted: Wanted) -> list[Started]:
 
 
 async def trigger_once(call: Call, wanted: Wanted, key: str) -> tuple[list[Started], bool]:
-    """Do the same under an idempotency key, and tell whether an equal order was carried out before: it is not again."""
+    """Do the same under an idempotency key, and tell whether an equal order was carried out before: it is not again.
+
+    Without a key every order is another one.
+    """
+    if not key:
+        return await trigger(call, wanted), False
     async with call.transaction() as tx:
         if (earlier := await automation.earlier_in(tx, call, "patching", key, wanted)) is not None:
             return msgspec.convert(earlier, list[Started]), True

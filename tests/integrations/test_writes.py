@@ -3,6 +3,7 @@
 from typing import Any
 
 from server.core.call import Call
+from server.settings import service as settings
 from tests.factories.hosts import added
 from tests.integrations.conftest import Maker, Program, said
 
@@ -54,6 +55,29 @@ async def test_tokens_start_patch_runs_and_jobs(call: Call, make: Maker) -> None
     status, seen = await asked(runs, "GET", f"/jobs/{job['id']}")
     assert (status, seen["playbook"], seen["exit_code"]) == (200, "ping", None)
     assert (await asked(runs, "POST", "/jobs", {"playbook": "no such", "hosts": [host]}))[0] in {400, 404}
+
+
+async def test_what_has_the_same_key_is_done_once_and_says_so(call: Call, make: Maker) -> None:
+    host = (await added(call)).uuid
+    token = await make("api", scopes={"patch": ["post"], "job": ["post"]})
+    for path, body in (
+        ("/patch", {"hosts": [host], "dry_run": True}),
+        ("/jobs", {"playbook": "ping", "hosts": [host]}),
+    ):
+        headers = {**token.basic, "Idempotency-Key": f"monday {path}"}
+        answers = [await token.client.post(f"{API}{path}", json=body, headers=headers) for _ in range(2)]
+        assert [answer.status for answer in answers] == [201, 201], path
+        first, second = [await answer.json() for answer in answers]
+        assert first == second, path
+        assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true"], path
+
+
+async def test_nothing_is_patched_while_the_module_is_off(call: Call, make: Maker) -> None:
+    host = (await added(call)).uuid
+    token = await make("api", scopes={"patch": ["post"]})
+    await settings.change(call, {"disabled_modules": ["patching"]})
+    status, refused = await asked(token, "POST", "/patch", {"hosts": [host]})
+    assert (status, refused) == (403, {"error": "module not available in your plan"})
 
 
 async def test_a_scope_opens_its_own_doors_only(call: Call, make: Maker) -> None:

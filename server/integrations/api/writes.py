@@ -9,6 +9,7 @@ from server.automation import service as automation
 from server.automation.models import Order
 from server.core.call import Call
 from server.hosts import service as hosts
+from server.identity.errors import ModuleOff
 from server.integrations import write_schemas as schemas
 from server.integrations.api.doors import asking, worded
 from server.patching import service as patching
@@ -16,7 +17,7 @@ from server.patching.models import Wanted, Work
 from server.settings import service as settings
 from server.web.forms import read_json
 from server.web.problems import json_answer
-from server.web.repeats import key_of
+from server.web.repeats import key_of, replay_headers
 from server.web.routing import Routes, open_to_all, path_text
 
 routes: Final = Routes()
@@ -127,13 +128,13 @@ async def patch(request: web.Request) -> web.Response:
     """Make one patch run per host, by its policy."""
     asked = await _asking(request, "patch", "post")
     body = await read_json(request, schemas.PatchBody)
-    if "patching" in settings.modules_off(asked.world):
-        return json_answer({"error": "The module patching is switched off"}, 403)
+    if "patching" in (await settings.effective(asked)).disabled_modules:
+        raise ModuleOff
     work = Work("patch_package" if body.packages else "patch_all", body.packages, body.dry_run)
     wanted = Wanted(work, body.hosts, body.groups, validate_only=body.dry_run, submit=body.submit_for_approval)
-    key = key_of(request)
-    made = (await patching.trigger_once(asked, wanted, key))[0] if key else await patching.trigger(asked, wanted)
-    return json_answer({"runs": [schemas.run_view(one) for one in made]}, 201)
+    made, replayed = await patching.trigger_once(asked, wanted, key_of(request))
+    runs = [schemas.run_view(one) for one in made]
+    return json_answer({"runs": runs}, 201, replay_headers(replayed=replayed))
 
 
 @routes.post("/api/v1/api/jobs")
@@ -145,7 +146,8 @@ async def launch(request: web.Request) -> web.Response:
     body = await read_json(request, schemas.JobBody)
     order = Order(body.playbook, body.hosts, body.groups, body.variables, check=body.check, title=body.title)
     job = await automation.launch(asked, replace(order, idempotency_key=key_of(request)))
-    return json_answer(schemas.job_view(job), 201)
+    # What was launched under the same key before was not made by this request.
+    return json_answer(schemas.job_view(job), 201, replay_headers(replayed=job.created_at != asked.now))
 
 
 @routes.get("/api/v1/api/jobs/{job}")
