@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Tuple
 
-from agent.protocol import archive
+from agent.protocol import archive, events
+from agent.protocol.cleaning import Cleaner, fit
 
-from . import events, layout, process, restart, results, spec, stages
-from .cleaning import Cleaner, fit
+from . import layout, process, restart, results, spec, stages
 from .ending import Cause, Ending
 from .environment import agent_environment, live_socket
 from .live import LiveSocket

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Mapping
 
-from .events import Item, plain
+from agent.protocol.events import Item, plain
 
 _ERROR_MARKS = ("[ERROR]", "ERROR!")
 _REASON_LENGTH = 500

@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 from typing import Dict, List
 
-from .cleaning import Cleaner
+from agent.protocol.cleaning import Cleaner
+
 from .record import sync_folder
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Dict
 
-from .events import Item, rfc3339
+from agent.protocol.events import Item, rfc3339
 
 #: A play that goes on failing past a cap may add this many more events.
 _VITAL_PAST_CAP = 1000

@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from agent.protocol.cleaning import Cleaner, fit
+from agent.protocol.events import to_item
 from agent.protocol.messages import Hello
-from agent.supervise.cleaning import Cleaner, fit
-from agent.supervise.events import to_item
 
 NAME: Final = "relayed"
 _CHILD_SUBREAPER: Final = 36

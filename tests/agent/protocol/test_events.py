@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.supervise.events import Item, failure_message, moment, to_item
+from agent.protocol.events import Item, failure_message, moment, to_item
 from agent.supervise.outcome import Outcome
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "runner"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.supervise.cleaning import MASK, Cleaner, cut_text, fit
+from agent.protocol.cleaning import MASK, Cleaner, cut_text, fit
 
 
 @pytest.mark.parametrize(
