@@ -112,10 +112,7 @@ class ComparePage(HostPage):
 
 
 async def _framed(request: web.Request, active: str) -> tuple[HostHead, list[Tab], list[Action]]:
-    asked = call(request)
-    head = await hosts.head(asked, path_text(request, "host"))
-    names = host_tabs(request)
-    return head, hosts.tabs(head, names, active), hosts.actions(head, asked)
+    return await hosts.framed(call(request), path_text(request, "host"), host_tabs(request), active)
 
 
 def _crumbs(head: HostHead, last: str = "") -> tuple[tuple[str, str], ...]:

@@ -182,7 +182,12 @@ def advised_pool(hosts: int) -> int:
 
 def shows_docker(host: HostHead) -> bool:
     """Tell whether a host's pages speak of containers: once it reported them, and never on Windows."""
-    return host.has_docker and "windows" not in (host.os_type + host.expected_platform).lower()
+    return host.has_docker and not is_windows(host)
+
+
+def is_windows(host: HostHead) -> bool:
+    """Tell whether a host runs Windows, or is meant to."""
+    return "windows" in (host.os_type + host.expected_platform).lower()
 
 
 def first_mode(default: str, *, asked: bool) -> str:

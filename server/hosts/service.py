@@ -40,15 +40,14 @@ from server.hosts.models import (
 from server.hosts.queries import agents, groups, keepers, links
 from server.hosts.rules import enabled_sections, first_mode, reported_ip, stale_sections
 from server.hosts.showing import (
-    actions,
     details,
+    framed,
     head,
     history,
     link_states,
     one_as_json,
     options,
     page_as_json,
-    tabs,
 )
 from server.hosts.staging import SWITCHES, stage, switches
 from server.hosts.staging import confirm as confirm_switches
@@ -299,7 +298,6 @@ __all__ = [
     "CheckIns",
     "Directory",
     "LinkNotes",
-    "actions",
     "add",
     "agent_of",
     "api_ids",
@@ -319,6 +317,7 @@ __all__ = [
     "exchange",
     "fetch_group",
     "forget_seals",
+    "framed",
     "head",
     "history",
     "link_states",
@@ -343,6 +342,5 @@ __all__ = [
     "stage",
     "stale_sections",
     "switches",
-    "tabs",
     "tags_of",
 ]

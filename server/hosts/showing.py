@@ -95,6 +95,14 @@ def tabs(host: HostHead, names: Sequence[tuple[str, str]], active: str) -> list[
     ]
 
 
+async def framed(
+    call: Call, host: str, names: Sequence[tuple[str, str]], active: str
+) -> tuple[HostHead, list[Tab], list[Action]]:
+    """Return what stands around every page of a host: its head, its tabs with one chosen, what this person may do."""
+    found = await head(call, host)
+    return found, tabs(found, names, active), actions(found, call)
+
+
 _AWAY: Final = "The agent is not connected"
 
 
@@ -105,8 +113,11 @@ def actions(host: HostHead, call: Call) -> list[Action]:
     manages = actor.may("can_manage_hosts")
     if manages and host.pending:
         found.append(Action("Apply", "post", f"{host.url}/apply", "primary", "", "check", away))
-    windows = "windows" in (host.os_type + host.expected_platform).lower()
-    if actor.may("can_manage_patching") and not windows and "patching" not in settings.modules_off(call.world):
+    if (
+        actor.may("can_manage_patching")
+        and not rules.is_windows(host)
+        and "patching" not in settings.modules_off(call.world)
+    ):
         url, kind = f"/patching/new?type=patch_all&host={host.id}", "" if host.pending and manages else "primary"
         found.append(Action("Patch all", "get", url, kind, "", "package"))
     if actor.may("can_manage_automation"):

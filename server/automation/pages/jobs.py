@@ -312,14 +312,13 @@ def _back(request: web.Request, url: str, kind: str, text: str) -> web.StreamRes
 async def show_host_jobs(request: web.Request) -> web.Response:
     """Show what ran on a host."""
     asked = call(request)
-    head = await hosts.head(asked, path_text(request, "host"))
-    names = host_tabs(request)
+    head, tabs, actions = await hosts.framed(asked, path_text(request, "host"), host_tabs(request), "jobs")
     jobs = await service.jobs_of_host(asked, HostId(head.key))
     page = Part(jobs, len(jobs), Window(1, max(50, len(jobs))))
     shown = HostJobsPage(
         head,
-        hosts.tabs(head, names, "jobs"),
-        hosts.actions(head, asked),
+        tabs,
+        actions,
         [_view(asked, job) for job in jobs],
         page,
     )

@@ -25,7 +25,7 @@ from server.web.routing import Routes, call, gated, path_text
 from server.web.tables import Column, Listing, Table, listing, parse, settled
 
 routes: Final = Routes()
-#: The pages of a host show it once the host has handed in a scan (``hosts.service.tabs``).
+#: The pages of a host show it once the host has handed in a scan (``hosts.service.framed``).
 HOST_TABS: Final = (HostTab("compliance", "Compliance", 40, VIEW),)
 _DAYS: Final = 30
 _RECENT: Final = 5
@@ -128,9 +128,7 @@ async def show(request: web.Request) -> web.Response:
 async def show_tab(request: web.Request) -> web.Response:
     """Show the same as a tab of the host's page."""
     asked = call(request)
-    head = await hosts.head(asked, path_text(request, "host"))
-    names = host_tabs(request)
-    tabs, actions = hosts.tabs(head, names, "compliance"), hosts.actions(head, asked)
+    head, tabs, actions = await hosts.framed(asked, path_text(request, "host"), host_tabs(request), "compliance")
     crumbs = (("Hosts", "/hosts"), (head.name, head.url), ("Compliance", ""))
     if not await frame.is_on(request):
         switch = asked.actor.may("can_manage_settings")

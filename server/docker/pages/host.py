@@ -18,7 +18,7 @@ from server.web.routing import Routes, call, gated, path_text
 from server.web.tables import Listing, listing, parse, settled
 
 routes: Final = Routes()
-#: The pages of a host show it once the host has reported Docker (``hosts.service.tabs``).
+#: The pages of a host show it once the host has reported Docker (``hosts.service.framed``).
 HOST_TABS: Final = (HostTab("docker", "Docker", 30),)
 _KINDS: Final = tuple(name for name in TITLES if name != "hosts")
 
@@ -61,9 +61,7 @@ class DockerHostPage(Page):
 async def show_tab(request: web.Request) -> web.Response:
     """Show what a host has, as a tab of its page."""
     asked = call(request)
-    head = await hosts.head(asked, path_text(request, "host"))
-    names = host_tabs(request)
-    tabs = hosts.tabs(head, names, "docker")
+    head, tabs, actions = await hosts.framed(asked, path_text(request, "host"), host_tabs(request), "docker")
     if not any(tab.active for tab in tabs):
         raise DockerHostMissing
     engine = await fleet.host(asked, head.id)
@@ -73,7 +71,7 @@ async def show_tab(request: web.Request) -> web.Response:
     page = HostDockerPage(
         host=head,
         tabs=tabs,
-        actions=hosts.actions(head, asked),
+        actions=actions,
         engine=engine,
         tab=kind,
         kinds=host_tabs_of(engine, f"{head.url}/docker", kind),

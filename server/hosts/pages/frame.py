@@ -27,10 +27,7 @@ class HostPage(Page):
 
 async def framed(request: web.Request, active: str) -> tuple[HostHead, list[Tab], list[Action]]:
     """Return the top of the host in the path, its tabs with this one chosen, and what this person may do."""
-    asked = call(request)
-    head = await service.head(asked, path_text(request, "host"))
-    names = host_tabs(request)
-    return head, service.tabs(head, names, active), service.actions(head, asked)
+    return await service.framed(call(request), path_text(request, "host"), host_tabs(request), active)
 
 
 def crumbs(head: HostHead) -> tuple[tuple[str, str], ...]:

@@ -59,10 +59,7 @@ class RepositoriesPage(Page):
 
 
 async def _framed(request: web.Request, active: str) -> tuple[HostHead, list[Tab], list[Action]]:
-    asked = call(request)
-    head = await hosts.head(asked, path_text(request, "host"))
-    names = host_tabs(request)
-    return head, hosts.tabs(head, names, active), hosts.actions(head, asked)
+    return await hosts.framed(call(request), path_text(request, "host"), host_tabs(request), active)
 
 
 @routes.get("/hosts/{host}/packages")

@@ -75,9 +75,7 @@ class HostRunsPage(Page):
 async def show(request: web.Request) -> web.Response:
     """Show the runs of a host."""
     asked = call(request)
-    head = await hosts.head(asked, path_text(request, "host"))
-    names = host_tabs(request)
-    tabs, actions = hosts.tabs(head, names, "patching"), hosts.actions(head, asked)
+    head, tabs, actions = await hosts.framed(asked, path_text(request, "host"), host_tabs(request), "patching")
     crumbs = (("Hosts", "/hosts"), (head.name, head.url), ("Patching", ""))
     if not await is_on(request):
         switch = asked.actor.may("can_manage_settings")
