@@ -22,9 +22,9 @@ Complaints = Sequence[tuple[str, str] | str]
 _CRUMB: Final = ("Hosts", "/hosts")
 #: System, its name, what of it is meant, and whether an agent for it is part of this version.
 _SYSTEMS: Final = (
-    ("linux", "Linux", "Ubuntu, Debian, CentOS, RHEL, Rocky, Alma, Fedora, Alpine …", True),
-    ("freebsd", "FreeBSD", "13 and 14, also pfSense", True),
-    ("windows", "Windows", "10, 11, Server 2019, 2022 and 2025", True),
+    ("linux", "Linux", "Ubuntu, Debian, CentOS, RHEL, Rocky, Alma, Fedora, Alpine …"),
+    ("freebsd", "FreeBSD", "13 and 14, also pfSense"),
+    ("windows", "Windows", "10, 11, Server 2019, 2022 and 2025"),
 )
 _STAGES: Final = (
     ("waiting", "Waiting for connection", "wifi"),
@@ -40,7 +40,7 @@ class NewPage(Page):
 
     Attributes:
         platform: the system that was chosen; empty while it is to be chosen.
-        systems: key, name, what of it is meant, whether it can be chosen.
+        systems: key, name, what of it is meant.
         groups: id, name, colour, whether it is ticked.
         fields: the name, and of docker and compliance those whose module is on, with what the form holds.
         command_fields: how the install command is written.
@@ -49,7 +49,7 @@ class NewPage(Page):
     template: ClassVar[str] = "hosts/new.html"
     title: ClassVar[str] = "Add New Host"
     platform: str
-    systems: Sequence[tuple[str, str, str, bool]]
+    systems: Sequence[tuple[str, str, str]]
     fields: list[Field]
     groups: list[tuple[str, str, str, bool]]
     command_fields: list[Field]
@@ -85,7 +85,7 @@ class CreatedPage(Page):
 async def new_form(request: web.Request) -> web.Response:
     """Ask for the system, and once that is chosen for the rest."""
     asked = request.query.get("os", "")
-    platform = asked if any(key == asked and there for key, _, _, there in _SYSTEMS) else ""
+    platform = asked if any(key == asked for key, _, _ in _SYSTEMS) else ""
     return await _form(request, platform, {}, {})
 
 
