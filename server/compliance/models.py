@@ -23,6 +23,9 @@ TITLES: Final[dict[str, str]] = {
     "oscap-docker": "OpenSCAP images",
 }
 DEFAULT_PROFILE: Final = "level1_server"
+#: From which score in percent on a host is compliant, and from which on it is not critical yet.
+GOOD: Final = 80.0
+FAIR: Final = 60.0
 #: Profiles that are offered everywhere, whatever agents say.
 PROFILES: Final = (
     ("level1_server", "CIS Level 1 Server", "openscap"),
@@ -178,7 +181,6 @@ class Task:
     remediate: bool
     rules: list[str]
     version: str
-    native: bool
     job: str | None
     job_host: str | None
     asked_by: str

@@ -38,7 +38,7 @@ class ScanCommands:
             else:
                 found[task.job_host] = rules.command(task.scanners, task.profile_id, remediate=task.remediate)
         async with call.transaction() as tx:
-            await rows.mark_native(tx, [one for one, said in found.items() if not isinstance(said, str)], call.now)
+            await rows.mark_told(tx, [one for one, said in found.items() if not isinstance(said, str)], call.now)
         return found
 
     async def begun(self, call: Call, job_hosts: Sequence[str]) -> None:  # noqa: ARG002 (the translator's shape)

@@ -56,8 +56,6 @@ async def _native(call: Call, row: dict[str, Any]) -> None:
         await _finish(call, row, "cancelled", row["reason"])
     elif row["job_status"] == "failed":
         await _finish(call, row, "failed", row["reason"])
-    elif row["job_status"] is None and row["job_host"] is not None:
-        await _finish(call, row, "failed", "The job of this scan is gone")
     elif row["started_at"] is None and row["sent_at"] is not None and call.now - row["sent_at"] > _CONFIRMED_AFTER:
         await _confirm(call, row)
 
@@ -76,7 +74,8 @@ async def _ours(call: Call, row: dict[str, Any]) -> None:
             said = await _mended(call, row) if row["kind"] == "remediate" else ""
             message = said if done else row["reason"] or said or status
             await _finish(call, row, "completed" if done else "failed", message)
-    elif status is None:
+    elif status is None and (row["job_host"] is not None or call.now - row["created_at"] > _SET_UP):
+        # What existing agents remediate has no job: it is over in the moment in which they are told.
         await _finish(call, row, "failed", "The job of this task is gone")
 
 

@@ -64,10 +64,7 @@ async def trigger_many(call: Call, hosts: Sequence[str], wanted: Wanted) -> list
     if len(hosts) > _MOST_HOSTS:
         raise BadRequest.of({"hostIds": f"More than {_MOST_HOSTS} hosts at once"})
     unique = list(dict.fromkeys(hosts))
-    found = {
-        one.uuid: one
-        for one in await rows.list_targets(call.db, call.actor.scope, [host for host in unique if is_uuid(host)])
-    }
+    found = {one.uuid: one for one in await targets(call, unique)}
     able = [one for one in found.values() if refusal(one, wanted) is None]
     made = await _ask(call, able, wanted, "manual") if able else {}
     online = await _online(call, able)
@@ -128,7 +125,7 @@ class _Plan:
         return {
             "host_id": one.id, "kind": "scan", "origin": self.origin, "scanners": list(self.scanners),
             "profile_id": self.profile, "remediate": self.wanted.remediate, "rules": [], "version": "",
-            "native": one.native, "asked_by": self.by,
+            "asked_by": self.by,
         }  # fmt: skip
 
     def order(self, hosts: Sequence[str]) -> Order:
@@ -210,7 +207,7 @@ async def _cancel_in(tx: Tx, call: Call, task: Task, *, online: bool) -> None:
         return
     if idle or not online or not held:
         await rows.finish(tx, [task.id], "cancelled", call.now, scans="cancelled")
-        if held and not idle and task.native:
+        if held and not idle and task.sent_at is not None:
             await automation.end_native_in(tx, call, held[0], JobStatus.CANCELLED, "the scan was cancelled")
 
 

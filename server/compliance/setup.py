@@ -117,8 +117,7 @@ async def _note(
 ) -> str:
     row: dict[str, object] = {
         "host_id": one.id, "kind": kind, "origin": "manual", "scanners": [], "profile_id": None,
-        "remediate": kind == "remediate", "rules": list(names), "version": version, "native": one.native,
-        "asked_by": call.actor.name,
+        "remediate": kind == "remediate", "rules": list(names), "version": version, "asked_by": call.actor.name,
     }  # fmt: skip
     made = await tasks.insert_tasks(tx, [row], call.now)
     if one.id not in made:

@@ -10,7 +10,7 @@ from server.core.scope import Groups, in_scope
 
 _TASK: Final = """
     select t.id, t.host_id, h.uuid as host_uuid, h.friendly_name as host_name, t.kind, t.status, t.origin, t.scanners,
-           t.profile_id, t.remediate, t.rules, t.version, t.native, t.job, t.job_host, t.asked_by, t.message,
+           t.profile_id, t.remediate, t.rules, t.version, t.job, t.job_host, t.asked_by, t.message,
            t.progress, t.created_at, t.sent_at, t.started_at, t.finished_at, t.cancel_asked_at
       from compliance_tasks t
       join hosts h on h.id = t.host_id
@@ -69,13 +69,11 @@ async def insert_tasks(tx: Tx, rows: Sequence[dict[str, object]], now: datetime)
     found = await tx.all(
         """
         insert into compliance_tasks
-               (host_id, kind, status, origin, scanners, profile_id, remediate, rules, version, native, asked_by,
-                created_at)
-        select host_id, kind, 'waiting', origin, scanners, profile_id, remediate, rules, version, native, asked_by,
-               %(now)s
+               (host_id, kind, status, origin, scanners, profile_id, remediate, rules, version, asked_by, created_at)
+        select host_id, kind, 'waiting', origin, scanners, profile_id, remediate, rules, version, asked_by, %(now)s
           from jsonb_to_recordset(%(rows)s::jsonb)
                as n(host_id int, kind text, origin text, scanners text[], profile_id text, remediate boolean,
-                    rules text[], version text, native boolean, asked_by text)
+                    rules text[], version text, asked_by text)
          order by host_id
             on conflict (host_id, kind) where status in ('waiting', 'active') do nothing
         returning host_id, id
@@ -142,14 +140,14 @@ async def list_last(db: Queries, host_id: int, limit: int) -> list[Task]:
 
 
 async def list_open(db: Queries, limit: int) -> list[dict[str, Any]]:
-    """Return what is open, with how far its job is and what that left behind.
+    """Return what is open and may move: how far its job is, what that left behind, and whose agent carries it.
 
-    Whose agent it is was guessed when it was asked for: who carried the job knows.
+    What waits for a host that is away is left out, however much of it there is: it must not stand before the others.
     """
     return await db.all(
         """
         select t.id, t.host_id, h.uuid as host_uuid, h.friendly_name as host_name, t.kind, t.status,
-               case when coalesce(jh.executor, '') = '' then t.native else jh.executor = 'native' end as native,
+               coalesce(jh.executor = 'native', false) as native,
                t.version, t.created_at, t.sent_at, t.started_at, t.job_host, jh.status as job_status, jh.reason,
                jh.finished_at, r.digest, b.content,
                h.compliance_openscap_enabled as openscap, h.compliance_docker_bench_enabled as docker_bench,
@@ -161,8 +159,9 @@ async def list_open(db: Queries, limit: int) -> list[dict[str, Any]]:
                and jh.finished_at is not null and t.kind in ('scan', 'remediate')
           left join result_blobs b on b.digest = r.digest
          where t.status in ('waiting', 'active')
-           and (t.job_host is null or t.native or jh.status not in ('queued', 'dispatched', 'scheduled')
-                or jh.status is null)
+           and (jh.status is null or jh.status not in ('queued', 'dispatched', 'scheduled'))
+           and not (t.job_host is null and t.status = 'waiting' and t.kind in ('install', 'upgrade')
+                    and not coalesce(h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity'), false))
            and not (jh.status in ('running', 'rebooting') and t.status = 'active' and t.started_at is not null
                     and t.job_host is not null)
          order by t.created_at, t.id
@@ -177,11 +176,11 @@ async def count_open(db: Queries) -> int:
     return cast("int", await db.value("select count(*) from compliance_tasks where status in ('waiting', 'active')"))
 
 
-async def mark_native(tx: Tx, job_hosts: Sequence[str], now: datetime) -> None:
+async def mark_told(tx: Tx, job_hosts: Sequence[str], now: datetime) -> None:
     """Note that these tasks are with existing agents now."""
     await tx.execute(
         """
-        update compliance_tasks set native = true, status = 'active', sent_at = %(now)s
+        update compliance_tasks set status = 'active', sent_at = %(now)s
          where job_host = any(%(job_hosts)s::uuid[]) and status = 'waiting'
         """,
         job_hosts=list(job_hosts),
@@ -206,7 +205,7 @@ async def mark_sent(tx: Tx, task: str, now: datetime) -> bool:
 async def confirm(tx: Tx, now: datetime, *, task: str | None = None, host_id: int | None = None) -> list[int]:
     """Note that agents began: a scan runs by each scanner. Of one task, or of what a host's existing agent has.
 
-    Returns the hosts.
+    Only what existing agents were told is active before it began. Returns the hosts.
     """
     return await tx.column(
         """
@@ -214,7 +213,7 @@ async def confirm(tx: Tx, now: datetime, *, task: str | None = None, host_id: in
             update compliance_tasks
                set started_at = %(now)s, status = 'active'
              where status in ('waiting', 'active') and started_at is null
-               and (id = %(task)s::uuid or (host_id = %(host_id)s::int and native and status = 'active'))
+               and (id = %(task)s::uuid or (host_id = %(host_id)s::int and status = 'active'))
             returning id, host_id, kind, scanners, origin, profile_id
         ), made as (
             insert into compliance_scans
@@ -281,7 +280,7 @@ async def end_answered(tx: Tx, host_id: int, now: datetime) -> list[dict[str, An
         update compliance_tasks
            set status = case when cancel_asked_at is null then 'completed' else 'cancelled' end, finished_at = %(now)s,
                progress = 100
-         where host_id = %(host_id)s and kind = 'scan' and native and status = 'active'
+         where host_id = %(host_id)s and kind = 'scan' and sent_at is not null and status = 'active'
         returning job_host, cancel_asked_at is not null as cancelled
         """,
         host_id=host_id,
