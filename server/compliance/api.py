@@ -1,5 +1,6 @@
 """Compliance for programs."""
 
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
@@ -46,10 +47,7 @@ def _of_rules(request: web.Request, *, size: int, most: int) -> Sought:
     status = rules.state_word(found.status) if found.status else ""
     if found.status and not status:
         raise BadRequest.of({"status": "status must be pass, fail, warn, error, skipped or notapplicable"})
-    return Sought(
-        status, found.severity, found.kind, found.host, found.search, found.section, found.sort, found.direction,
-        found.limit, found.offset,
-    )  # fmt: skip
+    return replace(found, status=status)
 
 
 # ---------------------------------------------------------------- looking

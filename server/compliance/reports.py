@@ -13,7 +13,7 @@ import orjson
 from agent.protocol import hashes
 from server.compliance import rules
 from server.compliance.errors import BadSubmission, NoScans
-from server.compliance.models import DEFAULT_PROFILE, KINDS, Found, Kind, Rule, ScanStatus, Submission
+from server.compliance.models import DEFAULT_PROFILE, KINDS, SEVERITIES, Found, Kind, Rule, ScanStatus, Submission
 
 _MOST_SCANS: Final = 20
 _MOST_RULES: Final = 5000
@@ -135,7 +135,7 @@ def _found(body: ScanBody, now: datetime) -> Found:
     started_at, completed_at = (_moment(text, now) for text in (body.started_at, body.completed_at))
     failed_by = tuple(
         sum(1 for rule, state in zip(known, letters, strict=True) if state == "f" and rule.severity == severity)
-        for severity in ("critical", "high", "medium", "low", "unknown")
+        for severity in SEVERITIES
     )
     places = {ref: str(place) for place, ref in enumerate(told, 1)}
     return Found(

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, Literal
 
 from server.compliance.models import (
     DEFAULT_PROFILE,
+    FAIR,
+    GOOD,
     SCANNERS,
     Scanner,
     ScanStatus,
@@ -16,39 +18,21 @@ from server.compliance.models import (
     Wanted,
 )
 
-S = ScanStatus
-
 #: A scan that runs for longer is ended; a Level 2 scan takes up to 45 minutes.
 STALLED_AFTER: Final = timedelta(hours=3)
 STALLED: Final = "Scan terminated automatically after running for more than 3 hours"
-GOOD: Final = 80.0
-FAIR: Final = 60.0
 PROFILE: Final = re.compile(r"[a-zA-Z0-9_.-]{1,256}")
 RULE: Final = PROFILE
 CONTENT: Final = re.compile(r"ssg-[a-z0-9]+-ds\.xml")
-NO_REMEDIATION: Final = "No remediation steps available."
 
 # ---------------------------------------------------------------- states of scans
 
-Event = Literal["completed", "failed", "cancelled", "stalled"]
-#: Nothing leads out of what is over.
-MOVES: Final[dict[tuple[ScanStatus, Event], ScanStatus]] = {
-    (S.RUNNING, "completed"): S.COMPLETED,
-    (S.RUNNING, "failed"): S.FAILED,
-    (S.RUNNING, "cancelled"): S.CANCELLED,
-    (S.RUNNING, "stalled"): S.CANCELLED,
-}
 OPEN: Final = frozenset({TaskStatus.WAITING, TaskStatus.ACTIVE})
-
-
-def after(status: ScanStatus, event: Event) -> ScanStatus | None:
-    """Return the state that follows, or ``None`` when the event changes nothing any more."""
-    return MOVES.get((status, event))
 
 
 def ended(told: ScanStatus, *, cancel_asked: bool) -> ScanStatus:
     """Return how a running scan ends by its host's report: what comes after a cancellation is partial."""
-    return S.CANCELLED if cancel_asked else told
+    return ScanStatus.CANCELLED if cancel_asked else told
 
 
 # ---------------------------------------------------------------- states of rules
@@ -114,14 +98,6 @@ def verdict(value: float | None) -> Verdict:
     if value is None:
         return "unscanned"
     return "compliant" if value >= GOOD else "warning" if value >= FAIR else "critical"
-
-
-def age(completed_at: datetime, now: datetime) -> Literal["today", "week", "month", "older"]:
-    """Return how old a scan is."""
-    passed = now - completed_at
-    if passed < timedelta(days=1):
-        return "today"
-    return "week" if passed < timedelta(days=7) else "month" if passed < timedelta(days=30) else "older"
 
 
 # ---------------------------------------------------------------- what is asked of hosts

@@ -50,9 +50,7 @@ HOSTS: Final = Table(
     filters=(
         Filter("status", "Status", "choice", tuple((name, word) for name, (word, _) in VERDICTS.items())),
         Filter("kind", "Profile type", "choice", KINDS),
-        Filter(
-            "mode", "Mode", "choice", (("enabled", "Scheduled"), ("on-demand", "On-demand"), ("disabled", "Disabled"))
-        ),
+        Filter("mode", "Mode", "choice", tuple(MODES.items())),
     ),
     search="Search hosts",
     sort="host",
@@ -187,8 +185,7 @@ async def show_hosts(request: web.Request) -> web.Response:
 def host_row(row: dict[str, Any]) -> dict[str, Any]:
     """Return a host's line with its words."""
     told = schemas.host_view(row)
-    names = {"openscap": "OpenSCAP", "docker-bench": "Docker Bench"}
-    scanning = [names[one] for one in row["task_scanners"] or ()]
+    scanning = [frame.scanner_word(one) for one in row["task_scanners"] or ()]
     return {
         **row,
         "url": f"/compliance/hosts/{row['id']}",

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Final
 
 from aiohttp import web
 
-from server.compliance import rules, service
-from server.compliance.models import TITLES
+from server.compliance import models, rules, service
+from server.compliance.models import SCANNERS, TITLES
 from server.hosts.models import Tab
 from server.identity import service as identity
 from server.web import flash
@@ -17,8 +17,8 @@ VIEW: Final = "can_view_reports"
 MANAGE: Final = "can_manage_compliance"
 MODULE: Final = "compliance"
 CRUMB: Final = ("Security Compliance", "/compliance")
-KINDS: Final = (("openscap", "OpenSCAP"), ("docker-bench", "Docker Bench"))
-SEVERITIES: Final = tuple((one, one.capitalize()) for one in ("critical", "high", "medium", "low", "unknown"))
+KINDS: Final = tuple((one, TITLES[one]) for one in SCANNERS)
+SEVERITIES: Final = tuple((one, one.capitalize()) for one in models.SEVERITIES)
 STATES: Final = (
     ("fail", "Fail"),
     ("warn", "Warning"),

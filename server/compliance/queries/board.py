@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
-from server.compliance.models import Sought
+from server.compliance.models import FAIR, GOOD, Sought
 from server.core.db import Queries
 from server.core.scope import Groups, in_scope
 
@@ -25,9 +25,9 @@ async def summary(db: Queries, groups: Groups, kind: str, now: datetime) -> dict
         f"""
         with s as materialized ({_STANDING}), seen as (select * from s where {_SCOPE})
         select count(*) as total_hosts,
-               count(*) filter (where score >= 80) as hosts_compliant,
-               count(*) filter (where score >= 60 and score < 80) as hosts_warning,
-               count(*) filter (where score < 60) as hosts_critical,
+               count(*) filter (where score >= %(good)s) as hosts_compliant,
+               count(*) filter (where score >= %(fair)s and score < %(good)s) as hosts_warning,
+               count(*) filter (where score < %(fair)s) as hosts_critical,
                avg(score) as average_score,
                coalesce(sum(passed), 0) as passed, coalesce(sum(failed), 0) as failed,
                coalesce(sum(warned), 0) as warnings, coalesce(sum(skipped), 0) as skipped,
@@ -49,6 +49,8 @@ async def summary(db: Queries, groups: Groups, kind: str, now: datetime) -> dict
         groups=groups,
         kind=kind,
         now=now,
+        good=GOOD,
+        fair=FAIR,
     )
     return found or {}
 
@@ -282,8 +284,8 @@ _HOSTS: Final = f"""
      where {in_scope("s.id", many=True)}
        and (s.compliance_mode <> 'disabled' or s.compliance_reported_at is not null)
        and (%(status)s = ''
-            or case when l.score is null then 'unscanned' when l.score >= 80 then 'compliant'
-                    when l.score >= 60 then 'warning' else 'critical' end = %(status)s)
+            or case when l.score is null then 'unscanned' when l.score >= %(good)s then 'compliant'
+                    when l.score >= %(fair)s then 'warning' else 'critical' end = %(status)s)
        and (%(mode)s = '' or s.compliance_mode = %(mode)s)
        and (%(search)s = '' or position(lower(%(search)s) in lower(s.friendly_name || ' ' || coalesce(s.hostname, '')))
             > 0)
@@ -302,7 +304,10 @@ HOST_ORDERS: Final = {
 
 def _host_values(sought: Sought) -> dict[str, Any]:
     mode = sought.extra.get("mode", "")
-    return {"kind": sought.kind, "status": sought.status, "search": sought.search, "mode": mode}
+    return {
+        "kind": sought.kind, "status": sought.status, "search": sought.search, "mode": mode,
+        "good": GOOD, "fair": FAIR,
+    }  # fmt: skip
 
 
 async def list_hosts(db: Queries, groups: Groups, sought: Sought) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Reads of how the fleet stands against security benchmarks."""
 
+from server.compliance.models import FAIR, GOOD
 from server.core.db import Database
 from server.core.scope import Groups, in_scope
 from server.dashboard.models import Standing
@@ -9,8 +10,8 @@ async def count_standing(db: Database, groups: Groups) -> Standing:
     """Count hosts by the score of their newest scan."""
     found = await db.one(
         f"""
-        select count(*)::int as scanned, (count(*) filter (where s.score < 80))::int as behind,
-               (count(*) filter (where s.score < 60))::int as critical
+        select count(*)::int as scanned, (count(*) filter (where s.score < %(good)s))::int as behind,
+               (count(*) filter (where s.score < %(fair)s))::int as critical
           from (select distinct on (l.host_id) l.host_id, l.score
                   from compliance_latest l
                  where l.kind <> 'oscap-docker' and {in_scope("l.host_id")}
@@ -18,6 +19,8 @@ async def count_standing(db: Database, groups: Groups) -> Standing:
         """,  # noqa: S608 (only constants are put together)
         Standing,
         groups=groups,
+        good=GOOD,
+        fair=FAIR,
     )
     assert found is not None
     return found
