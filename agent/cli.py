@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = "/etc/patchmon/config.yml"
 _OPEN_COMMANDS = ("version", "config show")
 _OK, _FAILED, _USAGE = 0, 1, 2
-#: Only for the service, which takes what is offered.
-_UPDATE_OFFERED = 4
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -76,10 +74,9 @@ def report(options: argparse.Namespace) -> int:
         except (reports.CannotReport, Unreachable, BadAnswer) as error:
             log.error("Report failed", error=str(error))
             return _fail(f"report failed: {error}")
-        from agent import updating
+        from agent.updates import commands as updates
 
-        offered = updating.after_report(config, environment, log, by_service=options.by_service)
-        return _UPDATE_OFFERED if offered else _OK
+        return updates.after_report(config, environment, log, by_service=options.by_service)
 
     return _with_log(options, work)
 
@@ -156,24 +153,24 @@ def config_set_api(options: argparse.Namespace) -> int:
 
 def check_version(options: argparse.Namespace) -> int:
     """Ask the server for the newest version."""
-    from agent import updating
+    from agent.updates import commands as updates
 
-    return updating.check(_config_file(options))
+    return updates.check(_config_file(options))
 
 
 def update_agent(options: argparse.Namespace) -> int:
     """Take the newest version."""
-    from agent import updating
+    from agent.updates import commands as updates
 
     by_service, automatic = options.by_service, options.automatic
-    return updating.take(_config_file(options), _level(options), automatic=automatic, by_service=by_service)
+    return updates.take(_config_file(options), _level(options), automatic=automatic, by_service=by_service)
 
 
 def update_watch(options: argparse.Namespace) -> int:
     """Watch a version on trial."""
-    from agent import updating
+    from agent.updates import commands as updates
 
-    return updating.watch(_config_file(options))
+    return updates.watch(_config_file(options))
 
 
 def scanner_content(options: argparse.Namespace) -> int:

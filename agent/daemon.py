@@ -17,7 +17,6 @@ from agent.act.follow import Gone
 from agent.act.jobs import Conversation, Jobs, Outside
 from agent.act.policy import Policy
 from agent.act.proxies import answer as answer_proxy
-from agent.act.renewal import Renewal, again
 from agent.checkin import Server, pushed_integrations, with_offset, with_settings
 from agent.config import (
     DEFAULT_FILE,
@@ -44,13 +43,12 @@ from agent.system.loop import Keeper, in_thread
 from agent.system.restart import CannotRestart
 from agent.system.restart import restart as restart_host
 from agent.system.run import own_command, run_own
+from agent.updates.renewal import UPDATE_OFFERED, Renewal, again
 
 _UNAUTHORIZED = 401
 _STATUS_AFTER_SECONDS = 2.0
 _REPORT_SECONDS = 900.0
 _SYNC_SPREAD_SECONDS = 20.0
-#: How a full report says that the server offers a newer agent.
-_UPDATE_OFFERED = 4
 _AGAIN = -1
 
 
@@ -365,11 +363,11 @@ class Service:
             arguments += ["--log-level", self._level]
         arguments += [kind, "--by-service"] if kind == FULL else [kind]
         code = await run_own(arguments, self._environment.for_children(), _REPORT_SECONDS)
-        if code == _UPDATE_OFFERED:
+        if code == UPDATE_OFFERED:
             self._renewal.want(automatic=True)
         elif code != 0:
             self._log.warning("Report was not delivered", kind=kind, code=code)
-        self._reports.owed = code not in (0, _UPDATE_OFFERED)
+        self._reports.owed = code not in (0, UPDATE_OFFERED)
 
     # ------------------------------------------------------------ for jobs
 

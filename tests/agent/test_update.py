@@ -141,7 +141,7 @@ async def test_what_is_refused(agent: Agent, server: AgentServer, program: Path,
     await refused("hash mismatch")
     put_out(server, newer, version="9.9.9")
     await refused("binary verification failed")
-    put_out(server, built(NEWER, {"agent/updating.py": "raise SystemExit(1)"}))
+    put_out(server, built(NEWER, {"agent/updates/commands.py": "raise SystemExit(1)"}))
     await refused("binary verification failed")
     put_out(server, newer)
     server.file_sends = len(newer) // 2

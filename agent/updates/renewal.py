@@ -6,14 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Callable, Dict, List, Optional
 
-from agent.act import trial
 from agent.system import program
 from agent.system.log import Log
 from agent.system.loop import in_thread
 from agent.system.run import CommandFailed
+from agent.updates import trial
 
-#: How ``update-agent`` tells the service that nothing was there to take.
-NOTHING_NEW = 3
+#: How ``update-agent`` tells the service that there was nothing to take, and ``report`` that the server offers more.
+NOTHING_NEW, UPDATE_OFFERED = 3, 4
 _UPDATE_SECONDS = 2100
 _LOOK_SECONDS = 1.0
 

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional
 
-from agent import __version__, update
-from agent.act import trial
-from agent.act.renewal import NOTHING_NEW
+from agent import __version__
 from agent.config import DEFAULT_FILE, load, load_credentials, read_environment
 from agent.link.http import BadAnswer, Http, Unreachable
 from agent.system import files, program
 from agent.system.lock import AlreadyRunning, Lock
 from agent.system.log import Log
+from agent.updates import trial, updater
+from agent.updates.renewal import NOTHING_NEW, UPDATE_OFFERED
 
 if TYPE_CHECKING:
     from agent.config import Config, Environment
@@ -29,7 +29,7 @@ def check(file: Path) -> int:
     """Print whether there is a newer version."""
     config = load(file)
     try:
-        offer = update.ask(Http(config, read_environment(), load_credentials(config)), config.state)
+        offer = updater.ask(Http(config, read_environment(), load_credentials(config)), config.state)
     except (Unreachable, BadAnswer) as error:
         return _fail(f"could not check for updates: {error}")
     if offer.latest == __version__:
@@ -50,10 +50,10 @@ def take(file: Path, level: Optional[str], *, automatic: bool, by_service: bool)
     config = load(file)
     environment = read_environment()
     log = Log(config.log_file, level or config.log_level, on_terminal=level == "debug")
-    updater = update.Updater(config, environment, Http(config, environment, load_credentials(config)), log)
+    http = Http(config, environment, load_credentials(config))
     try:
-        taken = updater.run(automatic=automatic)
-    except update.CannotUpdate as error:
+        taken = updater.Updater(config, environment, http, log).run(automatic=automatic)
+    except updater.CannotUpdate as error:
         log.error("Agent was not updated", error=str(error))
         return _fail(str(error))
     if not taken:
@@ -65,27 +65,27 @@ def take(file: Path, level: Optional[str], *, automatic: bool, by_service: bool)
     return _OK
 
 
-def after_report(config: Config, environment: Environment, log: Log, *, by_service: bool) -> bool:
-    """Look for a newer version after a report; True when the service shall take it, which then does so itself."""
+def after_report(config: Config, environment: Environment, log: Log, *, by_service: bool) -> int:
+    """Look for a newer version after a report and take it; the service is only told of it, and then does so itself."""
     http = Http(config, environment, load_credentials(config))
     try:
-        offer = update.ask(http, config.state)
+        offer = updater.ask(http, config.state)
     except (Unreachable, BadAnswer) as error:
         log.warning("Could not check for updates", error=str(error))
-        return False
-    if not update.wanted(offer, config.state):
+        return _OK
+    if not updater.wanted(offer, config.state):
         newer = offer.latest != __version__
         log.info("Agent is up to date", version=__version__, **({"latest": offer.latest} if newer else {}))
-        return False
+        return _OK
     log.info("Agent update available", version=__version__, latest=offer.latest)
     if by_service:
-        return True
+        return UPDATE_OFFERED
     try:
-        if update.Updater(config, environment, http, log).run(automatic=True):
+        if updater.Updater(config, environment, http, log).run(automatic=True):
             _tell_service(config)
-    except update.CannotUpdate as error:
+    except updater.CannotUpdate as error:
         log.error("Agent was not updated", error=str(error))
-    return False
+    return _OK
 
 
 def watch(file: Path) -> int:
@@ -104,7 +104,7 @@ def watch(file: Path) -> int:
     log.error("The new version of the agent does not reach the server: taking it back", version=failing.version)
     trial.take_back(config.state, failing)
     command = [sys.executable, failing.program, "--config", str(config.file), "serve"]
-    pid = update.service_pid(config.state)
+    pid = updater.service_pid(config.state)
     program.restart_service(pid, command, environment.for_children(), installed=config.file == DEFAULT_FILE)
     log.info("Agent taken back", version=failing.before)
     return _OK
@@ -119,7 +119,7 @@ def _answers(config: Config, environment: Environment) -> bool:
 
 
 def _tell_service(config: Config) -> None:
-    pid = update.service_pid(config.state)
+    pid = updater.service_pid(config.state)
     lines: List[str] = ["No service runs here: the new version is used from its next start on."]
     if pid:
         os.kill(pid, signal.SIGHUP)

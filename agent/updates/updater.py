@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List
 
 from agent import __version__
-from agent.act import trial
 from agent.link.http import BadAnswer, Unreachable, expect_ok
 from agent.system import files, program
 from agent.system.lock import AlreadyRunning, Lock
 from agent.system.run import CommandFailed
+from agent.updates import trial
 
 if TYPE_CHECKING:
     from agent.config import Config, Environment
