@@ -10,11 +10,9 @@ from isal import igzip
 
 from server.core.loop import in_thread
 from server.hosts.binaries import PYZ, AgentFile
-from server.web.compression import accepts_gzip
+from server.web.compression import accepts_gzip, wants_whole
 
 _IDLE_SECONDS: Final = 24 * 3600
-#: Who asks for a part, or whether anything changed, gets the file as it is.
-_PLAIN: Final = (hdrs.RANGE, hdrs.IF_RANGE, hdrs.IF_NONE_MATCH, hdrs.IF_MODIFIED_SINCE)
 
 
 @dataclass(slots=True)
@@ -51,5 +49,4 @@ def _packed(file: AgentFile) -> bytes:
 
 def takes_packed(request: web.Request, file: AgentFile) -> bool:
     """Tell whether the asker takes the file packed; ours is packed in itself."""
-    is_whole = not any(name in request.headers for name in _PLAIN)
-    return is_whole and file.name != PYZ and accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+    return wants_whole(request) and file.name != PYZ and accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))

@@ -43,6 +43,15 @@ def accepts_gzip(header: str) -> bool:
     return False
 
 
+def wants_whole(request: web.Request) -> bool:
+    """Tell whether a whole file is asked for.
+
+    A part is counted as the file is; and who asks whether it changed gets an answer without a body, which must not
+    become one of twenty packed bytes.
+    """
+    return not any(name in request.headers for name in (hdrs.RANGE, hdrs.IF_NONE_MATCH, hdrs.IF_MODIFIED_SINCE))
+
+
 def vary(response: web.StreamResponse, name: str) -> None:
     """Tell caches that the answer depends on this header of the request as well."""
     known = [one.strip() for one in response.headers.get(hdrs.VARY, "").split(",") if one.strip()]
@@ -54,12 +63,8 @@ def _is_worth_it(request: web.Request, response: web.StreamResponse) -> bool:
     if hdrs.CONTENT_ENCODING in response.headers:
         return False
     if isinstance(response, web.FileResponse):
-        # Its kind is found out later, by the name; of a file only a part may be wanted, counted as it is; and who asks
-        # whether it changed gets an answer without a body, which must not become one of twenty packed bytes.
-        special = (hdrs.RANGE, hdrs.IF_NONE_MATCH, hdrs.IF_MODIFIED_SINCE)
-        return not any(name in request.headers for name in special) and _is_text(
-            mimetypes.guess_type(request.path)[0] or ""
-        )
+        # Its kind is found out later, by the name.
+        return wants_whole(request) and _is_text(mimetypes.guess_type(request.path)[0] or "")
     # Streams are written piece by piece, and must arrive so.
     body = response.body if isinstance(response, web.Response) else None
     return isinstance(body, bytes) and len(body) >= _LEAST_BYTES and _is_text(response.content_type)
