@@ -248,6 +248,12 @@ def as_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+def containing(words: str) -> str:
+    """Return the pattern with which ``like`` finds what contains these words, whatever signs stand in them."""
+    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
 def violates(error: BaseException, constraint: str) -> bool:
     """Tell whether ``error`` is a violation of the named constraint or unique index."""
     return isinstance(error, psycopg2.IntegrityError) and error.diag.constraint_name == constraint

@@ -17,7 +17,7 @@ from server.campaigns.models import (
     Target,
     Targets,
 )
-from server.core.db import Queries, Tx, as_json
+from server.core.db import Queries, Tx, as_json, containing
 from server.core.scope import Groups, among, in_scope
 
 _LOCKED: Final = """
@@ -51,15 +51,14 @@ _FILTER: Final = f"""
      where {_VISIBLE}
        and (%(statuses)s::text[] is null or c.status = any(%(statuses)s::text[]))
        and (%(window)s::uuid is null or c.window_id = %(window)s::uuid)
-       and (%(search)s = '' or c.name ilike '%%' || %(search)s || '%%')
+       and c.name ilike %(like)s
 """
 
 
 def _narrowed(asked: Listed) -> dict[str, Any]:
     live = [str(one) for one in (*LIVE, Status.PAUSED, Status.STOPPED)]
     statuses = live if asked.status == "active" else [asked.status] if asked.status else None
-    plain = asked.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return {"statuses": statuses, "window": asked.window or None, "search": plain}
+    return {"statuses": statuses, "window": asked.window or None, "like": containing(asked.search)}
 
 
 async def list_campaigns(db: Queries, groups: Groups, asked: Listed) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.core.db import Database
+from server.core.db import Database, containing
 from server.core.scope import Groups, among, in_scope
 from server.dashboard.models import Found
 
@@ -121,5 +121,5 @@ async def list_people(db: Database, words: str, limit: int) -> list[Found]:
 
 
 def _patterns(words: str) -> dict[str, str]:
-    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return {"like": f"%{escaped}%", "first": f"{escaped}%"}
+    like = containing(words)
+    return {"like": like, "first": like[1:]}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from server.core.db import Database
+from server.core.db import Database, containing
 from server.core.scope import Groups, in_scope
 from server.docker.views import Asked
 
@@ -55,10 +55,9 @@ def _order(kind: str, asked: Asked, table: str, usual: str) -> str:
 
 def values(asked: Asked) -> dict[str, Any]:
     """Return what the statements of lists take besides groups and window."""
-    escaped = asked.search.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return {
         "search": asked.search,
-        "like": f"%{escaped}%",
+        "like": containing(asked.search.lower()),
         "status": asked.status,
         "source": asked.source,
         "driver": asked.driver,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from server.core.db import Database
+from server.core.db import Database, containing
 from server.core.scope import Groups, among, in_scope
 from server.hosts.listed import Counts, Listed, OsCount
 from server.hosts.patched import COLUMNS
@@ -181,11 +181,10 @@ async def list_ids(db: Database, groups: Groups, asked: Listed, times: tuple[dat
 
 def parameters(asked: Listed, times: tuple[datetime, datetime]) -> dict[str, Any]:
     """Return what ``NEEDED`` is told of what somebody asks for."""
-    escaped = asked.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     key, equals, value = asked.tag.partition("=")
     return {
         "search": asked.search,
-        "like": f"%{escaped}%",
+        "like": containing(asked.search),
         "group": asked.group,
         "status": asked.status,
         "connection": asked.connection,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from server.core.db import Database
+from server.core.db import Database, containing
 from server.core.scope import Groups, in_scope
 from server.packages.queries.counts import COUNTS
 from server.packages.views import Asked
@@ -143,10 +143,9 @@ def _stored(asked: Asked) -> str:
 
 
 def _values(asked: Asked) -> dict[str, Any]:
-    escaped = asked.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return {
         "search": asked.search,
-        "like": f"%{escaped}%",
+        "like": containing(asked.search),
         "category": asked.category,
         "state": asked.state,
         "host_id": asked.host_id,

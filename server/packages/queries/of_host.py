@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from server.core.db import Database
+from server.core.db import Database, containing
 from server.packages.models import RepositoryRow
 
 #: Orders a person may choose, as clauses over a host's packages.
@@ -35,12 +35,11 @@ async def list_packages(
     db: Database, host_id: int, search: str, only: str, order: tuple[str, str], size: int, offset: int
 ) -> list[dict[str, Any]]:
     """Return one page of a host's packages; each row has the total."""
-    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return await db.all(
         _PACKAGES_OF_HOST.replace("{order}", _ORDERS[order]),
         host_id=host_id,
         search=search,
-        like=f"%{escaped}%",
+        like=containing(search),
         only=only,
         size=size,
         offset=offset,

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from server.core.db import Database, Tx
+from server.core.db import Database, Tx, containing
 from server.core.scope import Groups, in_scope
 from server.packages.views import Words
 
@@ -98,14 +98,13 @@ async def list_hosts(
 ) -> list[dict[str, Any]]:
     """Return a part of the hosts that have a package; ``behind``: only those that are, or only those that are not."""
     clause = _ORDERS[order[0]].replace("{direction}", "desc" if order[1] == "desc" else "asc")
-    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return await db.all(
         _HOSTS.replace("{order}", clause),
         groups=groups,
         key=key,
         behind=behind,
         search=search,
-        like=f"%{escaped}%",
+        like=containing(search),
         size=part.stop - part.start,
         offset=part.start,
     )
@@ -113,14 +112,13 @@ async def list_hosts(
 
 async def count_hosts(db: Database, groups: Groups, key: int, search: str, *, behind: bool | None) -> int:
     """Return how many hosts that have a package match."""
-    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     found: int = await db.value(
         f"select count(*)::int from host_packages i join hosts h on h.id = i.host_id where {_MATCHES}",  # noqa: S608 (as above)
         groups=groups,
         key=key,
         behind=behind,
         search=search,
-        like=f"%{escaped}%",
+        like=containing(search),
     )
     return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from server.core.db import Database, Tx
+from server.core.db import Database, Tx, containing
 from server.core.paging import Window
 from server.core.scope import Groups, in_scope
 from server.packages.views import Edit, RepositoriesAsked, RepositoryCounts
@@ -41,7 +41,6 @@ async def list_repositories(
     db: Database, groups: Groups, asked: RepositoriesAsked, limit: int, offset: int
 ) -> list[dict[str, Any]]:
     """Return a part of the repositories, each row with the total."""
-    escaped = asked.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     order = _ORDERS[asked.sort].replace("{direction}", "desc" if asked.direction == "desc" else "asc")
     return await db.all(
         f"""
@@ -56,7 +55,7 @@ async def list_repositories(
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
         search=asked.search,
-        like=f"%{escaped}%",
+        like=containing(asked.search),
         security=asked.security,
         state=asked.state,
         host_id=asked.host_id,
@@ -102,7 +101,6 @@ async def find_repository(db: Database | Tx, groups: Groups, uuid: str) -> dict[
 
 async def list_hosts(db: Database, groups: Groups, key: int, search: str, window: Window) -> list[dict[str, Any]]:
     """Return one page of the hosts that use a repository, by name, each with the total."""
-    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return await db.all(
         f"""
         select h.uuid as id, h.friendly_name as name, h.hostname, h.ip, h.os_type, h.os_version,
@@ -118,7 +116,7 @@ async def list_hosts(db: Database, groups: Groups, key: int, search: str, window
         groups=groups,
         key=key,
         search=search,
-        like=f"%{escaped}%",
+        like=containing(search),
         size=window.size,
         offset=window.offset,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
-from server.core.db import Queries, as_json
+from server.core.db import Queries, as_json, containing
 from server.core.scope import Groups, among, in_scope
 from server.patching.recorded import Cause, Coming, Line, Named, Sought, Upgrade
 
@@ -43,13 +43,8 @@ def _narrowed(sought: Sought) -> dict[str, Any]:
         "patch_type": sought.patch_type,
         "batch": sought.batch or None,
         "search": sought.search,
-        "like": _like(sought.search),
+        "like": containing(sought.search),
     }
-
-
-def _like(words: str) -> str:
-    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 async def list_lines(db: Queries, groups: Groups, sought: Sought) -> list[Line]:
@@ -226,7 +221,7 @@ async def list_named(db: Queries, groups: Groups, words: str, limit: int) -> lis
         """,  # noqa: S608 (only constants are put together)
         Named,
         groups=groups,
-        like=_like(words),
-        begins=_like(words)[1:],
+        like=containing(words),
+        begins=containing(words)[1:],
         limit=limit,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from server.core.db import Queries
+from server.core.db import Queries, containing
 from server.core.scope import Groups, among, in_scope
 
 _IS_WINDOWS: Final = "(h.expected_platform = 'windows' or h.os_type ilike '%%windows%%')"
@@ -18,11 +18,6 @@ _CAN_BE: Final = f"""
          {in_scope("h.id")} and not {_IS_WINDOWS} and (%(names)s::text[] = '{{}}' or {_BEHIND})
 """
 _FOUND: Final = "(%(find)s = '' or h.friendly_name ilike %(like)s or h.hostname ilike %(like)s)"
-
-
-def _like(find: str) -> str:
-    escaped = find.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 async def list_candidates(
@@ -45,7 +40,7 @@ async def list_candidates(
         groups=groups,
         names=list(names),
         find=find,
-        like=_like(find),
+        like=containing(find),
         chosen=list(chosen),
         limit=limit,
     )
