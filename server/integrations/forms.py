@@ -61,6 +61,11 @@ GRANTS: Final = (
     ("patch:post", "Patch hosts", "Starts patch runs and dry runs on every host."),
     ("job:get", "Follow jobs", "Where a job stands and how it ended."),
     ("job:post", "Run playbooks", "Runs built-in playbooks on every host."),
+    (
+        "relay:post",
+        "Relay commands",
+        "Runs any command on every host, for Ansible that runs elsewhere.",
+    ),
 )
 
 

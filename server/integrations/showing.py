@@ -1,6 +1,6 @@
 """What programs read: hosts in the shapes of the scoped API, and the figures of a dashboard's card."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from server.core.call import Call
 from server.core.ids import is_uuid
@@ -16,18 +16,21 @@ async def list_hosts(call: Call, chosen: list[str] | None, *, stats: bool) -> tu
     """Return the hosts of these groups (``None``: all), by name, as one JSON text; and their number."""
     if not stats:
         return await hosts.list_plain(call.db, chosen)
-    interval = timedelta(minutes=(await settings.effective(call)).update_interval)
-    return await hosts.list_with_stats(call.db, chosen, call.now - interval, call.now - 2 * interval)
+    return await hosts.list_with_stats(call.db, chosen, *await _late(call))
 
 
 async def list_inventory(
     call: Call, wanted: InventoryFilter, after: str | None, limit: int
 ) -> tuple[str, int, str | None]:
     """Return a page of the inventory as one JSON text, its number of hosts, and after which host the next begins."""
-    interval = timedelta(minutes=(await settings.effective(call)).update_interval)
-    page = InventoryPage(after, limit, call.now - interval, call.now - 2 * interval)
-    found = await inventory.list_page(call.db, wanted, page)
+    found = await inventory.list_page(call.db, wanted, InventoryPage(after, limit, *await _late(call)))
     return found["hosts"], found["total"], found["last"] if found["total"] == limit else None
+
+
+async def _late(call: Call) -> tuple[datetime, datetime]:
+    """Return the times before which a host's last word makes it overdue, and stale."""
+    interval = timedelta(minutes=(await settings.effective(call)).update_interval)
+    return call.now - interval, call.now - 2 * interval
 
 
 async def find_host(call: Call, uuid: str) -> Facts:

@@ -96,6 +96,16 @@ async def test_a_token_for_the_api(client: Browser, call: Call) -> None:
     assert await call.db.value("select scopes from integration_tokens") == {"host": ["get"]}
 
 
+async def test_the_form_keeps_every_scope_that_opens_a_door(client: Browser, call: Call) -> None:
+    await sign_in_as(client, call, "admin")
+    await made(client, "api", **{"actions[]": "relay:post"})
+    uuid = await call.db.value("select id from integration_tokens")
+    form = await page_of(client, f"{HOME}/{uuid}")
+    ticked = [box for box in re.findall(r"<input[^>]*>", form) if "checkbox" in box and "checked" in box]
+    assert [box for box in ticked if 'value="relay:post"' in box] == ticked
+    assert ticked
+
+
 @pytest.mark.proves("INTG-UI-08", "INTG-UI-09", "INTG-UI-10", "INTG-GH-05")
 async def test_a_key_for_a_dashboard(client: Browser, call: Call) -> None:
     await sign_in_as(client, call, "admin")
