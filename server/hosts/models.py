@@ -10,6 +10,8 @@ from server.core.secretbox import Secret
 from server.hosts.patched import NOT_YET, Patched
 
 Platform = Literal["linux", "freebsd", "windows"]
+NAME_LENGTH: Final = 100  # of a host or a group
+TEXT_LENGTH: Final = 255  # what is said of it in one line
 PLATFORMS: Final[tuple[Platform, ...]] = ("linux", "freebsd", "windows")
 ComplianceMode = Literal["disabled", "on-demand", "enabled"]
 SECTIONS: Final = ("packages", "repos", "interfaces", "hostname", "docker", "compliance")

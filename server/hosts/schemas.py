@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, StrictBool, StringConstraints, field_validator
 
-from server.hosts.models import IntegrationReport, NewHost, Platform
+from server.hosts.models import NAME_LENGTH, TEXT_LENGTH, IntegrationReport, NewHost, Platform
 from server.web.forms import TextBody
 
-ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=TEXT_LENGTH)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_LENGTH)]
 
 
 class NewHostBody(TextBody):

@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from server.automation import service as automation
 from server.automation.models import Job
+from server.hosts.models import NAME_LENGTH, TEXT_LENGTH
 from server.integrations.models import Facts
 from server.patching.models import Started
 from server.web.forms import TextBody
@@ -17,8 +18,8 @@ Ids = tuple[Annotated[str, StringConstraints(max_length=255)], ...]
 class GroupBody(TextBody):
     """A host group."""
 
-    name: Name
-    description: Annotated[str, StringConstraints(max_length=1000)] = ""
+    name: Annotated[Name, StringConstraints(max_length=NAME_LENGTH)]
+    description: Annotated[str, StringConstraints(strip_whitespace=True, max_length=TEXT_LENGTH)] = ""
     color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] = "#3B82F6"
 
 

@@ -23,6 +23,7 @@ async def test_tokens_change_groups_tags_and_notes(call: Call, make: Maker) -> N
     status, group = await asked(token, "POST", "/host_groups", {"name": "Web", "color": "#112233"})
     assert status == 201
     assert (await asked(token, "POST", "/host_groups", {"name": "web"}))[0] == 400
+    assert (await asked(token, "POST", "/host_groups", {"name": "w" * 101}))[0] == 400
     assert (await asked(token, "PUT", f"/host_groups/{group['id']}", {"name": "Web servers"}))[0] == 200
     assert (await asked(token, "PUT", f"/hosts/{host}/groups", {"group_ids": [group["id"]]}))[0] == 200
     found = (await asked(token, "GET", "/host_groups"))[1]["host_groups"]
