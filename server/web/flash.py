@@ -25,6 +25,13 @@ def say(response: web.StreamResponse, request: web.Request, kind: str, text: str
     )
 
 
+def back(request: web.Request, url: str, kind: str, text: str) -> web.Response:
+    """Lead to a page, and say there what happened."""
+    answer = web.Response(status=303, headers={"Location": url})
+    say(answer, request, kind, text)
+    return answer
+
+
 def heard(request: web.Request) -> list[tuple[str, str]]:
     """Return the messages to show now."""
     body, _, signature = request.cookies.get(COOKIE, "").partition(".")

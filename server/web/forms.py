@@ -88,6 +88,12 @@ async def posted(request: web.Request) -> Mapping[str, object]:
         raise BadBody from error
 
 
+def page_of(form: Mapping[str, object], *starts: str) -> str:
+    """Return the page that a form says it stands on (``here``); empty unless it begins like one of these."""
+    here = str(form.get("here", ""))
+    return here if here.startswith(starts) and here.isprintable() else ""
+
+
 async def form_values(request: web.Request) -> dict[str, Any]:
     """Return a posted form as it came: text, or a list for repeated fields (names ending in ``[]`` always are)."""
     await posted(request)

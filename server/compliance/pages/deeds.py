@@ -11,12 +11,13 @@ from server.compliance import service
 from server.compliance.errors import HostMissing
 from server.compliance.models import Asked, Sought, Wanted
 from server.compliance.pages import fleet
-from server.compliance.pages.frame import CRUMB, MANAGE, MODULE, back
+from server.compliance.pages.frame import CRUMB, MANAGE, MODULE
 from server.core.call import Call
 from server.core.errors import Invalid, Problem
 from server.core.words import counted
 from server.settings import service as settings
-from server.web.forms import posted
+from server.web.flash import back
+from server.web.forms import page_of, posted
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 from server.web.tables import selection
@@ -27,10 +28,8 @@ _NAMED: Final = 5
 _MOST: Final = 10_000
 
 
-def _home(form: Mapping[str, object], host: str = "") -> str:
-    here = str(form.get("here", ""))
-    own = here.startswith(("/compliance", "/hosts/")) and "\n" not in here and "\r" not in here
-    return here if own else f"/compliance/hosts/{host}" if host else "/compliance"
+def _home(form: Mapping[str, object], host: str) -> str:
+    return page_of(form, "/compliance", "/hosts/") or f"/compliance/hosts/{host}"
 
 
 async def _do(request: web.Request, deed: Callable[[str], Awaitable[str]]) -> web.Response:

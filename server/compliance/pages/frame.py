@@ -9,7 +9,6 @@ from server.compliance import models, rules, service
 from server.compliance.models import SCANNERS, TITLES
 from server.hosts.models import Tab
 from server.identity import service as identity
-from server.web import flash
 from server.web.render import Page, render
 from server.web.routing import call
 
@@ -133,13 +132,6 @@ def off(request: web.Request) -> web.Response:
 def may_manage(request: web.Request) -> bool:
     """Tell whether this person triggers, cancels, installs and remediates."""
     return call(request).actor.may(MANAGE)
-
-
-def back(request: web.Request, url: str, kind: str, text: str) -> web.Response:
-    """Lead to a page, and say there what happened."""
-    answer = web.Response(status=303, headers={"Location": url})
-    flash.say(answer, request, kind, text)
-    return answer
 
 
 def percent(score: float | None) -> str:

@@ -6,7 +6,6 @@ from typing import ClassVar, Final
 from aiohttp import web
 
 from server.identity import service as identity
-from server.web import flash
 from server.web.render import Page, render
 from server.web.routing import call
 
@@ -51,10 +50,3 @@ def off(request: web.Request, tab: str = "") -> web.Response:
 def may_manage(request: web.Request) -> bool:
     """Tell whether this person starts, approves, stops and deletes runs."""
     return call(request).actor.may(MANAGE)
-
-
-def back(request: web.Request, url: str, kind: str, text: str) -> web.Response:
-    """Lead to a page, and say there what happened."""
-    answer = web.Response(status=303, headers={"Location": url})
-    flash.say(answer, request, kind, text)
-    return answer

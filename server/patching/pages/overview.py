@@ -8,8 +8,9 @@ from aiohttp import web
 
 from server.patching import history
 from server.patching.pages import policies, runs, words
-from server.patching.pages.frame import MANAGE, MODULE, VIEW, back, is_on, may_manage, off
+from server.patching.pages.frame import MANAGE, MODULE, VIEW, is_on, may_manage, off
 from server.patching.recorded import Coming, Named
+from server.web.flash import back
 from server.web.formats import Value, link
 from server.web.render import Page, fragment, render
 from server.web.routing import Routes, call, gated

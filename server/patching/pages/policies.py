@@ -11,8 +11,9 @@ from server.core.errors import Invalid, Problem
 from server.patching import history, policies
 from server.patching.errors import TargetMissing
 from server.patching.pages import options, words
-from server.patching.pages.frame import MANAGE, POLICIES, VIEW, back, is_on, off
+from server.patching.pages.frame import MANAGE, POLICIES, VIEW, is_on, off
 from server.web.fields import Field, complained, filled
+from server.web.flash import back
 from server.web.formats import link
 from server.web.forms import form_values
 from server.web.navigation import Entry

@@ -11,9 +11,10 @@ from server.core.errors import Conflict, Invalid
 from server.patching import history, rollback, rules, service
 from server.patching.models import Status
 from server.patching.pages import words
-from server.patching.pages.frame import CRUMB, MANAGE, MODULE, RUNS, VIEW, back, is_on, may_manage, off
+from server.patching.pages.frame import CRUMB, MANAGE, MODULE, RUNS, VIEW, is_on, may_manage, off
 from server.patching.recorded import Difference
 from server.web import csrf
+from server.web.flash import back
 from server.web.forms import form_values
 from server.web.render import Page, fragment, render
 from server.web.routing import Routes, call, gated, path_text

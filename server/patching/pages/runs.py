@@ -9,11 +9,12 @@ from aiohttp import web
 from server.core.errors import Problem
 from server.patching import history, service
 from server.patching.pages import words
-from server.patching.pages.frame import MANAGE, MODULE, back, may_manage
+from server.patching.pages.frame import MANAGE, MODULE, may_manage
 from server.patching.recorded import Sought
 from server.web.filters import Filter
+from server.web.flash import back
 from server.web.formats import link
-from server.web.forms import posted
+from server.web.forms import page_of, posted
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 from server.web.tables import Column, Listing, Table, Wanted, listing, parse, settled
@@ -96,9 +97,7 @@ async def _chosen(request: web.Request, name: str) -> tuple[list[str], str]:
     await posted(request)
     form = await request.post()
     ids = [one for one in form.getall(name, []) if isinstance(one, str)]
-    here = str(form.get("here", ""))
-    home = here if here.startswith(("/patching?", "/hosts/")) and "\n" not in here and "\r" not in here else _HOME
-    return list(dict.fromkeys(ids))[:_MOST_AT_ONCE], home
+    return list(dict.fromkeys(ids))[:_MOST_AT_ONCE], page_of(form, "/patching?", "/hosts/") or _HOME
 
 
 @routes.post("/patching/runs/delete")

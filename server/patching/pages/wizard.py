@@ -19,8 +19,8 @@ from server.patching.pages.wizard_options import options, order, work
 from server.patching.pages.wizard_state import OPTIONS, State, read
 from server.patching.pages.words import outcome
 from server.patching.schedule import PLAYBOOK
-from server.web import flash
 from server.web.fields import Field
+from server.web.flash import back
 from server.web.formats import link
 from server.web.forms import posted
 from server.web.render import Page, render
@@ -379,9 +379,7 @@ async def _begun(
 
 
 def _to_history(request: web.Request, kind: str, text: str, batch: str = "") -> web.Response:
-    answer = web.Response(status=303, headers={"Location": link("/patching", {"tab": "runs", "batch": batch})})
-    flash.say(answer, request, kind, text)
-    return answer
+    return back(request, link("/patching", {"tab": "runs", "batch": batch}), kind, text)
 
 
 def _complaints(refused: Invalid) -> views.Complaints:
