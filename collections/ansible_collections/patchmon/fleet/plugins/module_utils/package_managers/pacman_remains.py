@@ -7,8 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Iterator
 
-from .base import PackageManagerError
-
 _CONTENTS = ("desc", "files")
 
 
@@ -25,14 +23,14 @@ def broken(database: Path) -> dict[str, Path]:
 @contextlib.contextmanager
 def set_aside(database: Path) -> Iterator[list[str]]:
     """Move broken entries out of pacman's way while they are installed anew; what fails puts them back."""
-    moved = [(folder, database / f"{folder.name}.patchmon") for folder in broken(database).values()]
-    names = list(broken(database))
+    found = broken(database)
+    moved = [(folder, database / f"{folder.name}.patchmon") for folder in found.values()]
     for folder, aside in moved:
         shutil.rmtree(aside, ignore_errors=True)
         folder.rename(aside)
     try:
-        yield names
-    except PackageManagerError:
+        yield list(found)
+    except BaseException:
         for folder, aside in moved:
             if not folder.exists():
                 aside.rename(folder)
