@@ -129,6 +129,7 @@ async def test_the_rule_and_who_may(client: Browser, call: Call, as_admin: Brows
     status, shown, _ = await posted(as_admin, HOME, {"first_percent": "0", "wait_minutes": "x"})
     assert status == 400
     assert "Must be a whole number" in shown
+    assert (await posted(as_admin, HOME, {"first_percent": "10", "wait_minutes": "9" * 5000}))[0] == 400
     status, shown, _ = await posted(as_admin, HOME, {"first_percent": "0", "wait_minutes": "5"})
     assert (status, "Must be from 1 to 100" in shown) == (400, True)
     status, _, _ = await posted(as_admin, HOME, {"first_percent": "100", "wait_minutes": "5"})

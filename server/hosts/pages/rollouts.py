@@ -35,7 +35,7 @@ _WORDS: Final = {
     "everywhere": ("Everywhere", "good"),
     "stopped": ("Stopped", "bad"),
 }
-_LONGEST_ID: Final = 18
+_LONGEST_NUMBER: Final = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ async def change(request: web.Request) -> web.Response:
     """Change the rule."""
     values = await form_values(request)
     typed = {name: str(values.get(name, "")) for name in ("first_percent", "wait_minutes")}
-    if wrong := {name: "Must be a whole number" for name, text in typed.items() if not text.isdecimal()}:
+    if wrong := {name: "Must be a whole number" for name, text in typed.items() if not _is_number(text)}:
         return await _render(request, typed, wrong)
     try:
         await rollouts.change_rule(call(request), int(typed["first_percent"]), int(typed["wait_minutes"]))
@@ -106,10 +106,14 @@ async def decide(request: web.Request) -> web.Response:
     """Let a version go everywhere now, or stop it."""
     form = await read_form(request, schemas.RolloutForm)
     text = path_text(request, "rollout")
-    if not text.isdecimal() or len(text) > _LONGEST_ID:
+    if not _is_number(text):
         raise NoSuchRollout
     await rollouts.decide(call(request), int(text), go_on=form.decision == "everywhere")
     return _done(request, "Every host may take it now." if form.decision == "everywhere" else "No other host takes it.")
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _LONGEST_NUMBER
 
 
 def _done(request: web.Request, text: str) -> web.Response:
