@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from agent.system.run import CommandFailed, own_command
+from agent.system.run import CLEAN, CommandFailed, own_command
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SERVICE_SECONDS = 60
 _STOP_SECONDS = 15.0
 _LOOK_SECONDS = 0.1
@@ -39,7 +38,7 @@ def run_file(file: Path, arguments: Sequence[str], environment: Dict[str, str], 
         done = subprocess.run(  # noqa: S603 (the file whose digest was checked)
             [sys.executable, str(file), *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**environment, "PATH": _PATH, "LC_ALL": "C.UTF-8"}, timeout=seconds, check=False,
+            env={**environment, **CLEAN}, timeout=seconds, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CommandFailed(f"{file.name} {' '.join(arguments[-1:])}: {error}") from error
@@ -59,7 +58,7 @@ def start_apart(command: List[str], environment: Dict[str, str]) -> None:
     """Start a program that outlives this one, with no ties to it."""
     subprocess.Popen(  # noqa: S603 (our own program)
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**environment, "PATH": _PATH, "LC_ALL": "C.UTF-8"}, start_new_session=True, close_fds=True,
+        env={**environment, **CLEAN}, start_new_session=True, close_fds=True,
     )  # fmt: skip
 
 
@@ -92,7 +91,7 @@ def _ran(command: Sequence[str]) -> bool:
     try:
         done = subprocess.run(  # noqa: S603 (a constant)
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={"PATH": _PATH, "LC_ALL": "C.UTF-8"}, timeout=_SERVICE_SECONDS, check=False,
+            env=CLEAN, timeout=_SERVICE_SECONDS, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return False
