@@ -74,11 +74,10 @@ class Flatpak(Beside):
 
     def _row(self, words: list[str]) -> Installed:
         ref, version, commit, origin, title = words
-        parts = ref.split("/")
-        name = parts[-3] if len(parts) >= 3 else ref  # noqa: PLR2004 (name, architecture, branch)
+        name, architecture, branch = ref.split("/")[-3:] if ref.count("/") > 1 else (ref, "", "")
         if ref.startswith("runtime/") or "runtime" in title.lower() or ".Platform" in name or ".Sdk" in name:
-            name = f"{name}//{parts[-1]}"
-        return Installed(self.named(name), version or commit[:12], title, self.name, parts[-2], origin)
+            name = f"{name}//{branch}"
+        return Installed(self.named(name), version or commit[:12], title, self.name, architecture, origin)
 
     def _table(self, *arguments: str) -> list[list[str]]:
         *command, columns = arguments
