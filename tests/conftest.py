@@ -33,7 +33,8 @@ TEMPLATE = "patchmon_template"
 #: Modules that start agents, services or Ansible for every test: real ones, seconds each, not for the quick run.
 PROGRAMS = (
     "agent/supervise/*", "agent/test_daemon.py", "agent/test_jobs.py", "agent/test_restart.py", "ansible/*",
-    "automation/test_faults.py", "core/embedded/*", "core/test_backup.py", "core/test_blocking.py",
+    "automation/test_faults.py", "automation/test_offers.py", "automation/test_orders.py", "core/embedded/*",
+    "core/test_backup.py", "core/test_blocking.py",
     "deploy/test_commands.py", "identity/test_recovery.py", "patching/test_stream.py", "settings/test_process.py",
     "web/test_long_lived.py",
 )  # fmt: skip

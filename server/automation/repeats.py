@@ -20,7 +20,7 @@ async def earlier_in(tx: Tx, call: Call, door: str, key: str, order: object) -> 
     The first one says what it answers with ``answered_in`` in the same transaction. Who comes at the same moment waits
     for the first one's commit. Raises ``KeyTaken`` for another order under the key, ``BadKey`` for what is no key.
     """
-    if not 1 <= len(key) <= _MOST_LETTERS or not key.isprintable() or not _is_storable(key):
+    if not 1 <= len(key) <= _MOST_LETTERS or not key.isprintable():
         raise BadKey.of({"idempotency_key": f"must be 1 to {_MOST_LETTERS} printable characters"})
     # An order may hold secrets: what is kept of it can only be compared.
     text = json.dumps(order, sort_keys=True, default=_plain)
@@ -49,7 +49,3 @@ def _actor(call: Call) -> str:
 
 def _plain(value: object) -> object:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
-
-
-def _is_storable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
