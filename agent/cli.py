@@ -181,13 +181,19 @@ def scanner_content(options: argparse.Namespace) -> int:
 
     def work(config: Config, environment: Environment, log: Log) -> int:
         try:
-            found = fetch(_server(config, environment, log).http, config.state, options.names)
+            found = fetch(_server(config, environment, log).http, config.state, options.names, options.profile)
         except NoContent as error:
             return _fail(str(error))
-        print(json.dumps({"path": str(found.path), "version": found.version, "changed": found.changed}))
+        told = {"path": str(found.path), "version": found.version, "changed": found.changed}
+        print(json.dumps({**told, "tailoring": str(found.tailoring or "")}))
         return _OK
 
     return _with_log(options, work)
+
+
+def _guide_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="+", metavar="NAME", help="what it may be called, the best first")
+    parser.add_argument("--profile", default="", help="the profile, which may stand in a tailoring file")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -220,8 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     for word in ("--by-service", "--automatic"):
         updater.add_argument(word, action="store_true", help=argparse.SUPPRESS)
     add(commands, "update-watch", update_watch, "stay beside a new version on trial, as the service has it done")
-    content = add(commands, "scanner-content", scanner_content, "have the server's security guide for this system")
-    content.add_argument("names", nargs="+", metavar="NAME", help="what it may be called, the best first")
+    _guide_arguments(add(commands, "scanner-content", scanner_content, "have the server's guide for this system"))
     add(commands, "version", version, "print the version")
     settings = commands.add_parser("config", parents=[flags], help="show or change the configuration")
     below = settings.add_subparsers(metavar="ACTION", required=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Optional, Sequence, Tuple
+from urllib.parse import urlencode
 
 from agent.link.http import BadAnswer, Http, Unreachable
 from agent.system import files
 
 FOLDER = "ssg-content"
-_MARKER = ".ssg-version"
 _NAME = re.compile(r"^ssg-[a-z0-9]+-ds\.xml$")
+_DIGEST = re.compile(r"^[0-9a-f]{64}$")
+_PIECE_BYTES = 1024 * 1024
 _OK = 200
+_MISSING = 404
 
 
 class NoContent(Exception):
@@ -22,50 +26,71 @@ class NoContent(Exception):
 
 @dataclass(frozen=True)
 class Guide:
-    """A guide on this host; ``changed`` when it was fetched just now."""
+    """A guide on this host; ``changed`` when it was fetched just now, ``tailoring`` what changes its profiles."""
 
     path: Path
     version: str
     changed: bool
+    tailoring: Optional[Path]
 
 
-def fetch(http: Http, state: Path, wanted: Sequence[str]) -> Guide:
-    """Return the first of these guides that the server has, fetched unless this host has that version.
+def fetch(http: Http, state: Path, wanted: Sequence[str], profile: str = "") -> Guide:
+    """Return by what the server has this host scanned, fetched unless it is here already.
 
     Raises:
         NoContent: there is none, or it could not be fetched.
         OSError: it cannot be written.
     """
     try:
-        answer = http.get("/compliance/ssg-version")
+        query = urlencode({"names": ",".join(wanted), "profile": profile})
+        answer = http.get(f"/compliance/guide?{query}")
+        if answer.status == _MISSING:
+            raise NoContent(f"the server has no guide for this system ({', '.join(wanted)})")
         if answer.status != _OK:
             raise NoContent(f"the server has no content for scanners ({answer.status})")
         told = answer.fields()
-        version, offered = str(told.get("version") or ""), told.get("files")
-        names = offered if isinstance(offered, list) else []
-        name = next((one for one in wanted if one in names and _NAME.match(one)), "")
-        if not name:
-            raise NoContent(f"the server has no guide for this system ({', '.join(wanted)})")
-        return _kept(http, files.private_folder(state / FOLDER), name, version)
+        name, digest = str(told.get("name")), str(told.get("sha256"))
+        if name not in wanted or not _NAME.match(name) or not _DIGEST.match(digest):
+            raise NoContent("the server's answer names no guide of this system")
+        folder = files.private_folder(state / FOLDER)
+        path, changed = _kept(http, folder, name, f"/compliance/ssg-content/{name}", digest)
+        return Guide(path, str(told.get("version") or ""), changed, _tailoring(http, folder, told.get("tailoring")))
     except (Unreachable, BadAnswer) as error:
         raise NoContent(str(error)) from error
 
 
-def _kept(http: Http, folder: Path, name: str, version: str) -> Guide:
-    file, marker = folder / name, folder / _MARKER
-    known = marker.read_text(encoding="utf-8").strip() if marker.is_file() else ""
-    if file.is_file() and version and known == version:
-        return Guide(file, version, changed=False)
+def _tailoring(http: Http, folder: Path, digest: object) -> Optional[Path]:
+    if not digest:
+        return None
+    if not isinstance(digest, str) or not _DIGEST.match(digest):
+        raise NoContent("the server's answer names no tailoring file")
+    path, _ = _kept(http, folder, "tailoring.xml", f"/compliance/tailoring/{digest}", digest)
+    return path
+
+
+def _kept(http: Http, folder: Path, name: str, url: str, digest: str) -> Tuple[Path, bool]:
+    """Return a file that has this digest, and whether it was fetched just now."""
+    file = folder / name
+    if file.is_file() and _digest_of(file) == digest:
+        return file, False
     part = folder / f".{name}.part"
     try:
         with part.open("wb") as opened:
-            http.download(f"/compliance/ssg-content/{name}", opened.write)
-        # The marker speaks for every file, so it goes before one changes and comes back behind it.
-        marker.unlink(missing_ok=True)
-        for old in folder.glob("ssg-*-ds.xml"):
+            http.download(url, opened.write)
+        if _digest_of(part) != digest:
+            raise NoContent(f"{name} did not arrive as the server has it; try again")
+        for old in folder.glob("ssg-*-ds.xml") if _NAME.match(name) else ():
             old.unlink()
         part.replace(file)
-        marker.write_text(f"{version}\n", encoding="utf-8")
     finally:
-        part.unlink(missing_ok=True)
-    return Guide(file, version, changed=True)
+        if part.exists():
+            part.unlink()
+    return file, True
+
+
+def _digest_of(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        for piece in iter(lambda: opened.read(_PIECE_BYTES), b""):
+            digest.update(piece)
+    return digest.hexdigest()

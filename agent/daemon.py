@@ -49,6 +49,7 @@ _UNAUTHORIZED = 401
 _STATUS_AFTER_SECONDS = 2.0
 _REPORT_SECONDS = 900.0
 _SYNC_SPREAD_SECONDS = 20.0
+_STEADY_SECONDS = 10.0
 _AGAIN = -1
 
 
@@ -190,8 +191,11 @@ class Service:
             self._log.info("WebSocket connected", url=self._config.websocket_url)
             self._renewal.connected()
             try:
+                begun = time.monotonic()
                 await self._talk(link)
-                backoff.reset()
+                if time.monotonic() - begun > _STEADY_SECONDS:
+                    # One that is ended again and again at once is tried ever less often, like one that never opens.
+                    backoff.reset()
             except Exception as error:  # noqa: BLE001 (a full disk or a bug costs a connection, never all of them)
                 self._log.failed("link", error)
             finally:

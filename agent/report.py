@@ -62,6 +62,13 @@ _METRICS = (
     "needsReboot",
     "rebootReason",
     "unfinishedPackages",
+    "cpuSockets",
+    "cpuMhz",
+    "ramUsed",
+    "ramFree",
+    "hardwareVendor",
+    "hardwareProduct",
+    "hardwareSerial",
 )
 #: Said also when there is nothing to say: only that takes an earlier word back.
 _PLAIN_NO = ("needsReboot", "unfinishedPackages")

@@ -1,6 +1,7 @@
 """Builds ``dist/patchmon-agent.pyz``: the agent and everything it needs in one file that any Python 3.9 starts."""
 
 import argparse
+import ast
 import hashlib
 import io
 import json
@@ -47,6 +48,8 @@ LARGE_YAML: dict[str, type[yaml.BaseLoader] | type[yaml.SafeLoader]] = {
     "ansible_builtin_runtime.yml": yaml.BaseLoader,
     "base.yml": yaml.SafeLoader,
 }
+#: Plugins that a play reads the documentation of, whichever it uses.
+DOCUMENTED = re.compile(r"ansible/plugins/(become|cache|callback|connection|inventory|shell|strategy|vars)/\w+\.py$")
 DROPPED = re.compile(
     r"""
     \.(so|pyd|pyc|c|pyx|pxd|h|pyi|exe|dll|ps1|psm1|psd1|cs)$ | /__pycache__/ | py\.typed$
@@ -111,7 +114,44 @@ def read_ahead(files: dict[str, bytes]) -> bytes:
         if json.loads(text) != said:
             raise BuildError(f"{name} says more than JSON can")
         known[f"{loader.__name__} {hashlib.sha256(content).hexdigest()}"] = said
+    texts = {f"AnsibleLoader {hashlib.sha256(text.encode()).hexdigest()}": text for text in documentation(files)}
+    for key, text in texts.items():
+        said = yaml.safe_load(text)
+        # As text, because it is handed out more than once. What says more than JSON can is read as ever.
+        if json.loads(written := json.dumps(said, separators=(",", ":"), default=str)) == said:
+            known[key] = written
     return json.dumps(known, separators=(",", ":"), sort_keys=False).encode()
+
+
+def documentation(files: dict[str, bytes]) -> Iterator[str]:
+    """Yield what plugins say about their options, and the fragments they share: a play reads it of every connection."""
+    shared: dict[str, dict[str, str]] = {}
+    for name, content in files.items():
+        if found := re.match(r"ansible/plugins/doc_fragments/(\w+)\.py$", name):
+            shared[found[1]] = texts_in(content)
+    wanted: set[tuple[str, str]] = set()
+    documented = (texts_in(content).get("DOCUMENTATION") for name, content in files.items() if DOCUMENTED.match(name))
+    for text in filter(None, documented):
+        yield text
+        slugs = yaml.safe_load(text).get("extends_documentation_fragment", ())
+        for slug in slugs.split(",") if isinstance(slugs, str) else slugs:
+            fragment, _, variable = slug.strip().removeprefix("ansible.builtin.").partition(".")
+            wanted.add((fragment, variable.upper() or "DOCUMENTATION"))
+    for fragment, variable in sorted(wanted):
+        if found_text := shared.get(fragment, {}).get(variable):
+            yield found_text
+
+
+def texts_in(content: bytes) -> dict[str, str]:
+    """Return the texts that a module or its classes assign to names."""
+    return {
+        node.targets[0].id: node.value.value
+        for node in ast.walk(ast.parse(content))
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    }
 
 
 def described() -> bytes:

@@ -13,10 +13,16 @@ from agent.system.run import CommandFailed
 
 from . import routes
 from .base import Collector, Fields, Host, Unknown
+from .hardware import stated
 from .uptime import spoken
 
 Ask = Callable[[Sequence[str]], str]
 _GIB = 1024**3
+_FIRMWARE = {
+    "hardwareVendor": "smbios.system.maker",
+    "hardwareProduct": "smbios.system.product",
+    "hardwareSerial": "smbios.system.serial",
+}
 _DISK = re.compile(r"(\S.*?) +(?:ufs|zfs|msdosfs|ext2fs) +(\d+) +(\d+) +(-?\d+) +\d+% +(/.*)")
 _INTERFACE = re.compile(r"^(\S+?): flags=\w+<([^>]*)>.*?\bmtu (\d+)")
 _MEDIA = re.compile(r"\((\d+)(G?)base\S*\s*(?:<([^>]*)>)?")
@@ -66,12 +72,26 @@ class FreeBsd:
 
     def hardware(self, _host: Host) -> Fields:
         """Return the processor's name and the number of logical processors."""
-        return {"cpuModel": " ".join(self._value("hw.model").split()), "cpuCores": int(self._value("hw.ncpu"))}
+        fields: Fields = {
+            "cpuModel": " ".join(self._value("hw.model").split()),
+            "cpuCores": int(self._value("hw.ncpu")),
+        }
+        mhz = self._perhaps("sysctl", "-n", "hw.clockrate")
+        if mhz.isdecimal():
+            fields["cpuMhz"] = int(mhz)
+        firmware = {name: stated(self._perhaps("kenv", "-q", variable)) for name, variable in _FIRMWARE.items()}
+        return {**fields, **{name: text for name, text in firmware.items() if text}}
 
     def memory(self, _host: Host) -> Fields:
         """Return installed memory and swap in GiB."""
         found = [round(int(self._value(name)) / _GIB, 2) or 0 for name in ("hw.physmem", "vm.swap_total")]
-        return {"ramInstalled": found[0], "swapSize": found[1]}
+        fields: Fields = {"ramInstalled": found[0], "swapSize": found[1]}
+        pages = [self._perhaps("sysctl", "-n", f"vm.stats.vm.v_{kind}_count") for kind in ("free", "inactive")]
+        size = self._perhaps("sysctl", "-n", "hw.pagesize")
+        if not all(text.isdecimal() for text in (*pages, size)):
+            return fields
+        free = round(sum(map(int, pages)) * int(size) / _GIB, 2)
+        return {**fields, "ramUsed": max(0, round(found[0] - free, 2)), "ramFree": free}
 
     def disks(self, _host: Host) -> Fields:
         """Return every local file system, a pool of ZFS by its data sets."""
@@ -115,6 +135,12 @@ class FreeBsd:
 
     def _value(self, name: str) -> str:
         return self._said("sysctl", "-n", name)
+
+    def _perhaps(self, *argv: str) -> str:
+        try:
+            return self._said(*argv)
+        except Unknown:
+            return ""
 
     def _said(self, *argv: str) -> str:
         try:

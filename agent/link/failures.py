@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from typing import Optional
+from urllib.parse import urlsplit, urlunsplit
 
 
 def cause(error: BaseException, host: str = "") -> str:
@@ -15,12 +16,23 @@ def cause(error: BaseException, host: str = "") -> str:
         return named
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
-        return f"websocket: bad handshake: server returned {status}" + (" Unauthorized" if status == 401 else "")  # noqa: PLR2004
+        location = getattr(getattr(error, "response", None), "headers", {}).get("Location", "")
+        return "websocket: bad handshake: " + refused(status, location)
     if type(error).__module__.startswith("websockets") and "Closed" not in type(error).__name__:
         return f"websocket: bad handshake: {_text(error)}"
     if error.__cause__ is not None and not isinstance(error, OSError):
         return cause(error.__cause__, host)
     return _text(error)
+
+
+def refused(status: int, location: str = "") -> str:
+    """Say how a server answered; where it points to is said and not followed: the credentials are for it alone."""
+    if location and 300 <= status < 400:  # noqa: PLR2004 (what HTTP calls redirections)
+        parts = urlsplit(location)
+        place = urlunsplit((parts.scheme.replace("ws", "http"), parts.netloc, "", "", "")) if parts.netloc else location
+        command = "patchmon-agent config set-api API_ID API_KEY"
+        return f"server returned {status}: it points to {place}; if the server has moved, run '{command} {place}'"
+    return f"server returned {status}" + (" Unauthorized" if status == 401 else "")  # noqa: PLR2004
 
 
 def _network(error: BaseException, host: str) -> Optional[str]:  # noqa: PLR0911 (one line per cause)

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from agent import __version__
 from agent.config import Config, Credentials, Environment
-from agent.link.failures import cause
+from agent.link.failures import cause, refused
 
 REQUEST_SECONDS = 30.0
 #: A result of many megabytes on a slow line.
@@ -26,7 +26,6 @@ _DOWNLOAD_SECONDS = 1800.0
 _MAX_DOWNLOAD_BYTES = 100 * 1024 * 1024
 _PART_BYTES = 256 * 1024
 _OK = 200
-_UNAUTHORIZED = 401
 
 Body = Union[bytes, None]
 
@@ -38,8 +37,8 @@ class Unreachable(Exception):
 class BadAnswer(Exception):
     """The server answered with something else than 200."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"server returned {status}" + (" Unauthorized" if status == _UNAUTHORIZED else ""))
+    def __init__(self, status: int, text: str, location: str = "") -> None:
+        super().__init__(refused(status, location))
         self.status = status
         self.text = text
 
@@ -51,6 +50,7 @@ class Answer:
     status: int
     body: bytes
     is_json: bool
+    location: str = ""
 
     def fields(self) -> Dict[str, object]:
         """Return the JSON object; empty for any other content, as if nothing had been said."""
@@ -129,7 +129,7 @@ class Http:
                 connection.request("GET", target, headers={**self._headers, "Accept-Encoding": "identity"})
                 response = connection.getresponse()
                 if response.status != _OK:
-                    raise BadAnswer(response.status, response.read(300).decode("utf-8", "replace"))
+                    raise _bad(response)
                 if connection.sock is not None:
                     connection.sock.settimeout(_STALL_SECONDS)
                 got, length = 0, response.getheader("Content-Length") or ""
@@ -158,7 +158,8 @@ class Http:
             content = response.read(_MAX_ANSWER_BYTES)
         finally:
             connection.close()
-        return Answer(response.status, content, "json" in (response.getheader("Content-Type") or ""))
+        is_json = "json" in (response.getheader("Content-Type") or "")
+        return Answer(response.status, content, is_json, response.getheader("Location") or "")
 
     def _open(self, url: str) -> "tuple[http.client.HTTPConnection, str]":
         parts = urlsplit(url)
@@ -182,6 +183,11 @@ class Http:
         if secure:
             return http.client.HTTPSConnection(host, port, timeout=REQUEST_SECONDS, context=self._context)
         return http.client.HTTPConnection(host, port, timeout=REQUEST_SECONDS)
+
+
+def _bad(response: http.client.HTTPResponse) -> BadAnswer:
+    text = response.read(300).decode("utf-8", "replace")
+    return BadAnswer(response.status, text, response.getheader("Location") or "")
 
 
 def proxy_credentials(proxy: str) -> Dict[str, str]:
@@ -209,7 +215,7 @@ def expect_ok(answer: Answer) -> Answer:
         BadAnswer: any other status, 201 and 204 included.
     """
     if answer.status != _OK:
-        raise BadAnswer(answer.status, answer.body[:300].decode("utf-8", "replace"))
+        raise BadAnswer(answer.status, answer.body[:300].decode("utf-8", "replace"), answer.location)
     return answer
 
 

@@ -26,6 +26,14 @@ class LinkFailed(Exception):
     """The connection could not be opened or ended; the text names the cause."""
 
 
+class _Here(connect):
+    """Never follows a server elsewhere: the credentials in the headers are for the configured one alone."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Refuse every redirection."""
+        return exc
+
+
 class Link:
     """An open connection."""
 
@@ -43,7 +51,7 @@ class Link:
         if not url:
             raise LinkFailed("no server is configured (patchmon_server)")
         try:
-            connection = await connect(
+            connection = await _Here(
                 url,
                 additional_headers=credentials.headers,
                 user_agent_header=f"patchmon-agent/{__version__}",

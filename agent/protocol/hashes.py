@@ -136,14 +136,12 @@ def docker_hash(inventory: Optional[Row]) -> str:
 
 def compliance_hash(scans: Rows) -> str:
     """Return the hash of compliance scans in their wire form; times and error texts do not count."""
-    return _digest({"scans": compliance_rows(scans)})
-
-
-def compliance_rows(scans: Rows) -> List[Dict[str, Any]]:
-    """Return what the hash of compliance scans is made of; the results are the last key of each."""
-    rows = [_scan(scan) for scan in scans or ()]
+    rows = []
+    for scan in scans or ():
+        results = sorted((one.get for one in scan.get("results") or ()), key=compliance_order)
+        rows.append({**compliance_head(scan.get), "results": [compliance_result(get) for get in results]})
     rows.sort(key=itemgetter("profileName", "profileType"))
-    return rows
+    return _digest({"scans": rows})
 
 
 def _package(name: str, row: Row) -> str:
@@ -182,27 +180,35 @@ def _docker_rows(kind: str, found: Any) -> List[Dict[str, Any]]:
     return rows
 
 
-def _scan(scan: Row) -> Dict[str, Any]:
-    results = []
-    for item in scan.get("results") or ():
-        reference = item.get("rule_ref") or item.get("rule_id") or item.get("id")
-        results.append({"ruleRef": _clean(reference), **{key: _clean(item.get(key)) for key in _RESULT_TEXTS}})
-    results.sort(key=itemgetter("ruleRef", "status"))
+def compliance_head(get: Callable[[str], Any]) -> Dict[str, Any]:
+    """Return what the hash of compliance scans is made of for one scan, but for its results; ``get`` asks the scan."""
     return {
-        "profileName": _clean(scan.get("profile_name")),
-        "profileType": _clean(scan.get("profile_type")),
-        "status": _clean(scan.get("status")),
-        "score": _score(scan.get("score")),
-        "totalRules": int(scan.get("total_rules") or 0),
-        "passed": int(scan.get("passed") or 0),
-        "failed": int(scan.get("failed") or 0),
-        "warnings": int(scan.get("warnings") or 0),
-        "skipped": int(scan.get("skipped") or 0),
-        "notApplicable": int(scan.get("not_applicable") or 0),
-        "remediationApplied": bool(scan.get("remediation_applied")),
-        "remediationCount": int(scan.get("remediation_count") or 0),
-        "results": results,
+        "profileName": _clean(get("profile_name")),
+        "profileType": _clean(get("profile_type")),
+        "status": _clean(get("status")),
+        "score": _score(get("score")),
+        "totalRules": int(get("total_rules") or 0),
+        "passed": int(get("passed") or 0),
+        "failed": int(get("failed") or 0),
+        "warnings": int(get("warnings") or 0),
+        "skipped": int(get("skipped") or 0),
+        "notApplicable": int(get("not_applicable") or 0),
+        "remediationApplied": bool(get("remediation_applied")),
+        "remediationCount": int(get("remediation_count") or 0),
     }
+
+
+def compliance_result(get: Callable[[str], Any]) -> Dict[str, Any]:
+    """Return what the hash is made of for one result; ``get`` asks the result."""
+    found = {"ruleRef": _clean(get("rule_ref") or get("rule_id") or get("id"))}
+    for key in _RESULT_TEXTS:
+        found[key] = _clean(get(key))
+    return found
+
+
+def compliance_order(get: Callable[[str], Any]) -> Tuple[str, str]:
+    """Return by what results are sorted."""
+    return _clean(get("rule_ref") or get("rule_id") or get("id")), _clean(get("status"))
 
 
 def _score(value: Any) -> float:

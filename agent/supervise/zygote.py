@@ -127,20 +127,34 @@ def use_what_is_read() -> None:
         return
     known = json.loads(written.read_text(encoding="utf-8"))
     yaml: Any = importlib.import_module("yaml")
+    tags: Any = importlib.import_module("ansible._internal._datatag._tags")
+    trusted = tags.TrustedAsTemplate()
     read = yaml.load
 
     def load(stream: Any, Loader: Any) -> Any:  # noqa: N803 (the library's name)
         content = stream.read() if hasattr(stream, "read") else stream
         raw = content.encode() if isinstance(content, str) else content
-        # Handed out once, because whoever gets it may change it.
-        found = known.pop(f"{Loader.__name__} {hashlib.sha256(raw).hexdigest()}", None)
+        key = f"{Loader.__name__} {hashlib.sha256(raw).hexdigest()}"
+        # Handed out once, because whoever gets it may change it; what is asked for again is kept as text.
+        found = known.get(key) or None
+        if isinstance(found, str):
+            return as_trusted(json.loads(found), trusted) if trusted.is_tagged_on(content) else json.loads(found)
         if found is not None:
-            return found
+            return known.pop(key)
         if content is not stream:
             stream.seek(0)
         return read(stream, Loader)
 
     yaml.load = load
+
+
+def as_trusted(value: Any, trusted: Any) -> Any:
+    """Return what a trusted text says: the templates in it may be evaluated, as if it had been read here."""
+    if isinstance(value, dict):
+        return {key: as_trusted(one, trusted) for key, one in value.items()}
+    if isinstance(value, list):
+        return [as_trusted(one, trusted) for one in value]
+    return trusted.tag(value) if isinstance(value, str) and "{" in value else value
 
 
 def import_if_there(name: str) -> None:
