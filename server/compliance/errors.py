@@ -1,6 +1,6 @@
 """What compliance refuses."""
 
-from server.core.errors import Conflict, Invalid, Missing, Refused, Unavailable
+from server.core.errors import Conflict, Invalid, Missing, Refused, TooLarge, Unavailable
 
 
 class HostMissing(Missing):
@@ -126,8 +126,78 @@ class ContentMissing(Missing):
     text = "Content file not found"
 
 
+class RemedyMissing(Missing):
+    """No remediation has this id."""
+
+    code = "compliance_remedy_not_found"
+    text = "Remediation not found"
+
+
+class NothingToFix(Invalid):
+    """None of the rules fails on the host, or none has a fix."""
+
+    code = "nothing_to_fix"
+    text = "{reason}"
+
+
+class OnlyRuleByRule(Conflict):
+    """An existing agent runs no playbook."""
+
+    code = "existing_agent"
+    text = "{host} has an existing agent, which fixes one rule at a time: use Remediate beside the rule"
+
+
+class NotNow(Conflict):
+    """The remediation is elsewhere on its way."""
+
+    code = "compliance_remedy_not_now"
+    text = "{reason}"
+
+
 class NoContent(Unavailable):
     """The content folder holds nothing that can be used."""
 
     code = "no_content"
     text = "No SSG content available on server"
+
+
+class BadGuide(Invalid):
+    """What was uploaded is no guide, not whole, or not safe to read."""
+
+    code = "bad_guide"
+    text = "{reason}"
+
+
+class GuideTooLarge(TooLarge):
+    """More bytes than a guide or a tailoring file may have, packed or unpacked."""
+
+    code = "guide_too_large"
+    text = "{what} may have at most {most} MB"
+
+
+class GuideMissing(Missing):
+    """No uploaded guide has this id."""
+
+    code = "guide_not_found"
+    text = "Guide not found"
+
+
+class GuideKnown(Conflict):
+    """The same bytes were uploaded before."""
+
+    code = "guide_known"
+    text = "This file is there already, as {title}"
+
+
+class GuideUsed(Conflict):
+    """Hosts scan by a profile that only this guide has."""
+
+    code = "guide_used"
+    text = "It has the default profile of {hosts}. Give {them} another one first"
+
+
+class NeedsOurAgent(Invalid):
+    """Existing agents know guides and no tailoring files."""
+
+    code = "agent_cannot_tailor"
+    text = "This host's agent cannot take tailoring files. Choose a profile of its guide, or move it to our agent"

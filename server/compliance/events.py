@@ -53,6 +53,39 @@ class ComplianceScanFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class _Remediation(Event):
+    """What came of a remediation by playbook; ``reason`` is empty where every rule stands as required."""
+
+    host: str
+    host_name: str
+    remedy: str
+    rules: int
+    reason: str
+    reference_type: str = "host"
+
+    @property
+    def link(self) -> str:
+        """Where a person reads more."""
+        return f"/compliance/remedies/{self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class ComplianceRemediationCompleted(_Remediation):
+    """The rules stand as required now."""
+
+    name: ClassVar[str] = "compliance_remediation_completed"
+    severity: ClassVar[str] = "informational"
+
+
+@dataclass(frozen=True, slots=True)
+class ComplianceRemediationFailed(_Remediation):
+    """Some rules do not, or nobody could look."""
+
+    name: ClassVar[str] = "compliance_remediation_failed"
+    severity: ClassVar[str] = "error"
+
+
+@dataclass(frozen=True, slots=True)
 class ComplianceChanged(Event):
     """Scans or tasks were made, moved or ended: pages look again, and who watches the jobs."""
 

@@ -1,13 +1,13 @@
 """The doors of agents: scans that they hand in, and content that they fetch."""
 
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
-import msgspec
 from aiohttp import web
 
-from server.compliance import native, reports, schemas, service
+from server.compliance import guides, handing, native, reports, schemas, service
 from server.compliance.content import path_of
-from server.compliance.errors import BadSubmission
+from server.compliance.errors import BadSubmission, ContentMissing, NoScans
 from server.compliance.models import Submission
 from server.compliance.storing import Sender
 from server.core.call import Call
@@ -76,23 +76,21 @@ async def _demand(redis: Redis, api_id: str) -> None:
 
 async def _submission(request: web.Request, asked: Call) -> Submission:
     raw = await read_bytes(request)
-    try:
-        value = await _decoded(raw)
-        if not isinstance(value, dict) or not {"scans", "profile_name"} & set(value):
-            # Names in another case, or something behind the body: as older servers read it.
-            value = await in_thread(first_value, raw)
-    except BadBody as error:
-        raise BadSubmission from error
     if len(raw) <= _AT_ONCE_BYTES:
-        return reports.submission(value, asked.now)
-    return await in_thread(reports.submission, value, asked.now)
+        return _read(raw, asked.now)
+    return await in_thread(_read, raw, asked.now)
 
 
-async def _decoded(raw: bytes) -> Any:
+def _read(raw: bytes, now: datetime) -> Submission:
     try:
-        return msgspec.json.decode(raw) if len(raw) <= _AT_ONCE_BYTES else await in_thread(msgspec.json.decode, raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return reports.read(raw, now)
+    except (BadSubmission, NoScans):
+        # Names in another case, or something behind the body: as older servers read it.
+        try:
+            value = first_value(raw)
+        except BadBody as error:
+            raise BadSubmission from error
+    return reports.submission(value, now)
 
 
 @routes.get("/api/v1/compliance/ssg-version", name="agents.ssg_version")
@@ -105,9 +103,41 @@ async def version(request: web.Request) -> web.Response:
     return json_answer({"version": found.version, "files": list(found.files)})
 
 
-@routes.get("/api/v1/compliance/ssg-content/{name}", name="agents.ssg_content")
+@routes.get("/api/v1/compliance/ssg-content/{name}", name="agents.ssg_content.download")
 @agent_only(limit="agent")
-async def content(request: web.Request) -> web.FileResponse:
-    """Hand out one content file."""
-    path = await in_thread(path_of, world(request).env.content_dir, path_text(request, "name"))
-    return web.FileResponse(path, headers={"Content-Type": "application/xml"})
+async def content(request: web.Request) -> web.StreamResponse:
+    """Hand out one content file: an uploaded guide for that system before the folder's."""
+    asked, name = call(request), path_text(request, "name")
+    try:
+        found = await guides.choose(asked, [name])
+    except ContentMissing:
+        # It says as well what is wrong with the name.
+        await in_thread(path_of, world(request).env.content_dir, name)
+        raise
+    return await handing.out(request, found.guide)
+
+
+@routes.get("/api/v1/compliance/guide", name="agents.guide")
+@agent_only(limit="agent")
+async def guide(request: web.Request) -> web.Response:
+    """Answer by what a host is scanned: the guide of the first of these names, and the profile's tailoring file."""
+    asked, query = call(request), request.query
+    found = await guides.choose(asked, query.get("names", "")[:500].split(","), query.get("profile", ""))
+    here = await service.content_here(asked)
+    tailored = found.tailoring
+    return json_answer(
+        {
+            "name": found.name,
+            "version": here.version,
+            "sha256": await guides.digest(found.guide),
+            "tailoring": tailored.sha256 if tailored else None,
+        }
+    )
+
+
+@routes.get("/api/v1/compliance/tailoring/{sha256}", name="agents.tailoring.download")
+@agent_only(limit="agent")
+async def tailoring(request: web.Request) -> web.StreamResponse:
+    """Hand out a tailoring file."""
+    found = await guides.fetch(call(request), path_text(request, "sha256"))
+    return await handing.out(request, found)

@@ -6,10 +6,10 @@ from typing import Final
 from aiohttp import web
 
 from server.automation.events import JobHostsEnded
-from server.compliance import service
+from server.compliance import remedies, service
 from server.compliance.events import ComplianceChanged
 from server.core import following
-from server.core.call import World
+from server.core.call import Call, World
 from server.core.loop import Keeper
 from server.web.routing import WORLD
 
@@ -25,9 +25,12 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
     await keeper.close()
 
 
+async def _sweep(call: Call) -> int:
+    # Scans first: they wait for no remediation.
+    return await service.sweep(call) + await remedies.sweep(call)
+
+
 async def follow(world: World) -> None:
     """Move tasks as their hosts speak; several servers may, whoever locks a task moves it."""
     topics = (JobHostsEnded.name, ComplianceChanged.name)
-    await following.follow(
-        world, "compliance", topics, service.sweep, idle_seconds=_IDLE_SECONDS, busy_seconds=_BUSY_SECONDS
-    )
+    await following.follow(world, "compliance", topics, _sweep, idle_seconds=_IDLE_SECONDS, busy_seconds=_BUSY_SECONDS)

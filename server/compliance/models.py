@@ -204,6 +204,69 @@ class Triggered:
     offline: bool = False
 
 
+RemedyStatus = Literal["draft", "checking", "checked", "applying", "applied", "failed", "cancelled"]
+Predicted = Literal["", "changes", "nothing", "fails", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class RemedyRule:
+    """One rule of a remediation.
+
+    Attributes:
+        before, after: its letter in the scan that it began with, and when it was looked at again.
+        touches: what its fix changes, in words; ``left_out`` says why there is none.
+        predicted: what the dry run says that the fix would do; ``said`` is Ansible's word where it fails.
+    """
+
+    ref: str
+    title: str
+    severity: str
+    before: str
+    touches: tuple[str, ...] = ()
+    left_out: str = ""
+    predicted: Predicted = ""
+    said: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A remediation of one host by a playbook: tried first, then approved and applied, then looked at."""
+
+    id: str
+    host: str
+    host_name: str
+    profile_id: str
+    guide: str
+    rules: tuple[RemedyRule, ...]
+    playbook: str
+    status: RemedyStatus
+    reason: str
+    check_job: str | None
+    apply_job: str | None
+    asked_by: str
+    asked_at: datetime
+    approved_by: str
+    approved_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def fixable(self) -> tuple[RemedyRule, ...]:
+        """The rules that the playbook fixes."""
+        return tuple(one for one in self.rules if not one.left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """How many hosts stand how: the numbers on top of every view."""
+
+    total: int
+    compliant: int
+    warning: int
+    critical: int
+    unscanned: int
+
+
 @dataclass(frozen=True, slots=True)
 class Sought:
     """What a list of scans or rules shall show; empty is everything."""

@@ -7,7 +7,7 @@ from server.channel import service as channel
 from server.compliance import reports
 from server.compliance.errors import BadSubmission, NoScans
 from server.compliance.events import ComplianceChanged, ComplianceScanFailed
-from server.compliance.models import Submission
+from server.compliance.queries import storage
 from server.compliance.queries import tasks as rows
 from server.compliance.storing import Sender, store_in
 from server.core.bus import announce
@@ -21,6 +21,7 @@ from server.hosts import service as hosts
 log = get_log(__name__)
 
 _AT_ONCE: Final = 200
+_FOLDED: Final = 1000
 #: Existing agents confirm at once, if they are of a version that does.
 _CONFIRMED_AFTER: Final = timedelta(seconds=30)
 #: A result may arrive behind the end of its job.
@@ -37,6 +38,7 @@ _MENDED: Final = frozenset("pn")
 
 async def sweep(call: Call) -> int:
     """Move every task whose job or agent said something new; return how many are open."""
+    await fold(call)
     found = await rows.list_open(call.db, _AT_ONCE)
     for row in found:
         if row["kind"] in {"install", "upgrade"} and row["job_host"] is None:
@@ -46,6 +48,14 @@ async def sweep(call: Call) -> int:
         else:
             await _ours(call, row)
     return await rows.count_open(call.db)
+
+
+async def fold(call: Call) -> None:
+    """Add what scans changed to the tallies of rules, which lists read together with what is not added yet."""
+    taken = _FOLDED
+    while taken == _FOLDED:
+        async with call.transaction() as tx:
+            taken = await storage.fold_tallies(tx, _FOLDED)
 
 
 async def _native(call: Call, row: dict[str, Any]) -> None:
@@ -106,7 +116,7 @@ async def _mended(call: Call, row: dict[str, Any]) -> str:
     if row["content"] is None:
         return ""
     try:
-        told = await in_thread(_read, bytes(row["content"]), call.now)
+        told = await in_thread(reports.read_file, bytes(row["content"]), call.now)
     except (BadSubmission, NoScans) as error:
         log.warning("compliance: remediation not read", task=str(row["id"]), reason=str(error))
         return ""
@@ -128,7 +138,7 @@ async def _scanned(call: Call, row: dict[str, Any]) -> None:
         return
     content = bytes(row["content"])
     try:
-        told = await in_thread(_read, content, call.now)
+        told = await in_thread(reports.read_file, content, call.now)
     except (BadSubmission, NoScans) as error:
         await _finish(call, row, "failed", f"The result of the scan cannot be read: {error}")
         return
@@ -139,10 +149,6 @@ async def _scanned(call: Call, row: dict[str, Any]) -> None:
         await hosts.note_compliance(tx, sender.id, told.own_hash, call.now)
         await rows.finish(tx, [row["id"]], "completed", call.now)
         tx.after_commit(announce(ComplianceChanged((sender.id,))))
-
-
-def _read(content: bytes, now: datetime) -> Submission:
-    return reports.submission(reports.scan_value(content), now)
 
 
 # ---------------------------------------------------------------- installing and upgrading by existing agents

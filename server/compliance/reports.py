@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -68,32 +69,63 @@ class ScanBody(msgspec.Struct, frozen=True):
     remediation_count: int | float | None = None
 
 
-class SubmissionBody(msgspec.Struct, frozen=True):
-    """The whole body."""
+class SubmissionBody(ScanBody, frozen=True):
+    """The whole body; the older form has a scan's fields at the top."""
 
     scans: list[ScanBody] | None = None
     scan_type: str | None = None
     compliance_hash: str | None = None
 
 
-def submission(value: object, now: datetime) -> Submission:
-    """Return what a decoded body says; raises ``BadSubmission`` or ``NoScans``.
+class ResultFile(SubmissionBody, frozen=True):
+    """What a module of ours leaves behind: a body, with or without a cover."""
 
-    The older form has a scan's fields at the top.
-    """
+    result: SubmissionBody | None = None
+
+
+_BODY: Final = msgspec.json.Decoder(SubmissionBody)
+_FILE: Final = msgspec.json.Decoder(ResultFile)
+
+
+def read(raw: bytes, now: datetime) -> Submission:
+    """Return what a body of an agent says; raises ``BadSubmission`` or ``NoScans``."""
+    try:
+        body = _BODY.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadSubmission from error
+    return _submission(body, now)
+
+
+def read_file(raw: bytes, now: datetime) -> Submission:
+    """Return what a module's result file says; raises ``BadSubmission`` or ``NoScans``."""
+    try:
+        found = _FILE.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadSubmission from error
+    return _submission(found.result or found, now)
+
+
+def submission(value: object, now: datetime) -> Submission:
+    """Return what a decoded body says; raises ``BadSubmission`` or ``NoScans``."""
     if not isinstance(value, dict):
         raise BadSubmission
-    raw = value.get("scans")
-    if raw is None:
-        if not value.get("profile_name"):
-            raise NoScans
-        raw = [value]
     try:
-        body = msgspec.convert({**value, "scans": raw}, SubmissionBody)
-        own = section_hash(raw)
-    except (msgspec.ValidationError, TypeError, AttributeError, ValueError) as error:
+        return _submission(msgspec.convert(value, SubmissionBody), now)
+    except msgspec.ValidationError as error:
         raise BadSubmission from error
-    scans = tuple(_found(one, now) for one in (body.scans or [])[:_MOST_SCANS])
+
+
+def _submission(body: SubmissionBody, now: datetime) -> Submission:
+    told: Sequence[ScanBody] | None = body.scans
+    if told is None:
+        if not body.profile_name:
+            raise NoScans
+        told = (body,)
+    try:
+        own = section_hash(told)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadSubmission from error
+    scans = tuple(_found(one, now) for one in told[:_MOST_SCANS])
     return Submission(scans, body.scan_type or "", (body.compliance_hash or "").lower(), own)
 
 
@@ -104,19 +136,26 @@ _MARKUP: Final = (
 _PIECE: Final = 50
 
 
-def section_hash(scans: Any) -> str:
+def section_hash(scans: Sequence[ScanBody]) -> str:
     """Return ``agent.protocol.hashes.compliance_hash`` of scans, piece by piece: a scan holds hundreds of texts."""
+    heads = [(hashes.compliance_head(_asking(one)), one.results or ()) for one in scans]
+    heads.sort(key=lambda pair: (pair[0]["profileName"], pair[0]["profileType"]))
     sha = hashlib.sha256(b'{"scans":[')
-    for number, row in enumerate(hashes.compliance_rows(scans)):
-        results = row.pop("results")
-        head = json.dumps(row, ensure_ascii=False, separators=(",", ":"))[:-1]
-        sha.update(_marked((("," if number else "") + head + ',"results":[').encode()))
-        for start in range(0, len(results), _PIECE):
-            piece = orjson.dumps(results[start : start + _PIECE])[1:-1]
+    for number, (head, results) in enumerate(heads):
+        opening = json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1]
+        sha.update(_marked((("," if number else "") + opening + ',"results":[').encode()))
+        ordered = sorted(map(_asking, results), key=hashes.compliance_order)
+        for start in range(0, len(ordered), _PIECE):
+            piece = orjson.dumps([hashes.compliance_result(get) for get in ordered[start : start + _PIECE]])[1:-1]
             sha.update(_marked(b"," + piece if start else piece))
         sha.update(b"]}")
     sha.update(b"]}")
     return sha.hexdigest()
+
+
+def _asking(body: msgspec.Struct) -> Callable[[str], Any]:
+    """Return what ``get`` of a mapping would be."""
+    return partial(getattr, body)
 
 
 def _marked(text: bytes) -> bytes:
@@ -256,12 +295,3 @@ def _received(body: ScanBody, kind: Kind, letters: str) -> str:
     if not body.completed_at:
         return ""
     return _digest(kind, body.profile_name or "", body.started_at or "", body.completed_at, body.status or "", letters)
-
-
-def scan_value(content: bytes) -> Any:
-    """Return the part of a module's result file that is a submission; raises ``BadSubmission``."""
-    try:
-        value = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadSubmission from error
-    return value.get("result") if isinstance(value, dict) and "result" in value else value

@@ -10,6 +10,7 @@ from server.compliance.models import (
     FAIR,
     GOOD,
     SCANNERS,
+    RemedyStatus,
     Scanner,
     ScanStatus,
     Severity,
@@ -89,6 +90,17 @@ def score(found: Mapping[str, int]) -> float | None:
     decided = found["passed"] + found["failed"] + found["warned"] + found["errors"]
     return round(100 * found["passed"] / decided, 2) if decided else None
 
+
+#: Where a remediation may go from where it is.
+REMEDY_MOVES: Final[dict[RemedyStatus, frozenset[RemedyStatus]]] = {
+    "draft": frozenset({"checking", "cancelled"}),
+    "checking": frozenset({"checked", "failed"}),
+    "checked": frozenset({"checking", "applying", "cancelled"}),
+    "applying": frozenset({"applied", "failed"}),
+    "failed": frozenset({"checking"}),
+    "applied": frozenset(),
+    "cancelled": frozenset(),
+}
 
 Verdict = Literal["compliant", "warning", "critical", "unscanned"]
 

@@ -11,7 +11,7 @@ from server.automation import service as automation
 from server.automation.models import Order
 from server.automation.models import Status as JobStatus
 from server.channel import service as channel
-from server.compliance import rules
+from server.compliance import guides, rules
 from server.compliance.errors import BadRequest, HostMissing, IsDisabled, ScannerOff, UnderWay
 from server.compliance.events import ComplianceChanged
 from server.compliance.models import SCANNERS, TITLES, Origin, Scanner, Target, Task, TaskStatus, Triggered, Wanted
@@ -49,7 +49,7 @@ async def trigger(call: Call, host: str, wanted: Wanted) -> Triggered:
     Raises ``HostMissing``, ``IsDisabled``, ``ScannerOff`` or ``UnderWay``.
     """
     one = await target(call, host)
-    if refused := refusal(one, wanted):
+    if refused := refusal(one, wanted) or (await guides.refused_by(call, [one], wanted.profile_id)).get(one.id):
         raise refused
     made = await _ask(call, [one], wanted, "manual")
     if one.id not in made:
@@ -65,7 +65,8 @@ async def trigger_many(call: Call, hosts: Sequence[str], wanted: Wanted) -> list
         raise BadRequest.of({"hostIds": f"More than {_MOST_HOSTS} hosts at once"})
     unique = list(dict.fromkeys(hosts))
     found = {one.uuid: one for one in await targets(call, unique)}
-    able = [one for one in found.values() if refusal(one, wanted) is None]
+    untailored = await guides.refused_by(call, list(found.values()), wanted.profile_id)
+    able = [one for one in found.values() if refusal(one, wanted) is None and one.id not in untailored]
     made = await _ask(call, able, wanted, "manual") if able else {}
     online = await _online(call, able)
     answers = []
@@ -73,7 +74,7 @@ async def trigger_many(call: Call, hosts: Sequence[str], wanted: Wanted) -> list
         one = found.get(host.lower())
         if one is None:
             answers.append(Triggered(host, "", error="Host not found"))
-        elif refused := refusal(one, wanted):
+        elif refused := refusal(one, wanted) or untailored.get(one.id):
             answers.append(Triggered(one.uuid, one.name, error=str(refused)))
         elif one.id not in made:
             answers.append(Triggered(one.uuid, one.name, error=UnderWay.text))

@@ -6,6 +6,7 @@ from typing import Any, Final
 from pydantic import AliasChoices, Field
 
 from server.compliance import rules
+from server.compliance.guides import Offer
 from server.compliance.models import (
     DEFAULT_PROFILE,
     PROFILES,
@@ -269,7 +270,7 @@ def _summary(board: Board) -> Json:
     average = s["average_score"]
     return {
         **{name: s[name] for name in ("total_hosts", "hosts_compliant", "hosts_warning", "hosts_critical")},
-        "unscanned": board.unscanned,
+        "unscanned": board.verdicts.unscanned,
         "total_scans": board.scans,
         "average_score": None if average is None else round(float(average), 2),
         **{f"total_{name}": int(s[name]) for name in ("passed", "failed", "warnings")},
@@ -329,6 +330,18 @@ def profiles(told: Sequence[Mapping[str, Any]] = ()) -> list[Json]:
                 "default": False,
             }  # fmt: skip
     return list(found.values())
+
+
+def with_offers(found: Sequence[Json], offered: Sequence[Offer]) -> list[Json]:
+    """Return the profiles that can be chosen, and behind them those of guides, with the guide's title."""
+    names = {one["id"] for one in found}
+    more = [
+        {"id": each.id, "name": each.title, "type": "openscap", "default": False, "guide": offer.title}
+        for offer in offered
+        for each in offer.profiles
+        if each.id not in names
+    ]
+    return [*found, *more]
 
 
 def told_profiles(one: Target) -> list[Mapping[str, Any]]:

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from server.channel import service as channel
-from server.compliance import content, projection, rules, running, setup, storing
+from server.compliance import guides, projection, rules, running, setup, storing
 from server.compliance.content import Content
 from server.compliance.errors import BadRequest, RuleMissing, ScanMissing
-from server.compliance.models import SEVERITIES, Sought, Target, Task
+from server.compliance.models import SEVERITIES, Sought, Target, Task, Verdicts
 from server.compliance.queries import board, scans, tasks
 from server.core.call import Call
 from server.core.ids import HostId
-from server.core.loop import in_thread
+from server.hosts import service as hosts
 
 Facts = dict[str, Any]
 
@@ -25,6 +25,7 @@ clean_up = running.clean_up
 release_due = running.release_due
 store = storing.store
 sweep = projection.sweep
+fold = projection.fold
 install = setup.install
 cancel_install = setup.cancel_install
 upgrade = setup.upgrade
@@ -47,7 +48,7 @@ class Board:
 
     kind: str
     summary: Facts
-    unscanned: int
+    verdicts: Verdicts
     kinds: dict[str, int]
     scans: int
     sections: list[Facts]
@@ -68,13 +69,18 @@ async def fleet(call: Call, kind: str = "") -> Board:
     return Board(
         kind=kind,
         summary=found,
-        unscanned=await board.count_unscanned(call.db, scope),
+        verdicts=await board.count_verdicts(call.db, scope),
         kinds=await board.count_kinds(call.db, scope),
         scans=await board.count_scans(call.db, scope),
         sections=sections,
         top=await board.list_rules(call.db, scope, Sought(kind=kind, status="fail", limit=_TOP_RULES)),
         worst=await board.list_worst(call.db, scope, kind, _WORST_HOSTS),
     )
+
+
+async def verdicts(call: Call) -> Verdicts:
+    """Return how many hosts stand how."""
+    return await board.count_verdicts(call.db, call.actor.scope)
 
 
 async def active(call: Call) -> list[Facts]:
@@ -182,7 +188,17 @@ async def host_list(call: Call, sought: Sought) -> tuple[list[Facts], int]:
 
 async def content_here(call: Call) -> Content:
     """Return the scanner content that this server hands out."""
-    return await in_thread(content.look, call.world.env.content_dir)
+    return await guides.content_here(call)
+
+
+async def choose_profile(call: Call, host: str, profile: str | None) -> None:
+    """Choose a host's profile of scans that name none; raises ``HostMissing``, ``BadRequest`` or ``NeedsOurAgent``."""
+    one = await running.target(call, host)
+    if profile and not rules.PROFILE.fullmatch(profile):
+        raise BadRequest.of({"profile_id": "profile_id may hold letters, digits, underscores, dots and dashes"})
+    if refused := (await guides.refused_by(call, [one], profile)).get(one.id) if profile else None:
+        raise refused
+    await hosts.edit(call, one.uuid, {"compliance_default_profile_id": profile})
 
 
 async def tasks_of(call: Call, one: Target, limit: int = 20) -> list[Task]:

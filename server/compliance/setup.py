@@ -8,7 +8,7 @@ from server.automation import service as automation
 from server.automation.errors import PlaybookMissing
 from server.automation.models import Order, Variables
 from server.channel import service as channel
-from server.compliance import content, rules, running
+from server.compliance import guides, rules, running
 from server.compliance.errors import (
     AgentAway,
     BadRequest,
@@ -26,7 +26,6 @@ from server.core.bus import announce
 from server.core.call import Actor, Call
 from server.core.db import Tx
 from server.core.ids import HostId
-from server.core.loop import in_thread
 
 INSTALL: Final = "compliance_scanner"
 REMEDIATE: Final = "compliance_remediate"
@@ -47,7 +46,7 @@ async def install(call: Call, host: str) -> str:
 async def upgrade(call: Call, host: str) -> tuple[str, str]:
     """Have a host take this server's content; return the task and the version. Raises ``NoContent``."""
     one = await running.target(call, host)
-    found = await in_thread(content.look, call.world.env.content_dir)
+    found = await guides.content_here(call)
     if not found.files or found.version is None:
         raise NoContent
     variables: Variables = {"compliance_scanner_action": "upgrade", "compliance_scanner_version": found.version}

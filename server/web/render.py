@@ -1,5 +1,6 @@
 """Pages: one dataclass per template, the shell around it, strict undefined names."""
 
+import asyncio
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from jinja2.bccache import Bucket
 
 from server import __version__
 from server.core import clock
+from server.core.loop import in_thread
 from server.web import csrf, flash, navigation
 from server.web.badges import badges
 from server.web.brand import OURS, Brand, brand
@@ -96,6 +98,7 @@ class _Compiled(jinja2.BytecodeCache):
 
 
 _COMPILED: Final = _Compiled()
+_BETWEEN_TEMPLATES_SECONDS: Final = 0.25
 
 
 def set_up(app: web.Application) -> None:
@@ -113,6 +116,21 @@ def set_up(app: web.Application) -> None:
     environment.filters.update(FILTERS)
     environment.globals.update(FUNCTIONS)
     environment.globals["now"] = clock.now
+
+
+async def compile_templates(app: web.Application) -> None:
+    """Compile every template beside the loop, so that nobody who opens a page for the first time waits for it.
+
+    One at a time with pauses: compiling shares the interpreter with whoever is served meanwhile.
+    """
+    environment = aiohttp_jinja2.get_env(app)
+    for name in sorted(environment.list_templates(("html",)), key=_first_wanted):
+        await in_thread(environment.get_template, name)
+        await asyncio.sleep(_BETWEEN_TEMPLATES_SECONDS)
+
+
+def _first_wanted(name: str) -> tuple[bool, str]:
+    return not name.startswith(("base", "parts/", "dashboard/", "hosts/list", "hosts/_")), name
 
 
 def render(

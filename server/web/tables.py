@@ -198,6 +198,11 @@ class Listing:
         return self.wanted.table
 
     @property
+    def cells(self) -> tuple[tuple[str, str, str], ...]:
+        """Key, classes and label (on phones) of each column's cells: asked once, not for every cell."""
+        return tuple(_cell(head.column) for head in self.heads)
+
+    @property
     def choosable(self) -> tuple[Column, ...]:
         """Every column, those shown first and in their order."""
         shown = [head.column for head in self.heads]
@@ -213,6 +218,14 @@ class Listing:
         """The numbers of the first and the last row of this page."""
         window = self.wanted.window
         return min(self.total, window.offset + 1), min(self.total, window.offset + window.size)
+
+
+_PLACES: Final = {"title": "cell-title", "state": "cell-state", "prose": "cell-prose"}
+
+
+def _cell(column: Column) -> tuple[str, str, str]:
+    words = (_PLACES.get(column.place, ""), "num" if column.numeric else "", "wide-only" if column.wide_only else "")
+    return column.key, " ".join(filter(None, words)), "" if column.place in {"title", "prose"} else column.label
 
 
 def parse(table: Table, query: MultiMapping[str] | Mapping[str, str], *, kept: Sequence[str] = ()) -> Wanted:

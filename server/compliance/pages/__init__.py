@@ -2,10 +2,19 @@
 
 from typing import Final
 
-from server.compliance.pages import deeds, fleet, host, overview, rule
+from server.compliance.pages import benchmarks, comparing, deeds, fleet, host, overview, remedies, rule
 from server.compliance.pages.frame import MODULE, VIEW
 from server.web.navigation import Entry
 
-routes: Final = (*overview.routes, *fleet.routes, *rule.routes, *host.routes, *deeds.routes)
+routes: Final = (
+    *overview.routes,
+    *fleet.routes,
+    *rule.routes,
+    *host.routes,
+    *deeds.routes,
+    *benchmarks.routes,
+    *remedies.routes,
+    *comparing.routes,
+)
 ENTRIES: Final = (Entry("Assure", "Security Compliance", "/compliance", "checklist", 10, VIEW, module=MODULE),)
 HOST_TABS: Final = host.HOST_TABS

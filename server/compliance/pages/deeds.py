@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Final
 from aiohttp import web
 from multidict import MultiMapping
 
-from server.compliance import service
+from server.compliance import guides, service
 from server.compliance.errors import HostMissing
+from server.compliance.guides import Offer
 from server.compliance.models import Asked, Sought, Wanted
 from server.compliance.pages import fleet
 from server.compliance.pages.frame import CRUMB, MANAGE, MODULE
@@ -121,6 +122,19 @@ async def upgrade(request: web.Request) -> web.Response:
     return await _do(request, deed)
 
 
+@routes.post("/compliance/hosts/{host}/default-profile")
+@gated("can_manage_hosts", module=MODULE)
+async def choose_profile(request: web.Request) -> web.Response:
+    """Choose the profile of scans that name none."""
+
+    async def deed(host: str) -> str:
+        profile = str((await posted(request)).get("profile_id", "")) or None
+        await service.choose_profile(call(request), host, profile)
+        return "The default profile was saved."
+
+    return await _do(request, deed)
+
+
 @dataclass(frozen=True, slots=True)
 class BulkPage(Page):
     """templates/compliance/bulk.html; ``hosts`` are pairs of id and name."""
@@ -128,6 +142,7 @@ class BulkPage(Page):
     template: ClassVar[str] = "compliance/bulk.html"
     title: ClassVar[str] = "Scan hosts"
     hosts: list[tuple[str, str]]
+    offers: list[Offer]
 
 
 @routes.post("/compliance/choose")
@@ -141,7 +156,11 @@ async def choose(request: web.Request) -> web.Response:
         return back(request, "/compliance/hosts", "attention", "No host was chosen.")
     found = await service.targets(asked, ids)
     crumbs = (CRUMB, ("Hosts", "/compliance/hosts"), ("Scan", ""))
-    return render(request, BulkPage([(one.uuid, one.name) for one in found]), breadcrumbs=crumbs)
+    return render(
+        request,
+        BulkPage([(one.uuid, one.name) for one in found], await guides.offers(asked, [one.uuid for one in found])),
+        breadcrumbs=crumbs,
+    )
 
 
 async def _chosen(asked: Call, form: MultiMapping[Any]) -> list[str]:

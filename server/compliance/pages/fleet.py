@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Final
 
 from aiohttp import web
 
-from server.compliance import rules, schemas, service
-from server.compliance.models import Sought
+from server.compliance import schemas, service
+from server.compliance.models import Sought, Verdicts
 from server.compliance.pages import frame
 from server.compliance.pages.frame import (
     CRUMB,
@@ -18,7 +18,6 @@ from server.compliance.pages.frame import (
     STATES,
     VERDICTS,
     VIEW,
-    Cards,
     Now,
 )
 from server.hosts.models import Tab
@@ -48,7 +47,12 @@ HOSTS: Final = Table(
         Column("run", "Run", fixed=True),
     ),
     filters=(
-        Filter("status", "Status", "choice", tuple((name, word) for name, (word, _) in VERDICTS.items())),
+        Filter(
+            "status",
+            "Status",
+            "choice",
+            (*((name, word) for name, (word, _) in VERDICTS.items()), ("behind", "Not compliant")),
+        ),
         Filter("kind", "Profile type", "choice", KINDS),
         Filter("mode", "Mode", "choice", tuple(MODES.items())),
     ),
@@ -128,7 +132,7 @@ class ListPage(Page):
     title: ClassVar[str] = "Security Compliance"
     tab: str
     tabs: list[Tab]
-    cards: Cards
+    cards: Verdicts
     now: Now
     listing: Listing
     rows: Sequence[dict[str, Any]]
@@ -159,7 +163,7 @@ async def _shown(
     page = ListPage(
         tab=tab,
         tabs=frame.tabs(tab),
-        cards=frame.cards(await service.fleet(asked)),
+        cards=await service.verdicts(asked),
         now=await frame.now(request),
         listing=listing(wanted, total, may=asked.actor.may),
         rows=rows,
@@ -189,7 +193,7 @@ def host_row(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **row,
         "url": f"/compliance/hosts/{row['id']}",
-        "verdict": VERDICTS[rules.verdict(row["score"])],
+        "verdict": frame.verdict(row["score"], scanned=row["completed_at"] is not None),
         "percent": frame.percent(row["score"]),
         "scanner_status": told["scanner_status"],
         "mode_word": MODES[row["mode"]],

@@ -52,6 +52,8 @@ _TABS: Final = (
     ("hosts", "Hosts", "/compliance/hosts"),
     ("rules", "Scan Results", "/compliance/rules"),
     ("history", "History", "/compliance/history"),
+    ("remedies", "Remediations", "/compliance/remedies"),
+    ("benchmarks", "Benchmarks", "/compliance/benchmarks"),
     ("settings", "Settings", "/compliance/settings"),
 )
 BUSY_SECONDS: Final = 30
@@ -68,17 +70,6 @@ class OffPage(Page):
 
 
 @dataclass(frozen=True, slots=True)
-class Cards:
-    """The five numbers on top of every view."""
-
-    total: int
-    compliant: int
-    warning: int
-    critical: int
-    unscanned: int
-
-
-@dataclass(frozen=True, slots=True)
 class Now:
     """What goes on: scans that run, hosts that were asked and did not begin, and how soon to look again."""
 
@@ -91,18 +82,6 @@ class Now:
 def tabs(active: str) -> list[Tab]:
     """Return the tabs of the page."""
     return [Tab(name, title, url, name == active) for name, title, url in _TABS]
-
-
-def cards(board: service.Board) -> Cards:
-    """Return the five numbers."""
-    s = board.summary
-    return Cards(
-        s["total_hosts"] + board.unscanned,
-        s["hosts_compliant"],
-        s["hosts_warning"],
-        s["hosts_critical"],
-        board.unscanned,
-    )
 
 
 async def now(request: web.Request) -> Now:
@@ -132,6 +111,11 @@ def off(request: web.Request) -> web.Response:
 def may_manage(request: web.Request) -> bool:
     """Tell whether this person triggers, cancels, installs and remediates."""
     return call(request).actor.may(MANAGE)
+
+
+def verdict(score: float | None, *, scanned: bool) -> tuple[str, str]:
+    """Return how a host stands, as word and colour; a scan none of whose rules applies says nothing about it."""
+    return ("No rule applies", "attention") if scanned and score is None else VERDICTS[rules.verdict(score)]
 
 
 def percent(score: float | None) -> str:

@@ -7,11 +7,13 @@ from typing import Any, ClassVar, Final
 
 from aiohttp import web
 
-from server.compliance import rules, schemas, service
-from server.compliance.models import Sought, Target, Task
+from server.compliance import guides, rules, schemas, service
+from server.compliance.guides import Offer
+from server.compliance.models import PROFILES, Sought, Target, Task
+from server.compliance.outline import Profile
 from server.compliance.pages import frame
 from server.compliance.pages.fleet import scan_row, sought
-from server.compliance.pages.frame import CRUMB, SEVERITIES, STATE_WORDS, STATES, VERDICTS, VIEW
+from server.compliance.pages.frame import CRUMB, MANAGE, SEVERITIES, STATE_WORDS, STATES, VIEW
 from server.core.call import Call
 from server.hosts import service as hosts
 from server.hosts.models import Action, HostHead, Tab
@@ -22,7 +24,7 @@ from server.web.formats import link
 from server.web.navigation import HostTab, host_tabs
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
-from server.web.tables import Column, Listing, Table, listing, parse, settled
+from server.web.tables import Bulk, Column, Listing, Table, listing, parse, settled
 
 routes: Final = Routes()
 #: The pages of a host show it once the host has handed in a scan (``hosts.service.framed``).
@@ -83,7 +85,10 @@ class Standing:
     seconds: int
     can_scan: bool
     can_manage: bool
-    profiles: list[tuple[str, str]]
+    can_export: bool
+    offers: list[Offer]
+    cannot_tailor: bool
+    can_choose: bool
     scanners: list[tuple[str, str]]
     ssg: str
     setup: str
@@ -142,8 +147,7 @@ async def show_tab(request: web.Request) -> web.Response:
 
 async def _standing(request: web.Request, one: Target, base: str) -> tuple[Standing, dict[str, str]]:
     asked = call(request)
-    wanted = parse(replace(RESULTS, path=base), request.query)
-    headers = settled(request, wanted)
+    wanted = parse(replace(RESULTS, path=base, bulk=_bulk(one)), request.query)
     found = await service.latest(asked, one.uuid)
     kind = wanted.value("kind")
     scan = next((row for row in found if not kind or row["kind"] == kind), None)
@@ -152,13 +156,14 @@ async def _standing(request: web.Request, one: Target, base: str) -> tuple[Stand
     open_tasks = [task for task in tasks if task.status in rules.OPEN]
     manages, connected = frame.may_manage(request), await service.is_connected(asked, one)
     info = (one.told or {}).get("scanner_info") or {}
+    offered = await guides.offers(asked, [one.uuid])
     standing = Standing(
         target=one,
         base=base,
         connected=connected,
         scan=scan_row(scan) if scan else None,
         percent=frame.percent(scan["score"] if scan else None),
-        verdict=VERDICTS[rules.verdict(scan["score"] if scan else None)],
+        verdict=frame.verdict(scan["score"] if scan else None, scanned=scan is not None),
         is_old=scan is not None and service.is_old(scan["completed_at"], asked.now),
         chips=_chips(wanted.value("status"), base, kind, scan) if scan else [],
         kinds=[(frame.scanner_word(row["kind"]), link(base, kind=row["kind"]), row is scan) for row in found],
@@ -171,14 +176,27 @@ async def _standing(request: web.Request, one: Target, base: str) -> tuple[Stand
         seconds=5 if open_tasks else frame.IDLE_SECONDS,
         can_scan=manages and connected and one.mode != "disabled" and not any(t.kind == "scan" for t in open_tasks),
         can_manage=manages,
-        profiles=[
-            (p["id"], p["name"]) for p in schemas.profiles(schemas.told_profiles(one)) if p["type"] == "openscap"
-        ],
+        can_export=asked.actor.may("can_export_data"),
+        offers=_offers(one, offered),
+        cannot_tailor=one.native and any(offer.tailored for offer in offered),
+        can_choose=asked.actor.may("can_manage_hosts"),
         scanners=[(name, frame.scanner_word(name)) for name in one.enabled],
         ssg=str(info.get("ssg_version") or "") if isinstance(info, dict) else "",
         setup=str((one.told or {}).get("status") or ""),
     )
-    return standing, headers
+    return standing, settled(request, wanted)
+
+
+def _offers(one: Target, offered: Sequence[Offer]) -> list[Offer]:
+    """Return what is offered for a host: what its agent can take, and behind it what only its agent knows."""
+    known = [offer for offer in offered if not (one.native and offer.tailored)]
+    names = {each.id for offer in known for each in offer.profiles} | {name for name, _, _ in PROFILES}
+    told = [
+        Profile(each["id"], each["name"])
+        for each in schemas.profiles(schemas.told_profiles(one))
+        if each["type"] == "openscap" and each["id"] not in names
+    ]
+    return [*known, Offer("As its agent says", tuple(told))] if told else known
 
 
 async def _history(asked: Call, one: Target) -> list[dict[str, Any]]:
@@ -215,12 +233,21 @@ def _chips(status: str, base: str, kind: str, scan: dict[str, Any]) -> list[tupl
     ]
 
 
+def _bulk(one: Target) -> tuple[Bulk, ...]:
+    """Return what can be done with chosen rules; an existing agent fixes one at a time."""
+    if one.native:
+        return ()
+    return (Bulk("Remediate…", f"/compliance/hosts/{one.uuid}/remedy", "tool", "primary", permission=MANAGE),)
+
+
 def _result(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **row,
         "part": row["section"],
         "section": "",
         "url": f"/compliance/rules/{row['rule_id']}",
+        "id": row["ref"],
+        "name": row["title"],
         "word": STATE_WORDS[row["state"]],
         "why": rules.why(row["finding"] or []),
         "can_remediate": row["kind"] == "openscap" and row["state"] == "f",

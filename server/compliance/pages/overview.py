@@ -7,9 +7,9 @@ from aiohttp import web
 
 from server.compliance import rules, service
 from server.compliance.content import Content
-from server.compliance.models import PROFILES, SYSTEMS
+from server.compliance.models import PROFILES, SYSTEMS, Verdicts
 from server.compliance.pages import frame
-from server.compliance.pages.frame import CRUMB, KINDS, VIEW, Cards, Now
+from server.compliance.pages.frame import CRUMB, KINDS, VIEW, Now
 from server.hosts.models import Tab
 from server.settings import service as settings
 from server.web import charts
@@ -41,7 +41,7 @@ class OverviewPage(Page):
     template: ClassVar[str] = "compliance/overview.html"
     title: ClassVar[str] = "Security Compliance"
     tabs: list[Tab]
-    cards: Cards
+    cards: Verdicts
     now: Now
     kind: str
     kinds: list[tuple[str, str, bool]]
@@ -66,7 +66,7 @@ class SettingsPage(Page):
     template: ClassVar[str] = "compliance/settings.html"
     title: ClassVar[str] = "Compliance settings"
     tabs: list[Tab]
-    cards: Cards
+    cards: Verdicts
     mode: str
     modes: tuple[tuple[str, str], ...]
     interval: int
@@ -87,20 +87,14 @@ async def show(request: web.Request) -> web.Response:
     kind = kind if kind in dict(KINDS) else ""
     asked = call(request)
     board = await service.fleet(asked, kind)
-    page = _page(
-        board,
-        await frame.now(request),
-        cards=frame.cards(board if not kind else await service.fleet(asked)),
-        can_manage=frame.may_manage(request),
-    )
-    return render(request, page)
+    return render(request, _page(board, await frame.now(request), can_manage=frame.may_manage(request)))
 
 
-def _page(board: service.Board, now: Now, *, cards: Cards, can_manage: bool) -> OverviewPage:
+def _page(board: service.Board, now: Now, *, can_manage: bool) -> OverviewPage:
     s, kind = board.summary, board.kind
     return OverviewPage(
         tabs=frame.tabs("overview"),
-        cards=cards,
+        cards=board.verdicts,
         now=now,
         kind=kind,
         kinds=[
@@ -112,7 +106,7 @@ def _page(board: service.Board, now: Now, *, cards: Cards, can_manage: bool) -> 
         results=_results(board),
         profiles=_profiles(board),
         ages=charts.bars([(word, int(s[name]), "") for name, word in _AGES], "accent"),
-        standing=_standing(cards),
+        standing=_standing(board.verdicts),
         scores=charts.bars(
             [(word, int(number), "") for word, number in zip(_FIFTHS, s["scores"], strict=True)], "third"
         ),
@@ -159,7 +153,7 @@ def _profiles(board: service.Board) -> tuple[Bar, ...]:
     )
 
 
-def _standing(cards: Cards) -> tuple[Bar, ...]:
+def _standing(cards: Verdicts) -> tuple[Bar, ...]:
     numbers = {
         "compliant": cards.compliant,
         "warning": cards.warning,
@@ -195,7 +189,7 @@ async def show_settings(request: web.Request) -> web.Response:
     known = dict(INTERVALS)
     page = SettingsPage(
         tabs=frame.tabs("settings"),
-        cards=frame.cards(await service.fleet(asked)),
+        cards=await service.verdicts(asked),
         mode=found.default_compliance_mode,
         modes=MODES,
         interval=minutes,

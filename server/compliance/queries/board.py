@@ -4,18 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
-from server.compliance.models import FAIR, GOOD, Sought
+from server.compliance.models import FAIR, GOOD, Sought, Verdicts
+from server.compliance.queries.letters import LETTERS, SUMS
 from server.core.db import Queries
+from server.core.ids import sought_uuid
 from server.core.scope import Groups, in_scope
 
 #: The scan by which a host stands: the newest, OpenSCAP before others of the same moment; or that of one scanner.
-_STANDING: Final = """
-    select distinct on (l.host_id) l.host_id, l.kind, l.completed_at, l.score, l.passed, l.failed, l.warned, l.skipped,
-           l.not_applicable, l.errors, l.failed_by
-      from compliance_latest l
-     where l.kind <> 'oscap-docker' and (%(kind)s = '' or l.kind = %(kind)s)
-     order by l.host_id, l.completed_at desc, l.kind desc
-"""
+_STANDS: Final = "case when %(kind)s = '' then s.standing else s.kind = %(kind)s and s.kind <> 'oscap-docker' end"
 _SCOPE: Final = in_scope("s.host_id", many=True)
 
 
@@ -23,7 +19,6 @@ async def summary(db: Queries, groups: Groups, kind: str, now: datetime) -> dict
     """Return the fleet's numbers: hosts by verdict, rules by state, failures by severity, scans by age."""
     found = await db.one(
         f"""
-        with s as materialized ({_STANDING}), seen as (select * from s where {_SCOPE})
         select count(*) as total_hosts,
                count(*) filter (where score >= %(good)s) as hosts_compliant,
                count(*) filter (where score >= %(fair)s and score < %(good)s) as hosts_warning,
@@ -44,7 +39,8 @@ async def summary(db: Queries, groups: Groups, kind: str, now: datetime) -> dict
                      count(*) filter (where score >= 40 and score < 60),
                      count(*) filter (where score >= 60 and score < 80),
                      count(*) filter (where score >= 80)] as scores
-          from seen
+          from compliance_latest s
+         where {_STANDS} and {_SCOPE}
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
         kind=kind,
@@ -55,20 +51,33 @@ async def summary(db: Queries, groups: Groups, kind: str, now: datetime) -> dict
     return found or {}
 
 
-async def count_unscanned(db: Queries, groups: Groups) -> int:
-    """Return how many hosts compliance is on for that never completed a scan."""
-    return cast(
-        "int",
-        await db.value(
-            f"""
-            select count(*) from hosts s
+async def count_verdicts(db: Queries, groups: Groups) -> Verdicts:
+    """Return how many hosts stand how; those that compliance is on for count before their first scan too."""
+    found = await db.one(
+        f"""
+        with unscanned as (
+            select count(*)::int as number
+              from hosts s
              where s.compliance_mode <> 'disabled'
-               and not exists (select from compliance_latest l where l.host_id = s.id and l.kind <> 'oscap-docker')
+               and not exists (select from compliance_latest l where l.host_id = s.id and l.standing)
                and {in_scope("s.id", many=True)}
-            """,  # noqa: S608 (only constants are put together)
-            groups=groups,
-        ),
+        )
+        select count(s.host_id)::int + u.number as total,
+               (count(*) filter (where s.score >= %(good)s))::int as compliant,
+               (count(*) filter (where s.score >= %(fair)s and s.score < %(good)s))::int as warning,
+               (count(*) filter (where s.score < %(fair)s))::int as critical,
+               u.number as unscanned
+          from unscanned u
+          left join compliance_latest s on s.standing and {_SCOPE}
+         group by u.number
+        """,  # noqa: S608 (only constants are put together)
+        Verdicts,
+        groups=groups,
+        good=GOOD,
+        fair=FAIR,
     )
+    assert found is not None
+    return found
 
 
 async def count_kinds(db: Queries, groups: Groups) -> dict[str, int]:
@@ -93,23 +102,24 @@ async def count_scans(db: Queries, groups: Groups) -> int:
 
 #: How many hosts each rule stands how on: kept for the whole fleet, counted anew for who sees only some groups.
 _TALLIES: Final = f"""
-    select t.rule, t.passed, t.failed, t.warned, t.skipped, t.not_applicable, t.errors
-      from compliance_tallies t
-     where %(groups)s::uuid[] is null and %(host)s = ''
+    select a.rule, sum(a.passed)::int as passed, sum(a.failed)::int as failed, sum(a.warned)::int as warned,
+           sum(a.skipped)::int as skipped, sum(a.not_applicable)::int as not_applicable, sum(a.errors)::int as errors
+      from (select * from compliance_tallies
+             union all
+            select a.rule, {SUMS}
+              from (select a.rule, a.state, sum(s.amount) as number from compliance_tally_changes s {LETTERS}
+                     group by a.rule, a.state) a
+             group by a.rule) a
+     where %(groups)s::uuid[] is null and %(host)s::uuid is null
+     group by a.rule
      union all
-    select a.rule,
-           count(*) filter (where substr(s.states, a.place::int, 1) = 'p'),
-           count(*) filter (where substr(s.states, a.place::int, 1) = 'f'),
-           count(*) filter (where substr(s.states, a.place::int, 1) = 'w'),
-           count(*) filter (where substr(s.states, a.place::int, 1) = 's'),
-           count(*) filter (where substr(s.states, a.place::int, 1) = 'n'),
-           count(*) filter (where substr(s.states, a.place::int, 1) = 'e')
-      from compliance_latest s
-      join hosts h on h.id = s.host_id
-      join compliance_layouts l on l.id = s.layout
-     cross join unnest(l.rules) with ordinality as a (rule, place)
-     where (%(groups)s::uuid[] is not null or %(host)s <> '') and {_SCOPE}
-       and (%(host)s = '' or h.uuid::text = %(host)s)
+    select a.rule, {SUMS}
+      from (select a.rule, a.state, count(*) as number
+              from compliance_latest s
+              join hosts h on h.id = s.host_id {LETTERS}
+             where (%(groups)s::uuid[] is not null or %(host)s::uuid is not null) and {_SCOPE}
+               and (%(host)s::uuid is null or h.uuid = %(host)s::uuid)
+             group by a.rule, a.state) a
      group by a.rule
 """  # noqa: S608 (only constants are put together)
 
@@ -142,7 +152,7 @@ RULE_ORDERS: Final = {
 def _rule_values(sought: Sought) -> dict[str, Any]:
     return {
         "kind": sought.kind, "severity": sought.severity, "status": sought.status,
-        "search": sought.search, "host": sought.host, "section": sought.section,
+        "search": sought.search, "host": sought_uuid(sought.host), "section": sought.section,
     }  # fmt: skip
 
 
@@ -186,7 +196,7 @@ async def list_sections(db: Queries, groups: Groups, kind: str) -> list[dict[str
          limit 50
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
-        host="",
+        host=None,
         kind=kind,
     )
 
@@ -205,11 +215,12 @@ async def find_rule(db: Queries, rule: str) -> dict[str, Any] | None:
                coalesce(x.remediation, '') as remediation
           from compliance_rules r
           left join lateral (select * from compliance_texts x where x.rule = r.id order by x.id desc limit 1) x on true
-         where r.uuid::text = %(rule)s or r.ref = %(rule)s
+         where r.uuid = %(uuid)s::uuid or r.ref = %(rule)s
          order by r.kind desc
          limit 1
         """,
         rule=rule,
+        uuid=sought_uuid(rule),
     )
 
 
@@ -274,22 +285,18 @@ async def list_affected(db: Queries, groups: Groups, rule: int, sought: Sought) 
 
 _HOSTS: Final = f"""
       from hosts s
-      left join lateral (
-           select l.* from compliance_latest l
-            where l.host_id = s.id and l.kind <> 'oscap-docker' and (%(kind)s = '' or l.kind = %(kind)s)
-            order by l.completed_at desc, l.kind desc limit 1) l on true
-      left join lateral (
-           select t.status, t.scanners, t.started_at from compliance_tasks t
-            where t.host_id = s.id and t.kind = 'scan' and t.status in ('waiting', 'active') limit 1) t on true
+      left join compliance_latest l
+             on l.host_id = s.id
+            and case when %(kind)s = '' then l.standing else l.kind = %(kind)s and l.kind <> 'oscap-docker' end
      where {in_scope("s.id", many=True)}
        and (s.compliance_mode <> 'disabled' or s.compliance_reported_at is not null)
-       and (%(status)s = ''
+       and (%(status)s = '' or (%(status)s = 'behind' and l.score < %(good)s)
             or case when l.score is null then 'unscanned' when l.score >= %(good)s then 'compliant'
                     when l.score >= %(fair)s then 'warning' else 'critical' end = %(status)s)
        and (%(mode)s = '' or s.compliance_mode = %(mode)s)
        and (%(search)s = '' or position(lower(%(search)s) in lower(s.friendly_name || ' ' || coalesce(s.hostname, '')))
             > 0)
-"""  # noqa: S608 (only constants are put together)
+"""
 
 HOST_ORDERS: Final = {
     "host": "lower(s.friendly_name)",
@@ -316,15 +323,23 @@ async def list_hosts(db: Queries, groups: Groups, sought: Sought) -> list[dict[s
     way = "desc nulls last" if sought.direction == "desc" else "asc nulls last"
     return await db.all(
         f"""
-        select s.id as key, s.uuid as id, s.friendly_name as name, s.compliance_mode as mode,
-               s.compliance_openscap_enabled as openscap, s.compliance_docker_bench_enabled as docker_bench,
-               s.docker_enabled as docker, l.kind, l.completed_at, l.score, l.passed, l.failed, l.warned, l.skipped,
-               l.not_applicable, l.errors, l.total,
-               (select array_agg(x.kind order by x.kind desc) from compliance_latest x where x.host_id = s.id) as kinds,
-               t.status as task_status, t.scanners as task_scanners, t.started_at as task_started_at
-        {_HOSTS}
-         order by {order} {way}, lower(s.friendly_name), s.id
-         limit %(limit)s offset %(offset)s
+        with page as (
+            select s.id as key, s.uuid as id, s.friendly_name as name, s.compliance_mode as mode,
+                   s.compliance_openscap_enabled as openscap, s.compliance_docker_bench_enabled as docker_bench,
+                   s.docker_enabled as docker, l.kind, l.completed_at, l.score, l.passed, l.failed, l.warned,
+                   l.skipped, l.not_applicable, l.errors, l.total, {order} as sorted
+            {_HOSTS}
+             order by {order} {way}, lower(s.friendly_name), s.id
+             limit %(limit)s offset %(offset)s
+        )
+        select p.key, p.id, p.name, p.mode, p.openscap, p.docker_bench, p.docker, p.kind, p.completed_at, p.score,
+               p.passed, p.failed, p.warned, p.skipped, p.not_applicable, p.errors, p.total, t.status as task_status,
+               t.scanners as task_scanners, t.started_at as task_started_at,
+               (select array_agg(x.kind order by x.kind desc) from compliance_latest x where x.host_id = p.key) as kinds
+          from page p
+          left join compliance_tasks t
+                 on t.host_id = p.key and t.kind = 'scan' and t.status in ('waiting', 'active')
+         order by p.sorted {way}, lower(p.name), p.key
         """,  # noqa: S608 (only constants are put together)
         limit=sought.limit,
         offset=sought.offset,
@@ -342,12 +357,17 @@ async def list_worst(db: Queries, groups: Groups, kind: str, limit: int) -> list
     """Return the hosts with the lowest scores."""
     return await db.all(
         f"""
-        with s as ({_STANDING})
-        select h.uuid as id, h.friendly_name as name, s.kind, s.score, s.passed, s.failed, s.warned, s.completed_at
-          from s
-          join hosts h on h.id = s.host_id
-         where {_SCOPE} and s.score is not null
-         order by s.score, lower(h.friendly_name)
+        with worst as (
+            select s.host_id, s.kind, s.score, s.passed, s.failed, s.warned, s.completed_at
+              from compliance_latest s
+             where {_STANDS} and {_SCOPE} and s.score is not null
+             order by s.score
+             fetch first %(limit)s rows with ties
+        )
+        select h.uuid as id, h.friendly_name as name, w.kind, w.score, w.passed, w.failed, w.warned, w.completed_at
+          from worst w
+          join hosts h on h.id = w.host_id
+         order by w.score, lower(h.friendly_name)
          limit %(limit)s
         """,  # noqa: S608 (only constants are put together)
         groups=groups,

@@ -5,6 +5,7 @@ from typing import Any, Final, cast
 
 from server.compliance.models import Sought
 from server.core.db import Queries
+from server.core.ids import sought_uuid
 from server.core.scope import Groups, in_scope
 
 _SCAN: Final = """
@@ -37,14 +38,14 @@ _HISTORY: Final = f"""
      where {_SCOPE}
        and (%(status)s = '' or s.status = %(status)s)
        and (%(kind)s = '' or s.kind = %(kind)s)
-       and (%(host)s = '' or h.uuid::text = %(host)s)
+       and (%(host)s::uuid is null or h.uuid = %(host)s::uuid)
        and (%(search)s = '' or position(lower(%(search)s) in lower(h.friendly_name || ' ' || s.profile_name)) > 0)
 """
 
 
 def _values(sought: Sought) -> dict[str, Any]:
     return {
-        "status": sought.status, "kind": sought.kind, "host": sought.host, "search": sought.search,
+        "status": sought.status, "kind": sought.kind, "host": sought_uuid(sought.host), "search": sought.search,
     }  # fmt: skip
 
 
@@ -73,7 +74,8 @@ async def count_history(db: Queries, groups: Groups, sought: Sought) -> int:
 
 async def find_scan(db: Queries, groups: Groups, scan: str) -> dict[str, Any] | None:
     """Return one scan."""
-    return await db.one(f"{_SCAN} where s.uuid::text = %(scan)s and {_SCOPE}", groups=groups, scan=scan)
+    where = f"where s.uuid = %(scan)s::uuid and {_SCOPE}"
+    return await db.one(f"{_SCAN} {where}", groups=groups, scan=sought_uuid(scan))
 
 
 async def list_latest(db: Queries, groups: Groups, host: str) -> list[dict[str, Any]]:
@@ -82,11 +84,11 @@ async def list_latest(db: Queries, groups: Groups, host: str) -> list[dict[str, 
         f"""
         {_SCAN}
           join compliance_latest l on l.scan = s.id
-         where h.uuid::text = %(host)s and {_SCOPE}
+         where h.uuid = %(host)s::uuid and {_SCOPE}
          order by s.completed_at desc, s.kind desc
         """,
         groups=groups,
-        host=host,
+        host=sought_uuid(host),
     )
 
 
@@ -96,7 +98,7 @@ _RESULTS: Final = f"""
      cross join unnest(y.rules, y.texts) with ordinality as a (rule, text, place)
       join compliance_texts x on x.id = a.text
       join compliance_rules r on r.id = a.rule
-     where s.uuid::text = %(scan)s and {_SCOPE}
+     where s.uuid = %(scan)s::uuid and {_SCOPE}
        and (%(status)s = '' or substr(s.states, a.place::int, 1) = %(status)s)
        and (%(severity)s = '' or x.severity = %(severity)s)
        and (%(section)s = '' or x.section = %(section)s)
@@ -106,7 +108,7 @@ _RESULTS: Final = f"""
 
 def _result_values(scan: str, sought: Sought) -> dict[str, Any]:
     return {
-        "scan": scan, "status": sought.status, "severity": sought.severity,
+        "scan": sought_uuid(scan), "status": sought.status, "severity": sought.severity,
         "section": sought.section, "search": sought.search,
     }  # fmt: skip
 
@@ -154,11 +156,11 @@ async def list_trend(db: Queries, groups: Groups, host: str, since: datetime) ->
         select s.completed_at, s.score, s.profile_name, s.kind as profile_type
           from compliance_scans s
           join hosts h on h.id = s.host_id
-         where h.uuid::text = %(host)s and {_SCOPE} and s.status = 'completed' and s.score is not null
+         where h.uuid = %(host)s::uuid and {_SCOPE} and s.status = 'completed' and s.score is not null
            and s.completed_at >= %(since)s
          order by s.completed_at, s.id
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
-        host=host,
+        host=sought_uuid(host),
         since=since,
     )

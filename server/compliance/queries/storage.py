@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from server.compliance.models import Found, Rule
+from server.compliance.queries.letters import LETTERS, SUMS
 from server.core.db import Tx, as_json
 
 
@@ -192,6 +193,39 @@ async def store_scans(tx: Tx, host_id: int, rows: Sequence[dict[str, object]], n
     )
 
 
+async def fold_tallies(tx: Tx, limit: int) -> int:
+    """Add up to ``limit`` changes to the tallies, the oldest first; return how many there were."""
+    return cast(
+        "int",
+        await tx.value(
+            f"""
+            with taken as (
+                delete from compliance_tally_changes
+                 where id in (select id from compliance_tally_changes order by id limit %(limit)s
+                                 for update skip locked)
+                returning layout, states, amount
+            ), moved as (
+                insert into compliance_tallies as t
+                       (rule, passed, failed, warned, skipped, not_applicable, errors)
+                select a.rule, {SUMS}
+                  from (select a.rule, a.state, sum(s.amount) as number from taken s {LETTERS}
+                         group by a.rule, a.state having sum(s.amount) <> 0) a
+                 group by a.rule
+                 -- In one order for everybody: two servers must not wait for each other.
+                 order by a.rule
+                    on conflict (rule) do update
+                   set passed = t.passed + excluded.passed, failed = t.failed + excluded.failed,
+                       warned = t.warned + excluded.warned, skipped = t.skipped + excluded.skipped,
+                       not_applicable = t.not_applicable + excluded.not_applicable,
+                       errors = t.errors + excluded.errors
+            )
+            select count(*) from taken
+            """,  # noqa: S608 (only constants are put together)
+            limit=limit,
+        ),
+    )
+
+
 async def delete_running(tx: Tx, ids: Sequence[int]) -> None:
     """Forget scans that were noted as running and never ran: their scanner is not in what the host handed in."""
     await tx.execute(
@@ -207,6 +241,7 @@ async def delete_unused(tx: Tx, before: datetime) -> int:
          where l.made_at < %(before)s
            and not exists (select from compliance_scans s where s.layout = l.id)
            and not exists (select from compliance_latest n where n.layout = l.id)
+           and not exists (select from compliance_tally_changes c where c.layout = l.id)
         """,
         before=before,
     )

@@ -17,6 +17,8 @@ import { startPasswords } from "./password.js";
 import { startPermissions } from "./permissions.js";
 import { startLists } from "./list.js";
 import { startPalette } from "./palette.js";
+import { startScans } from "./scans.js";
+import { startUploads } from "./upload.js";
 import { startFleet, startFleetOnce } from "./fleet.js";
 
 const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
@@ -44,6 +46,7 @@ function start(scope) {
   startLaunch(scope);
   startJob(scope);
   startReload(scope);
+  startScans(scope);
   startPasswords(scope);
   startPermissions(scope);
   startFleet(scope);
@@ -66,6 +69,7 @@ startFinishing(document);
 startPasskeys();
 startLists();
 startPalette();
+startUploads();
 startFleetOnce();
 start(document);
 document.addEventListener("htmx:load", (event) => {

@@ -1,11 +1,11 @@
-"""Compliance for programs."""
+"""The fleet, scans, rules and tasks of compliance for programs."""
 
 from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
 
-from server.compliance import rules, schemas, service
+from server.compliance import guides, rules, schemas, service
 from server.compliance.errors import BadRequest
 from server.compliance.models import KINDS, Sought
 from server.settings import service as settings
@@ -67,8 +67,13 @@ async def dashboard(request: web.Request) -> web.Response:
 async def profiles(request: web.Request) -> web.Response:
     """Answer the profiles that can be chosen; with ``host_id`` also those that its agent has."""
     host = request.query.get("host_id", "")
-    told = schemas.told_profiles(await service.target(call(request), host)) if host else ()
-    return json_answer(schemas.profiles(told))
+    asked = call(request)
+    one = await service.target(asked, host) if host else None
+    found = schemas.profiles(schemas.told_profiles(one) if one else ())
+    offered = await guides.offers(asked, [one.uuid] if one else None)
+    return json_answer(
+        schemas.with_offers(found, [each for each in offered if not (each.tailored and one and one.native)])
+    )
 
 
 @routes.get(f"{_API}/scans/active")

@@ -1,0 +1,7 @@
+"""Compliance for programs, one module per noun."""
+
+from typing import Final
+
+from server.compliance.api import benchmarks, comparing, fleet, remedies, reports
+
+routes: Final = (*fleet.routes, *benchmarks.routes, *remedies.routes, *reports.routes, *comparing.routes)
