@@ -24,6 +24,7 @@ from server.core.migrate import migrate
 from server.core.queue import Worker
 from server.core.secretbox import Secret
 from server.web import connections
+from server.web.render import compile_templates
 
 log = get_log(__name__)
 
@@ -109,6 +110,7 @@ async def serving(env: Env, say: Say = lambda _: None) -> AsyncIterator[Serving]
             watching.start()
             stack.callback(watching.stop)
         _calm_the_collector()
+        keeper.start("templates", compile_templates(app))
         if env.worker_inside:
             Worker(world, tasks(), keeper, Record(world)).start()
         yield Serving(world, keeper, app, f"http://127.0.0.1:{env.port}")

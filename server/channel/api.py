@@ -50,7 +50,8 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
 async def connect(request: web.Request) -> web.StreamResponse:
     """Upgrade an authenticated agent and stay with it until it leaves."""
     agent = hosts.agent_of(call(request))
-    secure = origin(request).secure
+    source = origin(request)
+    secure = source.secure
     ws = new_websocket()
     await ws.prepare(request)
     admission.leave(request)
@@ -58,8 +59,9 @@ async def connect(request: web.Request) -> web.StreamResponse:
     if transport is None:
         return ws
     link = AgentLink(
-        ws, transport, request.app[_KEEPER], HostId(agent.id), agent.name, secure=secure, api_id=agent.api_id
-    )
+        ws, transport, request.app[_KEEPER], HostId(agent.id), agent.name,
+        secure=secure, api_id=agent.api_id, address=source.address,
+    )  # fmt: skip
     log.info("agent_connected", host=agent.name, protocol="wss" if secure else "ws")
     # What the request brought along would otherwise stay in memory as long as the link.
     del agent

@@ -47,6 +47,7 @@ class AgentLink:
         "_queued_bytes",
         "_transport",
         "_ws",
+        "address",
         "heard_at",
         "host_id",
         "key",
@@ -57,6 +58,7 @@ class AgentLink:
         "secure",
         "slot",
         "superseded",
+        "superseded_at",
     )
 
     def __init__(
@@ -69,6 +71,7 @@ class AgentLink:
         *,
         secure: bool,
         api_id: str = "",
+        address: str = "",
     ) -> None:
         self._ws = ws
         self._transport = transport
@@ -83,8 +86,9 @@ class AgentLink:
         self.key = random_hex(8)
         self.record = ""
         self.slot = 0
+        self.address = address
         self.superseded = False
-        self.opened_at = self.heard_at = time.monotonic()
+        self.opened_at = self.heard_at = self.superseded_at = time.monotonic()
 
     def send(self, text: str) -> None:
         """Queue a message; a peer that does not read loses its link, it resumes from the rows when it returns."""
@@ -135,6 +139,15 @@ class AgentLink:
 
     async def _close(self, reason: str) -> None:
         await self._ws.close(code=_POLICY, message=reason.encode()[:100])
+
+    def supersede(self) -> None:
+        """A newer connection of the same host holds the slot from now on."""
+        self.superseded = True
+        self.superseded_at = time.monotonic()
+
+    def outlives(self, seconds: float) -> bool:
+        """Tell whether it was still heard so long after a newer one took over: somebody else is at its other end."""
+        return self.superseded and self.heard_at - self.superseded_at > seconds
 
     def abort(self) -> None:
         """End the connection at once; the reader notices."""

@@ -32,6 +32,8 @@ PING_SECONDS: Final = 30
 SILENT_SECONDS: Final = 90.0
 _GATHER_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 30.0
+#: An agent that connects anew gives its older connection up; who still answers there after this long is another one.
+RIVAL_SECONDS: Final = 45.0
 
 
 class Switchboard:
@@ -94,7 +96,7 @@ class Switchboard:
     def _supersede(self, host_id: HostId) -> None:
         older = self._links.pop(host_id, None)
         if older is not None:
-            older.superseded = True
+            older.supersede()
             for inbox in self._inboxes:
                 inbox.closed(older)
 
@@ -165,9 +167,24 @@ class Switchboard:
                 await link.ping()
             except ConnectionError:
                 link.abort()
+        if rivals := [link for link in links if link.outlives(RIVAL_SECONDS)]:
+            self._keeper.start("link-rivals", self._note_rivals(rivals))
         records = [(link.host_id, link.record) for link in links if not link.superseded]
         await self._hold(records)
         await self._release([link for link in links if link.superseded and link.host_id not in self._links])
+
+    async def _note_rivals(self, older: Sequence[AgentLink]) -> None:
+        """Two agents use one host's credentials: let people know where both of them are."""
+        places: dict[int, list[str]] = {}
+        for link in older:
+            newer = self._links.get(link.host_id)
+            known = places.setdefault(link.host_id, [newer.address] if newer else [])
+            known.append(link.address)
+            log.warning("link_rivals", host=link.name, addresses=known)
+        try:
+            await hosts.note_rivals(Call(self._world, system("links")), places)
+        except DatabaseError as error:
+            log.warning("link_rivals_not_noted", reason=str(error).strip())
 
     async def _release(self, links: Sequence[AgentLink]) -> None:
         """End links whose newer ones are gone.

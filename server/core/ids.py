@@ -23,6 +23,20 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+#: Nothing has it.
+_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+
+
+def sought_uuid(text: str) -> str | None:
+    """Return what a statement compares a UUID column with: nothing without a text, what nobody has for another text.
+
+    A column turned into text instead would be read for every row of its table.
+    """
+    if not text:
+        return None
+    return text if is_uuid(text) else _NOBODY
+
+
 def random_hex(size_bytes: int) -> str:
     """Return ``2 * size_bytes`` lowercase hex digits from the system's secure source."""
     return secrets.token_hex(size_bytes)

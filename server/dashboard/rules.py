@@ -152,7 +152,7 @@ def _other_tiles(board: Board, group: Mapping[str, str]) -> dict[str, Tile]:
 
 
 def _standing_tile(found: Standing) -> Tile:
-    url, critical = "/compliance/hosts", f"{number(found.critical)} of them critical"
+    url, critical = "/compliance/hosts?status=behind", f"{number(found.critical)} of them critical"
     if not found.scanned:
         return Tile("Compliance", 0, "/compliance", "neutral", "no host was scanned")
     return _warning("Not compliant", found.behind, url, "attention", critical, f"all {number(found.scanned)} are")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
+from server.compliance.service import fold
 from server.core.call import Call
 from server.core.db import Tx
 from server.core.words import counted
@@ -210,6 +211,7 @@ async def _compliance(call: Call, dice: random.Random, machines: Sequence[Machin
         async with call.transaction() as tx:
             await scanned.insert_scans(tx, compliance.scans(dice, some, call.now))
         tell("Compliance scans", start + len(some), len(machines))
+    await fold(call)
 
 
 def _sent(machine: Machine) -> dict[str, object]:

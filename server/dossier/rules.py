@@ -106,9 +106,18 @@ def _plain(value: object) -> str:
     return "not set" if value in {None, ""} else str(value)
 
 
+_COMPLIANCE: Final[dict[str, str]] = {
+    "scan": "Compliance scan",
+    "install": "Installing the scanner",
+    "upgrade": "Upgrading the scanner's content",
+    "remediate": "Remediation of a rule",
+}
+
+
 def queued(row: Row) -> Queued:
     """Return a row of the queue as people read it."""
-    title = TITLES[row["name"]] if row["type"] == "command" else row["name"]
+    known = {"command": TITLES, "compliance": _COMPLIANCE}
+    title = known[row["type"]][row["name"]] if row["type"] in known else str(row["name"])
     return Queued(
         row["id"],
         title,

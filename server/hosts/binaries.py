@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aiohttp import web
+
 from server.core.loop import in_thread
 from server.hosts.models import Platform
+from server.hosts.rules import ARCHITECTURES
 
 PYZ: Final = "patchmon-agent.pyz"
 #: How the programs of the Go agents carry their version: the link flag, else the module's.
@@ -40,12 +43,21 @@ class Shelf:
     async def find(self, system: Platform, architecture: str, kind: str) -> AgentFile | None:
         """Return the file for this machine; ours runs on every architecture and serves where there is no other.
 
-        A file without a version that can be told counts as missing.
+        ``kind`` is "pyz" for ours, "binary" for a compiled one, "go" for a compiled one or else ours. A file without a
+        version that can be told counts as missing.
         """
         names = [PYZ] if kind == "pyz" else [_contract_name(system, architecture)]
-        if kind != "pyz" and system != "windows":
+        if kind == "go" and system != "windows":
             names.append(PYZ)
         return await in_thread(self._first, names)
+
+    async def everything(self) -> list[tuple[Platform, str, AgentFile | None]]:
+        """Return system, architecture and file of every kind of machine; ``None`` where there is no file."""
+        return [
+            (system, architecture, await self.find(system, architecture, "go"))
+            for system, architectures in ARCHITECTURES.items()
+            for architecture in architectures
+        ]
 
     def _first(self, names: list[str]) -> AgentFile | None:
         for name in names:
@@ -103,3 +115,6 @@ def _go_version(path: Path) -> str:
                 return match[1].decode()
             tail = chunk[-512:]
     return ""
+
+
+SHELF: Final = web.AppKey("shelf", Shelf)

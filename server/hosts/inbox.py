@@ -15,7 +15,7 @@ from server.core.loop import Keeper
 from server.core.secretbox import Secret
 from server.hosts import enrolment, rollouts, rules, schemas, service
 from server.hosts.addresses import server_url
-from server.hosts.binaries import AgentFile, Shelf
+from server.hosts.binaries import SHELF, AgentFile, Shelf
 from server.hosts.check_ins import Directory
 from server.hosts.errors import AgentFileMissing
 from server.hosts.models import AgentActor, Platform
@@ -33,7 +33,6 @@ routes: Final = Routes()
 _LONGEST_VERSION: Final = 100
 _KEEPER: Final = web.AppKey("hosts_keeper", Keeper)
 _PACKER: Final = web.AppKey("packer", Packer)
-SHELF: Final = web.AppKey("shelf", Shelf)
 
 
 def set_up(app: web.Application) -> None:
@@ -207,7 +206,8 @@ async def download(request: web.Request) -> web.StreamResponse:
 def _wanted_file(request: web.Request, expected: str, reported: str) -> tuple[Platform, str, str]:
     system = rules.system_of(request.query.get("os", ""), expected, reported)
     architecture = rules.architecture_of(request.query.get("arch", ""), system)
-    return system, architecture, "pyz" if request.query.get("type") == "pyz" else "go"
+    asked = request.query.get("type", "")
+    return system, architecture, asked if asked in {"pyz", "binary"} else "go"
 
 
 def _asked_system(request: web.Request) -> str:

@@ -63,13 +63,9 @@ class AgentHost:
     def hashes(self) -> "Hashes":
         """The stored section hashes."""
         return Hashes(
-            self.packages_hash,
-            self.repos_hash,
-            self.interfaces_hash,
-            self.hostname_hash,
-            self.docker_hash,
-            self.compliance_hash,
-        )
+            self.packages_hash, self.repos_hash, self.interfaces_hash,
+            self.hostname_hash, self.docker_hash, self.compliance_hash,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +184,8 @@ class Facts:
     needs_reboot: bool | None = None
     reboot_reason: str | None = None
     unfinished_packages: tuple[str, ...] | None = None
+    #: Beside what every agent tells: cpu_sockets, cpu_mhz, ram_used and ram_free (GiB), vendor, product, serial.
+    hardware: dict[str, str | float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +233,12 @@ class CheckIn:
 
 @dataclass(frozen=True, slots=True)
 class NewHost:
-    """What is decided about a host before it exists; ``machine_id`` until its first report says so itself."""
+    """What is decided about a host before it exists; what is ``None`` is as in the fleet."""
 
     friendly_name: str
     group_ids: tuple[str, ...] = ()
     docker_enabled: bool = False
-    compliance_enabled: bool = False
+    compliance_enabled: bool | None = None
     expected_platform: Platform = "linux"
     machine_id: str = ""
     notes: str = ""
@@ -349,6 +347,8 @@ class HostHead:
     patch_hold_patterns: Sequence[str] = ()
     has_docker: bool = False
     has_compliance: bool = False
+    #: Addresses from which several agents use its credentials now; none when only one does.
+    rivals: Sequence[str] = ()
 
     @property
     def url(self) -> str:

@@ -1,7 +1,7 @@
 """Pure decisions about hosts: what a check-in must deliver, which state a host is in, which address counts."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +21,8 @@ _TAG_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 _TAG_VALUE_MOST: Final = 200
 #: Smaller fleets do with any pool.
 _SMALL_FLEET: Final = 50
+#: Links are looked at every half a minute; a second agent that was not seen for so long has gone.
+_RIVALS_LAST: Final = timedelta(minutes=10)
 _ONE_OF_MANY: Final = re.compile(r"\b(1 (?:day|hour|minute|second))s\b")
 
 
@@ -91,6 +93,12 @@ def tag_of(text: str) -> tuple[str, str] | None:
 def is_online(connected_at: datetime | None, disconnected_at: datetime | None) -> bool:
     """Tell whether the last that was heard of a host's link is that it opened."""
     return connected_at is not None and (disconnected_at is None or connected_at > disconnected_at)
+
+
+def rivals_now(addresses: Sequence[str], seen_at: datetime | None, now: datetime) -> tuple[str, ...]:
+    """Return from where several agents use one host's credentials, each address once; nothing when that is over."""
+    over = seen_at is None or now - seen_at > _RIVALS_LAST
+    return () if over else tuple(dict.fromkeys(one for one in addresses if one))
 
 
 def plain_uptime(text: str) -> str:
@@ -168,7 +176,9 @@ def windows_command(
         fetch = f'curl.exe {flags} -H "X-API-ID: {api_id}" -H "X-API-KEY: {api_key}" -o {file} "{url}"'
         return f"{fetch}; & {file}"
     headers = f'@{{"X-API-ID"="{api_id}"; "X-API-KEY"="{api_key}"}}'
-    bypass = "[Net.ServicePointManager]::ServerCertificateValidationCallback = {$true}; " if insecure else ""
+    point = "[Net.ServicePointManager]"
+    modern = f"{point}::SecurityProtocol = [Net.SecurityProtocolType]::Tls12; "
+    bypass = f"{modern}{point}::ServerCertificateValidationCallback = {{$true}}; " if insecure else ""
     fetched = f'(Invoke-WebRequest -Uri "{url}" -Headers {headers} -UseBasicParsing).Content'
     return f"{bypass}{fetched} | Out-File -Encoding utf8 {file}; & {file}"
 
@@ -190,6 +200,8 @@ def is_windows(host: HostHead) -> bool:
     return "windows" in (host.os_type + host.expected_platform).lower()
 
 
-def first_mode(default: str, *, asked: bool) -> str:
-    """Return how compliance begins on a new host: as the fleet does, but not off where it was asked for."""
+def first_mode(default: str, *, asked: bool | None) -> str:
+    """Return how compliance begins on a new host: off where that was said, else as the fleet does, and on if asked."""
+    if asked is False:
+        return "disabled"
     return "on-demand" if asked and default == "disabled" else default

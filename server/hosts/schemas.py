@@ -17,7 +17,7 @@ class NewHostBody(TextBody):
     friendly_name: Name
     group_ids: tuple[str, ...] = Field((), validation_alias=AliasChoices("hostGroupIds", "host_group_ids", "group_ids"))
     docker_enabled: bool = False
-    compliance_enabled: bool = False
+    compliance_enabled: bool | None = None
     expected_platform: Platform = "linux"
 
     @field_validator("group_ids", mode="before")

@@ -253,6 +253,11 @@ async def note_hellos(call: Call, hellos: Mapping[int, dict[str, Any]]) -> None:
     await retried(lambda: agents.store_hellos(call.db, hellos))
 
 
+async def note_rivals(call: Call, places: Mapping[int, Sequence[str]]) -> None:
+    """Remember from where several agents use these hosts' credentials at the same time."""
+    await retried(lambda: links.store_rivals(call.db, places, call.now))
+
+
 async def await_reports(tx: Tx, host_ids: Sequence[int]) -> None:
     """Remember that these hosts were changed; their next report clears it."""
     await agents.mark_awaiting_report(tx, host_ids)
@@ -328,6 +333,7 @@ __all__ = [
     "note_integration",
     "note_refusal",
     "note_report",
+    "note_rivals",
     "one_as_json",
     "options",
     "page_as_json",

@@ -45,6 +45,7 @@ async def head(call: Call, uuid: str) -> HostHead:
         unfinished=tuple(row["unfinished_packages"]),
         awaiting_run=str(row["awaiting_run"] or ""),
         executor_word=rules.executor_word(row["agent_hello"], agent_version),
+        rivals=rules.rivals_now(row["rivals"], row["rivals_at"], call.now),
     )
 
 
@@ -166,37 +167,42 @@ def _told(row: dict[str, Any]) -> str:
 
 def system_facts(told: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return what a host said about its machine, grouped, each as (label, text)."""
-    load = ", ".join(f"{number:.2f}" for number in told["load_average"])
-    groups = [
-        (
-            "System",
-            [
-                ("Name", told["os_type"]),
-                ("Version", told["os_version"]),
-                ("Architecture", told["architecture"]),
-                ("Package manager", told["package_manager"]),
-                ("Uptime", rules.plain_uptime(told["system_uptime"])),
-            ],
-        ),
-        (
-            "Kernel",
-            [
-                ("Running", told["kernel_version"]),
-                ("Installed", told["installed_kernel_version"]),
-                ("SELinux", told["selinux_status"]),
-            ],
-        ),
-        ("Processor", [("Model", told["cpu_model"]), ("Cores", _number(told["cpu_cores"])), ("Load", load)]),
-        (
-            "Memory",
-            [
-                ("Total", _size(told["ram_installed"])),
-                ("Swap", _size(told["swap_size"])),
-            ],
-        ),
+    system = [
+        ("Name", told["os_type"]),
+        ("Version", told["os_version"]),
+        ("Architecture", told["architecture"]),
+        ("Package manager", told["package_manager"]),
+        ("Uptime", rules.plain_uptime(told["system_uptime"])),
     ]
+    kernel = [
+        ("Running", told["kernel_version"]),
+        ("Installed", told["installed_kernel_version"]),
+        ("SELinux", told["selinux_status"]),
+    ]
+    groups = [("System", system), ("Kernel", kernel), *_machine_facts(told, told["hardware"])]
+    if told["compliance_mode"] != "disabled":
+        scanner = (told["integration_status"].get("compliance") or {}).get("scanner_info") or {}
+        groups.append(("Compliance", [("SSG version", str(scanner.get("ssg_version") or ""))]))
     disks = [(disk.get("mountpoint") or disk.get("name", ""), disk.get("size", "")) for disk in told["disk_details"]]
     return [*groups, ("Storage", disks)] if disks else groups
+
+
+def _machine_facts(told: dict[str, Any], more: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    processor = [
+        ("Model", told["cpu_model"]),
+        ("Sockets", _number(more.get("cpu_sockets"))),
+        ("Cores", _number(told["cpu_cores"])),
+        ("Frequency", f"{more['cpu_mhz'] / 1000:.2f} GHz" if more.get("cpu_mhz") else ""),
+        ("Load", ", ".join(f"{number:.2f}" for number in told["load_average"])),
+    ]
+    memory = [
+        ("Total", _size(told["ram_installed"])),
+        ("Used", _size(more.get("ram_used"))),
+        ("Free", _size(more.get("ram_free"))),
+        ("Swap", _size(told["swap_size"])),
+    ]
+    hardware = [(name, str(more.get(name.lower(), ""))) for name in ("Vendor", "Product", "Serial")]
+    return [("Processor", processor), ("Memory", memory), ("Hardware", hardware)]
 
 
 def _number(value: int | None) -> str:

@@ -1,6 +1,7 @@
 """Every host in one answer for programs: thousands of lines, made into JSON beside the loop."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -11,42 +12,58 @@ from server.hosts import fleet
 from server.hosts.listed import Listed
 from server.hosts.queries import plain
 
-_Rows = list[dict[str, Any]]
+Row = dict[str, Any]
+_Rows = list[Row]
+_NO_GROUPS: Final = orjson.Fragment("[]")
 _NO_TAGS: Final = orjson.Fragment("{}")
 
 
 async def everything(call: Call) -> bytes:
     """Return every host that the asker sees, with what tells it apart and what it needs, as JSON."""
-    rows = await plain.list_plain(call.db, call.actor.scope, (await fleet.times(call))[0])
-    marks = await plain.list_group_marks(call.db, call.actor.scope)
-    return await in_thread(_written, rows, marks)
+    times = await fleet.times(call)
+    rows, sets, marks = await asyncio.gather(
+        plain.list_plain(call.db, call.actor.scope, times[0]),
+        plain.list_sets(call.db),
+        plain.list_group_marks(call.db, call.actor.scope),
+    )
+    return await in_thread(_written, rows, sets, marks)
 
 
 async def matching(call: Call, asked: Listed) -> bytes:
     """Return every host that matches as JSON, with the fields of the list of hosts."""
-    rows = await plain.list_listed(
-        call.db, call.actor.scope, asked, await fleet.times(call), await fleet.stale_before(call)
+    times, stale_before = await fleet.times(call), await fleet.stale_before(call)
+    rows, sets, marks = await asyncio.gather(
+        plain.list_listed(call.db, call.actor.scope, asked, times, stale_before),
+        plain.list_sets(call.db),
+        plain.list_group_marks(call.db, call.actor.scope),
     )
-    marks = await plain.list_group_marks(call.db, call.actor.scope)
-    return await in_thread(_written, rows, marks)
+    return await in_thread(_written, rows, sets, marks, _known_by_more_names)
 
 
-def _written(rows: _Rows, marks: _Rows) -> bytes:
-    sets = _sets(rows, marks)
+def _written(rows: _Rows, sets: Mapping[int, str], marks: _Rows, told: Callable[[Row], None] | None = None) -> bytes:
+    spelled = _spelled(set(sets.values()), marks)
     for row in rows:
-        row["host_groups"] = sets[row["host_groups"]]
-        if "tags" in row:
-            row["tags"] = _NO_TAGS if row["tags"] == "{}" else orjson.Fragment(row["tags"])
+        keys = sets.get(row.pop("key"))
+        row["host_groups"] = _NO_GROUPS if keys is None else spelled[keys]
+        if told is not None:
+            told(row)
     return orjson.dumps(rows, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _sets(rows: Sequence[Mapping[str, Any]], marks: _Rows) -> dict[str, orjson.Fragment]:
-    """Return each set of groups that is in use; groups that the asker does not see are left out."""
+def _known_by_more_names(row: Row) -> None:
+    """Several programs know the same number by different names."""
+    row["effective_status"] = status = row["status"]
+    row["isStale"] = status == "inactive"
+    row["updatesCount"] = row["updates_count"]
+    row["securityUpdatesCount"] = row["security_updates_count"]
+    row["totalPackagesCount"] = row["total_packages"]
+    row["tags"] = _NO_TAGS if row["tags"] == "{}" else orjson.Fragment(row["tags"])
+
+
+def _spelled(sets: Iterable[str], marks: _Rows) -> dict[str, orjson.Fragment]:
+    """Return each set of groups; groups that the asker does not see are left out."""
     shown = {mark.pop("key"): mark for mark in marks}
-    return {
-        keys: orjson.Fragment(orjson.dumps([shown[key] for key in _in_order(keys, shown)]))
-        for keys in {row["host_groups"] for row in rows}
-    }
+    return {keys: orjson.Fragment(orjson.dumps([shown[key] for key in _in_order(keys, shown)])) for keys in sets}
 
 
 def _in_order(keys: str, shown: Mapping[int, object]) -> list[int]:

@@ -90,6 +90,7 @@ def facts_delivered(facts: Facts, claims: Claims) -> Facts:
         ram_installed=facts.ram_installed,
         swap_size=facts.swap_size or None,
         disk_details=facts.disk_details,
+        hardware=facts.hardware,
     )
     if claims.has("hostname"):
         kept = replace(kept, hostname=facts.hostname)

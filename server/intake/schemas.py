@@ -108,7 +108,32 @@ class InterfaceBody(msgspec.Struct, frozen=True, rename="camel"):
         }
 
 
-class Metrics(msgspec.Struct, frozen=True, rename="camel"):
+class Machine(msgspec.Struct, frozen=True, rename="camel"):
+    """What agents of this product say of the machine beside what every agent says; memory in GiB."""
+
+    cpu_sockets: int = 0
+    cpu_mhz: float = 0.0
+    ram_used: float | None = None
+    ram_free: float | None = None
+    hardware_vendor: str = ""
+    hardware_product: str = ""
+    hardware_serial: str = ""
+
+    def hardware(self) -> dict[str, str | float] | None:
+        """Return what is known of it, as it is stored."""
+        told: dict[str, str | float | None] = {
+            "cpu_sockets": _int32(self.cpu_sockets),
+            "cpu_mhz": _int32(round(self.cpu_mhz)),
+            "ram_used": self.ram_used,
+            "ram_free": self.ram_free,
+            "vendor": self.hardware_vendor[:_NAME_MOST] or None,
+            "product": self.hardware_product[:_NAME_MOST] or None,
+            "serial": self.hardware_serial[:_NAME_MOST] or None,
+        }
+        return {name: value for name, value in told.items() if value is not None} or None
+
+
+class Metrics(Machine, frozen=True, rename="camel"):
     """What a check-in says about the machine."""
 
     cpu_cores: int = 0
@@ -133,7 +158,7 @@ class Beat(msgspec.Struct, frozen=True, rename="camel"):
     agent_execution_ms: int = 0
 
 
-class Report(msgspec.Struct, frozen=True, rename="camel"):
+class Report(Machine, frozen=True, rename="camel"):
     """The body of a report; its lists stay bytes until somebody must look into them.
 
     ``execution_time`` is a number from agents and text in the documented form.
@@ -236,6 +261,7 @@ def facts_of_beat(told: Beat) -> Facts:
         needs_reboot=metrics.needs_reboot,
         reboot_reason=metrics.reboot_reason or None,
         unfinished_packages=_names(metrics.unfinished_packages),
+        hardware=metrics.hardware(),
     )
 
 
@@ -266,6 +292,7 @@ def parcel(told: Report) -> Parcel:
         needs_reboot=told.needs_reboot,
         reboot_reason=told.reboot_reason or None,
         unfinished_packages=_names(told.unfinished_packages),
+        hardware=told.hardware(),
     )
     return Parcel(
         sections=None if told.sections is None else tuple(told.sections),

@@ -12,10 +12,8 @@ async def count_standing(db: Database, groups: Groups) -> Standing:
         f"""
         select count(*)::int as scanned, (count(*) filter (where s.score < %(good)s))::int as behind,
                (count(*) filter (where s.score < %(fair)s))::int as critical
-          from (select distinct on (l.host_id) l.host_id, l.score
-                  from compliance_latest l
-                 where l.kind <> 'oscap-docker' and {in_scope("l.host_id")}
-                 order by l.host_id, l.completed_at desc, l.kind desc) s
+          from compliance_latest s
+         where s.standing and {in_scope("s.host_id")}
         """,  # noqa: S608 (only constants are put together)
         Standing,
         groups=groups,

@@ -89,7 +89,9 @@ async def delete_rules(tx: Tx, digests: Sequence[str]) -> None:
     await tx.execute(
         """
         with gone as (
-            delete from compliance_layouts where digest = any(%(digests)s::text[]) returning rules
+            delete from compliance_layouts where digest = any(%(digests)s::text[]) returning id, rules
+        ), untold as (
+            delete from compliance_tally_changes where layout in (select id from gone)
         )
         delete from compliance_rules where id in (select unnest(rules) from gone)
         """,

@@ -138,6 +138,15 @@ async def list_queue(db: Database, host_id: int, limit: int) -> list[dict[str, A
                join jobs j on j.id = r.job_id
               where r.host_id = %(host_id)s
               order by r.id desc limit %(limit)s)
+            union all
+            -- What existing agents are asked for goes without a job.
+            (select s.id::text, 'compliance', s.kind, case s.status when 'cancelled' then 'failed' else s.status end,
+                    s.asked_by, s.created_at, s.finished_at,
+                    case when s.status in ('failed', 'cancelled') then coalesce(nullif(s.message, ''), s.status)
+                         else '' end, ''
+               from compliance_tasks s
+              where s.host_id = %(host_id)s and s.job is null
+              order by s.created_at desc limit %(limit)s)
         ) as t
          order by t.created_at desc
          limit %(limit)s
@@ -162,7 +171,10 @@ async def count_queue(db: Database, host_id: int) -> dict[str, Any]:
                             when r.status = 'scheduled' then 'delayed'
                             when r.status in ('dispatched', 'running', 'rebooting') then 'active'
                             when r.status = 'succeeded' then 'completed' else 'failed' end
-                  from job_hosts r where r.host_id = %(host_id)s) as t
+                  from job_hosts r where r.host_id = %(host_id)s
+                union all
+                select case s.status when 'cancelled' then 'failed' else s.status end
+                  from compliance_tasks s where s.host_id = %(host_id)s and s.job is null) as t
         """,
         host_id=host_id,
     )

@@ -58,11 +58,13 @@ async def show_list(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/hosts?{kept.query}")
     wanted = parse(await table.described(asked, request.query), table.known(request.query), kept=kept.columns)
     headers = settled(request, wanted)
-    found = await fleet.search(asked, await table.listed(asked, wanted), wanted.window)
+    found, counts = await asyncio.gather(
+        fleet.search(asked, await table.listed(asked, wanted), wanted.window), fleet.counts(asked)
+    )
     shown = HostsPage(
         listing=_listing(wanted, found.total, asked, await lists.links(asked, "/hosts")),
         rows=found.items,
-        counts=await fleet.counts(asked),
+        counts=counts,
         note=table.note(wanted) if found.total else "",
         can_manage=asked.actor.may("can_manage_hosts"),
     )

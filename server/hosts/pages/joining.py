@@ -24,7 +24,7 @@ _CRUMB: Final = ("Hosts", "/hosts")
 _SYSTEMS: Final = (
     ("linux", "Linux", "Ubuntu, Debian, CentOS, RHEL, Rocky, Alma, Fedora, Alpine …"),
     ("freebsd", "FreeBSD", "13 and 14, also pfSense"),
-    ("windows", "Windows", "10, 11, Server 2019, 2022 and 2025"),
+    ("windows", "Windows", "10 and 11 (amd64 or ARM64), Server 2019, 2022 and 2025"),
 )
 _STAGES: Final = (
     ("waiting", "Waiting for connection", "wifi"),
@@ -98,15 +98,16 @@ async def _form(
         (str(group["id"]), str(group["name"]), str(group["color"]), str(group["id"]) in chosen)
         for group in await service.list_groups(asked)
     ]
-    off = (await settings.effective(asked)).disabled_modules
-    fields = [one for one in _FIELDS if one.name.removesuffix("_enabled") not in off]
+    current = await settings.effective(asked)
+    fields = [one for one in _FIELDS if one.name.removesuffix("_enabled") not in current.disabled_modules]
     windows = platform == "windows"
+    ticked = {"bypass_ssl": "true"} if current.ignore_ssl_self_signed else {}
     page = NewPage(
         platform,
         _SYSTEMS,
         filled(fields, {name: _last(value) for name, value in values.items()}, complaints),
         groups,
-        filled(_WINDOWS_FIELDS, {name: _last(value) for name, value in values.items()}, {}) if windows else [],
+        filled(_WINDOWS_FIELDS, ticked | {name: _last(value) for name, value in values.items()}, {}) if windows else [],
         complained(fields, complaints),
     )
     return render(request, page, status=400 if complaints else 200, breadcrumbs=(_CRUMB, ("Add", "")))
@@ -137,7 +138,7 @@ async def new(request: web.Request) -> web.Response:
     """Add the host and show its command, this one time."""
     values = await form_values(request)
     told = {name: _last(value) for name, value in values.items() if name != "group"}
-    ticks = {one.name: told.pop(one.name, "") == "true" for one in _WINDOWS_FIELDS}
+    ticks = {one.name: told.pop(one.name) == "true" for one in _WINDOWS_FIELDS if one.name in told}
     try:
         order = parse(schemas.NewHostBody, {**told, "group_ids": values.get("group", ())}).host()
         made = await service.create(call(request), order)
@@ -153,9 +154,9 @@ def _last(value: Any) -> Any:
 
 
 async def _created(
-    request: web.Request, made: Credentials, platform: str, *, bypass_ssl: bool = False, with_curl: bool = False
+    request: web.Request, made: Credentials, platform: str, *, bypass_ssl: bool | None = None, with_curl: bool = False
 ) -> web.Response:
-    insecure = bypass_ssl or (await settings.effective(call(request))).ignore_ssl_self_signed
+    insecure = (await settings.effective(call(request))).ignore_ssl_self_signed if bypass_ssl is None else bypass_ssl
     system = rules.system_of(platform, "", "")
     key, url = made.api_key.reveal(), await server_url(request)
     command = (

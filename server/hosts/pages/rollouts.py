@@ -8,7 +8,9 @@ from aiohttp import web
 
 from server.core.errors import Invalid
 from server.hosts import rollouts, schemas
+from server.hosts.binaries import SHELF, AgentFile
 from server.hosts.errors import NoSuchRollout
+from server.hosts.models import Platform
 from server.hosts.turns import Rollout
 from server.web import flash
 from server.web.fields import Field, complained, filled
@@ -40,7 +42,12 @@ _LONGEST_NUMBER: Final = 18
 
 @dataclass(frozen=True, slots=True)
 class RolloutsPage(Page):
-    """templates/hosts/rollouts.html; of each roll-out its hosts that do not run its version, at most 20."""
+    """templates/hosts/rollouts.html; of each roll-out its hosts that do not run its version, at most 20.
+
+    Attributes:
+        files: what each system and architecture is handed; ``None`` where no file is there.
+        folder: where they lie.
+    """
 
     template: ClassVar[str] = "hosts/rollouts.html"
     title: ClassVar[str] = "Agent versions"
@@ -49,6 +56,8 @@ class RolloutsPage(Page):
     words: dict[str, tuple[str, str]]
     fields: list[Field]
     complaints: Sequence[tuple[str, str] | str]
+    files: list[tuple[Platform, str, AgentFile | None]]
+    folder: str
 
 
 @routes.get(_HOME)
@@ -81,7 +90,10 @@ async def _render(request: web.Request, typed: dict[str, str], wrong: dict[str, 
         dict(typed),
         wrong,
     )
-    page = RolloutsPage(_HOME, await rollouts.shown(asked), _WORDS, fields, complained(fields, wrong))
+    files, folder = await request.app[SHELF].everything(), str(asked.world.env.agents_dir)
+    page = RolloutsPage(
+        _HOME, await rollouts.shown(asked), _WORDS, fields, complained(fields, wrong), files, folder
+    )  # fmt: skip
     return render(request, page, status=400 if wrong else 200)
 
 

@@ -69,7 +69,8 @@ async def store_check_ins(db: Database | Tx, check_ins: Sequence[CheckIn]) -> li
                    system_uptime text, boot_time timestamptz, load_average jsonb, needs_reboot boolean, reboot_reason
                    text,
                    packages_hash text, repos_hash text, interfaces_hash text, hostname_hash text, packages_seal text,
-                   repos_seal text, unfinished_packages text[], full_report boolean, reported boolean, activity jsonb)
+                   repos_seal text, unfinished_packages text[], hardware jsonb, full_report boolean,
+                   reported boolean, activity jsonb)
         ), locked as materialized (
             select id from hosts where id in (select host_id from seen) order by id for no key update
         ), updated as (
@@ -102,6 +103,7 @@ async def store_check_ins(db: Database | Tx, check_ins: Sequence[CheckIn]) -> li
                    reboot_reason = case when not s.needs_reboot then '' else coalesce(s.reboot_reason,
                    h.reboot_reason) end,
                    unfinished_packages = coalesce(s.unfinished_packages, h.unfinished_packages),
+                   hardware = case when s.hardware is null then h.hardware else h.hardware || s.hardware end,
                    packages_hash = coalesce(s.packages_hash, h.packages_hash),
                    repos_hash = coalesce(s.repos_hash, h.repos_hash),
                    interfaces_hash = coalesce(s.interfaces_hash, h.interfaces_hash),

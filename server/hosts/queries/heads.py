@@ -18,6 +18,7 @@ async def find_head(db: Database, groups: Groups, uuid: str) -> dict[str, Any] |
                h.primary_interface, h.system_uptime, h.auto_update, h.host_down_alerts_enabled, h.machine_id,
                h.created_at, h.unfinished_packages, h.reboot_exempt, h.patch_hold_patterns, {COLUMNS},
                h.pending_config, h.pending_sent_at, h.expected_platform, h.boot_time, h.report_failed,
+               h.rivals_at, h.rivals,
                h.docker_reported_at is not null as has_docker,
                h.compliance_reported_at is not null as has_compliance,
                (select coalesce(jsonb_object_agg(t.key, t.value order by t.key), '{{}}') from host_tags t
@@ -43,7 +44,7 @@ async def fetch_details(db: Database, key: int) -> dict[str, Any] | None:
         """
         select machine_id, primary_interface, os_type, os_version, architecture, kernel_version,
                installed_kernel_version, selinux_status, package_manager, agent_version, agent_hello, cpu_model,
-               cpu_cores, ram_installed, swap_size, disk_details, gateway_ip, dns_servers, network_interfaces,
+               cpu_cores, hardware, ram_installed, swap_size, disk_details, gateway_ip, dns_servers, network_interfaces,
                system_uptime, boot_time, load_average, created_at, auto_update, docker_enabled, compliance_mode,
                compliance_openscap_enabled, compliance_docker_bench_enabled, integration_status, expected_platform,
                last_connected_at, last_disconnected_at

@@ -1,6 +1,6 @@
 """Statements about connections of agents."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from server.core.db import Database, Tx, as_json
@@ -26,6 +26,24 @@ async def store_links(db: Database | Tx, notes: Sequence[LinkNote]) -> None:
          where h.id = t.host_id
         """,
         rows=as_json(list(notes)),
+    )
+
+
+async def store_rivals(db: Database, places: Mapping[int, Sequence[str]], at: datetime) -> None:
+    """Record from which addresses several agents use each of these hosts' credentials at once."""
+    await db.execute(
+        """
+        with told as materialized (
+            select h.id, t.places
+              from jsonb_to_recordset(%(rows)s::jsonb) as t(id int, places text[])
+              join hosts h on h.id = t.id
+             order by h.id
+               for no key update of h
+        )
+        update hosts h set rivals_at = %(at)s, rivals = told.places from told where h.id = told.id
+        """,
+        rows=as_json([{"id": host_id, "places": list(found)} for host_id, found in places.items()]),
+        at=at,
     )
 
 
