@@ -18,6 +18,7 @@ from server.core.loop import in_thread
 
 _AT_ONCE: Final = 500
 _BLOCK: Final = 512
+_SQUEEZED_BYTES: Final = 128 * 1024
 _END: Final = bytes(2 * _BLOCK)
 _GZIP: Final = 31
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9._-]")
@@ -38,11 +39,15 @@ async def packed(call: Call, job: Job) -> AsyncIterator[bytes]:
     ``JOB/HOST`` is a private data directory of ansible-runner, ``artifacts/ID`` in it holds ``status``, ``rc``,
     ``stdout`` and one file for each event. What comes while it is read is not in it.
     """
-    packer = zlib.compressobj(wbits=_GZIP)
+    packer, waiting = zlib.compressobj(wbits=_GZIP), bytearray()
     async for piece in _members(call, job):
-        if squeezed := await in_thread(packer.compress, piece):
-            yield squeezed
-    yield packer.flush()
+        waiting += piece
+        # Most pieces are heads of small files: each alone would go to a thread and back.
+        if len(waiting) >= _SQUEEZED_BYTES:
+            if squeezed := await in_thread(packer.compress, bytes(waiting)):
+                yield squeezed
+            waiting.clear()
+    yield await in_thread(packer.compress, bytes(waiting)) + packer.flush()
 
 
 async def _members(call: Call, job: Job) -> AsyncIterator[bytes]:

@@ -13,6 +13,9 @@ from server.automation.models import ENVIRONMENT, FILES, MASKED, Claimed, Json, 
 #: Caps of one job on one host: past them the run goes on and says so once.
 MAX_EVENTS: Final = 100_000
 MAX_BYTES: Final = 64 * 1024**2
+#: Below it each project that lends a playbook has a folder of its own: roles, variables and plugins of one are never
+#: found by the playbooks of another, nor by the job's own.
+AROUND: Final = "around"
 
 _PLAIN_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _SHORTEST_MASKED: Final = 3
@@ -126,13 +129,18 @@ _APART: Final = frozenset({FILES, ENVIRONMENT, MASKED})
 _OWN_STAGES: Final = frozenset({"snapshot", "after_restart"})
 
 
+def file_of(name: str) -> str:
+    """Return where a playbook that surrounds another one lies in the job's project."""
+    return f"{AROUND}/{name}.yml" if "/" in name else f"{name}.yml"
+
+
 def _stages(claimed: Claimed) -> list[dict[str, str]]:
-    """Return the playbooks of the job in their order; the library names each as its file in the project."""
+    """Return the playbooks of the job in their order; each lies in the project under its name."""
     around: dict[str, list[dict[str, str]]] = {}
     for option, word in (("before", "pre_playbook"), ("after", "post_playbook")):
         names = claimed.options.get(option)
         around[option] = [
-            {"name": str(name) if name in _OWN_STAGES else word, "playbook": f"{name}.yml"}
+            {"name": str(name) if name in _OWN_STAGES else word, "playbook": file_of(str(name))}
             for name in (names if isinstance(names, list) else [])
         ]
     return [*around["before"], {"name": "main", "playbook": claimed.playbook_file}, *around["after"]]

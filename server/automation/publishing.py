@@ -2,8 +2,8 @@
 
 from server.automation import catalogue, librarian
 from server.automation.errors import MayNotLaunch, PlaybookMissing
-from server.automation.librarian import BUILTIN, PROJECT, Level
-from server.automation.models import Order, Playbook, Project
+from server.automation.librarian import BUILTIN, Level
+from server.automation.models import Playbook, Project
 from server.automation.queries import library as rows
 from server.core.call import Call
 from server.core.db import Tx
@@ -64,18 +64,3 @@ async def demand(call: Call, name: str) -> None:
     """Raise ``MayNotLaunch`` unless the actor may launch this playbook; of one that is gone, as if it were ours."""
     found = await rows.find_playbook(call.db, name)
     await librarian.demand(call.db, call, found or Playbook(name, "", name, "", ""))
-
-
-async def around(tx: Tx, call: Call, order: Order, found: Playbook) -> dict[str, str]:
-    """A job pushes one project: what runs around its playbook must be in the same."""
-    wrong = {}
-    for field in ("before", "after"):
-        for name in getattr(order.options, field):
-            other = await rows.find_playbook(tx, name)
-            if other is None:
-                wrong[field] = f"Playbook {name} not found"
-            elif other.project_digest != found.project_digest:
-                wrong[field] = f"Playbook {name} is not in the same project as {found.name}"
-            elif other.origin.startswith(PROJECT):
-                await librarian.demand(tx, call, other)
-    return wrong

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from server.audit import service as audit
 from server.audit.models import Subject
-from server.automation import approving, catalogue, librarian, native, publishing, repeats, rules, stopping
+from server.automation import approving, catalogue, joining, librarian, native, publishing, repeats, rules, stopping
 from server.automation.errors import (
     BadResult,
     JobFinished,
@@ -91,13 +91,15 @@ async def launch_in(tx: Tx, call: Call, order: Order, relaunch_of: JobId | None 
     checked = catalogue.check(found, order.variables)
     targets, complaints = await _targets(tx, call, order)
     complaints |= {f"variables.{name}": text for name, text in checked.complaints.items()} | _misused(order)
-    complaints |= await publishing.around(tx, call, order, found)
-    provided = await librarian.provide(tx, call, found, order)
-    complaints |= provided.complaints
+    surrounded = await joining.around(tx, call, order, found)
+    provided = joining.together(await librarian.provide(tx, call, found, order), surrounded.provided)
+    complaints |= surrounded.complaints | dict(provided.complaints)
     if complaints:
         raise NotLaunchable(complaints)
     deadline_at = call.now + timedelta(seconds=order.deadline_seconds)
-    row = await job_rows.insert_job(tx, call, order, found, checked.plain, sorted(checked.secret), deadline_at)
+    row = await job_rows.insert_job(
+        tx, call, order, surrounded.playbook, checked.plain, sorted(checked.secret), deadline_at
+    )
     sealed = call.world.box.seal(as_json(secret)) if (secret := provided.sealed(checked.secret)) else None
     status = Status.AWAITING_APPROVAL if provided.approval and not order.check else Status.QUEUED
     await job_rows.insert_job_hosts(

@@ -16,7 +16,7 @@ async def demand(call: Call, options: RunOptions) -> None:
             found = await automation.playbook(call, name)
         except PlaybookMissing as missing:
             raise BadRun.of({field: str(missing)}) from missing
-        if found.origin.startswith(automation.PROJECT):
-            raise BadRun.of({field: f"{name} is of a project; around a patch run only built-in playbooks can run"})
         if not await automation.may_launch(call, name):
             raise HookRefused(playbook=name)
+        if (await automation.offered(call, found)).approval:
+            raise BadRun.of({field: f"{name} needs an approval of its own, which nobody is asked for around a run"})

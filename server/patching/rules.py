@@ -100,7 +100,8 @@ _MOST_PACKAGES: Final = 1000
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9{][A-Za-z0-9+._:@~/{}-]{0,254}")
 _PATTERN: Final = re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9+._:@~*?\[\]-]{0,254}")
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-_PLAYBOOK: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+#: A built-in one, or one of a project: the project, a slash and the file without its ending.
+_PLAYBOOK: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}|[a-z0-9][a-z0-9_-]{0,39}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 #: These change the host by themselves; before or after a run they would do what the run is there for.
 _NO_HOOKS: Final = frozenset({"patch", "reboot", "repair", "rollback"})
 _MOST_PATTERNS: Final = 100

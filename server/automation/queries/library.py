@@ -23,7 +23,7 @@ async def insert_project(tx: Tx, project: Project) -> None:
     )
 
 
-async def fetch_project(db: Database, digest: str) -> bytes:
+async def fetch_project(db: Queries, digest: str) -> bytes:
     """Return a project's bytes; a job's project is never deleted before the job."""
     content = await db.value("""select content from projects where digest = %(digest)s""", digest=digest)
     return bytes(content)

@@ -213,8 +213,7 @@ async def _validate(request: web.Request, state: State, known: Known, complaints
 
 async def _options(request: web.Request, state: State, complaints: views.Complaints) -> list[Field]:
     offered = await automation.playbooks(call(request))
-    # A job pushes one project, and that of a patch run is the built-in one.
-    names = [one.name for one in offered if one.name != PLAYBOOK and not one.origin.startswith(automation.PROJECT)]
+    names = [one.name for one in offered if one.name != PLAYBOOK]
     said = {one[0]: one[1] for one in complaints if isinstance(one, tuple)}
     return options(state, names, said)
 

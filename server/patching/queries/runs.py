@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from server.core.db import Queries, Tx, as_json
-from server.core.ids import HostId
+from server.core.ids import HostId, sought_uuid
 from server.core.scope import Groups, among, in_scope
 from server.patching.models import ACTIVE, Listed, Policy, Run, Status, Target, Work
 
@@ -36,7 +36,7 @@ _LOCKED: Final = """
 
 _FILTER: Final = f"""
      where {in_scope("r.host_id")}
-       and (%(host)s = '' or h.uuid::text = %(host)s)
+       and (%(host)s::uuid is null or h.uuid = %(host)s::uuid)
        and (%(statuses)s::text[] is null or r.status = any(%(statuses)s::text[]))
        and (%(patch_type)s = '' or r.patch_type = %(patch_type)s)
 """
@@ -51,7 +51,7 @@ ORDERS: Final = {
 
 def _narrowed(asked: Listed) -> dict[str, Any]:
     statuses = [str(one) for one in ACTIVE] if asked.status == "active" else [asked.status] if asked.status else None
-    return {"host": asked.host, "statuses": statuses, "patch_type": asked.patch_type}
+    return {"host": sought_uuid(asked.host), "statuses": statuses, "patch_type": asked.patch_type}
 
 
 async def list_runs(db: Queries, groups: Groups, asked: Listed) -> list[dict[str, Any]]:

@@ -67,8 +67,11 @@ def content_names(identifier: str, version: str) -> List[str]:
     return ["ssg-{0}-ds.xml".format(name) for name in names]
 
 
-def fetched(names: Sequence[str]) -> Optional[Dict[str, Any]]:
-    """Have the agent fetch the server's newest guide; ``path``, ``version`` and ``changed``, None without an agent.
+def fetched(names: Sequence[str], profile: str = "") -> Optional[Dict[str, Any]]:
+    """Have the agent fetch the server's newest guide, and what changes this profile of it.
+
+    Returns:
+        ``path``, ``version``, ``changed`` and ``tailoring`` (a path, or empty); None without an agent.
 
     Raises:
         CannotScan: the agent could not.
@@ -78,7 +81,7 @@ def fetched(names: Sequence[str]) -> Optional[Dict[str, Any]]:
         return None
     try:
         done = subprocess.run(
-            [*json.loads(told), "scanner-content", *names],
+            [*json.loads(told), "scanner-content", "--profile", profile, *names],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             timeout=_FETCH_SECONDS,
@@ -104,15 +107,17 @@ def program(wanted: str) -> str:
     return found
 
 
-def content(wanted: str) -> str:
+def content(wanted: str, profile: str = "") -> Tuple[str, str]:
     """Return the guide to scan with: the one asked for, the server's, or what the distribution installed.
+
+    Behind it the tailoring file that has the profile, empty where none has.
 
     Raises:
         CannotScan: there is none.
     """
     if wanted:
         if os.path.isfile(wanted):
-            return wanted
+            return wanted, ""
         raise CannotScan("There is no file {0} on this host".format(wanted))
     identifier, version = system()
     names = content_names(identifier, version)
@@ -120,36 +125,41 @@ def content(wanted: str) -> str:
         raise CannotScan("There is no security guide for {0} {1}".format(identifier or "this system", version))
     why = ""
     try:
-        found = fetched(names)
+        found = fetched(names, profile)
         if found is not None:
-            return str(found["path"])
+            return str(found["path"]), str(found.get("tailoring") or "")
     except CannotScan as error:
         why = ". " + str(error)
     for folder in _FOLDERS:
         for name in names:
             if os.path.isfile(os.path.join(folder, name)):
-                return os.path.join(folder, name)
+                return os.path.join(folder, name), ""
     raise CannotScan("There is no security guide for {0} {1} on this host{2}".format(identifier, version, why))
 
 
-def openscap(scanner: str, guide: str, wanted: str, rules: Sequence[str], remediate: bool, say: Say) -> Scan:
-    """Evaluate a profile, or some rules of it, and return it as the server takes it.
+def openscap(
+    scanner: str, guide: Tuple[str, str], wanted: str, rules: Sequence[str], remediate: bool, say: Say
+) -> Scan:
+    """Evaluate a profile, or some rules of it, and return it as the server takes it; ``guide`` as of ``content``.
 
     Raises:
         CannotScan: the scanner, the profile or the result is not there or not usable.
     """
-    profile, title = _profile(scanner, guide, wanted)
+    content_file, tailoring = guide
+    profile, title = _profile(scanner, tailoring or content_file, wanted)
     folder = tempfile.mkdtemp(prefix="patchmon-scan-")
     try:
         results = os.path.join(folder, "results.xml")
         command = [scanner, "xccdf", "eval", "--progress", "--profile", profile, "--results", results]
+        if tailoring:
+            command += ["--tailoring-file", tailoring]
         for rule in rules:
             command += ["--rule", rule]
         if remediate:
             command.append("--remediate")
-        say("Scanning with {0}: {1}".format(os.path.basename(guide), title))
+        say("Scanning with {0}: {1}".format(os.path.basename(content_file), title))
         started_at = _now()
-        code, tail = _run([*command, guide], say, folder)
+        code, tail = _run([*command, content_file], say, folder)
         if code not in (_DONE, _RULES_FAIL):
             raise CannotScan("oscap ended with {0}: {1}".format(code, tail or "it said nothing"))
         try:
@@ -235,9 +245,15 @@ def _profile(scanner: str, guide: str, wanted: str) -> Tuple[str, str]:
 
 
 def _pairs(text: str) -> Iterator[Tuple[str, str]]:
+    # Of tailoring files oscap says the same in other words, title and name below each other.
+    above = ""
     for line in text.splitlines():
         name, mark, title = line.strip().partition(":")
-        if mark and name:
+        if name == "Title":
+            above = title.strip()
+        elif name == "Id":
+            yield title.strip(), above
+        elif mark and name:
             yield name, title
 
 

@@ -123,7 +123,7 @@ def _scan(module, kind, say):
         if kind == "docker-bench":
             return _oscap.bench(say)
         program = _oscap.program(wanted["oscap"])
-        guide = _oscap.content(wanted["content"])
+        guide = _oscap.content(wanted["content"], wanted["profile"])
         remediate = wanted["remediate"] and not module.check_mode
         return _oscap.openscap(program, guide, wanted["profile"], wanted["rules"], remediate, say)
     except _oscap.CannotScan as error:
