@@ -8,7 +8,6 @@ import tracemalloc
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
 import orjson
 
 from benchmarks.equipment import Bench, Host, Stage, connect
@@ -134,7 +133,7 @@ def _memory(body: bytes) -> float:
     whole["scans"][0]["results"] = [{**one, "rule_ref": f"{one['rule_ref']}_{n}"} for n in range(10) for one in results]
     large = orjson.dumps(whole)
     tracemalloc.start()
-    found = reports.submission(msgspec.json.decode(large), datetime.now(UTC))
+    found = reports.read(large, datetime.now(UTC))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     if len(found.scans[0].rules) != 10 * _RULES:

@@ -1,6 +1,7 @@
 """Bar 6: from an event on a host to a browser, at five thousand events a second."""
 
 import asyncio
+import math
 import statistics
 import time
 from datetime import UTC, datetime
@@ -49,7 +50,8 @@ def _seconds(text: str) -> float:
 
 
 def percentile(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+    """Return the smallest value that ``share`` of all values do not exceed (nearest rank)."""
+    return sorted(values)[max(0, math.ceil(len(values) * share) - 1)]
 
 
 async def measure(bench: Bench) -> list[Outcome]:
