@@ -1,11 +1,10 @@
 """Real PostgreSQL and Valkey, a migrated database per test, the real application, and the marks of the report."""
 
-import asyncio
+import gc
 import os
 import re
 import shutil
 import tempfile
-import uuid
 from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -18,29 +17,37 @@ from aiohttp.test_utils import TestClient, TestServer
 from server.app import build, close_world, open_world
 from server.core.blocking import Blocked, BlockingWatch
 from server.core.call import Call, World, system
-from server.core.db import Database, DatabaseError
+from server.core.db import Database
 from server.core.embedded import Endpoints, Services
 from server.core.env import Env
 from server.core.loop import Keeper
 from server.core.migrate import migrate
 from server.core.secretbox import Secret
 from tests.factories import house as houses
+from tests.factories.databases import TEMPLATE, Databases
 from tests.factories.house import House, ServerProcess, Start
 
 ROOT = Path(__file__).resolve().parent.parent
 Browser = TestClient[web.Request, web.Application]
-TEMPLATE = "patchmon_template"
 #: Modules that start agents, services or Ansible for every test: real ones, seconds each, not for the quick run.
 PROGRAMS = (
     "agent/supervise/*", "agent/test_daemon.py", "agent/test_jobs.py", "agent/test_restart.py", "ansible/*",
     "automation/test_faults.py", "automation/test_offers.py", "automation/test_orders.py", "core/embedded/*",
     "core/test_backup.py", "core/test_blocking.py",
-    "deploy/test_commands.py", "identity/test_recovery.py", "patching/test_stream.py", "settings/test_process.py",
+    "deploy/test_commands.py", "hosts/test_install_freebsd.py",
+    "identity/test_recovery.py", "patching/test_stream.py", "settings/test_process.py",
     "web/test_long_lived.py",
 )  # fmt: skip
 #: What the test at hand blocked the loop with, and what all of them did: seconds, the test, the place.
 BLOCKED: list[tuple[float, str, str]] = []
 ALL_BLOCKED: list[tuple[float, str, str]] = []
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of every later collection of garbage what stays until the end, and look less often for the rest."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -123,6 +130,7 @@ class Running:
     """The services of this test run."""
 
     endpoints: Endpoints
+    databases: Databases
 
     def database(self, name: str) -> str:
         """Return the DSN of another database on the same server."""
@@ -139,14 +147,18 @@ async def services() -> AsyncIterator[Running]:
     memory = Path("/dev/shm")
     data_dir = Path(tempfile.mkdtemp(prefix="patchmon-test-", dir=memory if memory.is_dir() else None))
     embedded = Services(data_dir)
-    running = Running(await embedded.start())
-    db = await Database.open(running.endpoints.database_url, size=1)
-    await db.execute(f"create database {TEMPLATE}")
-    await db.close()
+    keeper = Keeper()
+    endpoints = await embedded.start()
+    # One connection copies while another one drops.
+    admin = await Database.open(endpoints.database_url, size=2)
+    running = Running(endpoints, Databases(admin, keeper))
+    await admin.execute(f"create database {TEMPLATE}")
     template = await Database.open(running.database(TEMPLATE), size=1)
     await migrate(template)
     await template.close()
     yield running
+    await running.databases.close()
+    await admin.close()
     await embedded.stop()
     shutil.rmtree(data_dir)
 
@@ -154,10 +166,7 @@ async def services() -> AsyncIterator[Running]:
 @pytest.fixture
 async def env(services: Running) -> AsyncIterator[Env]:
     """An environment over a fresh copy of the migrated database and an empty Redis."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = await Database.open(services.endpoints.database_url, size=1)
-    # Copying files takes half as long as logging every block, and here nothing need survive a crash.
-    await admin.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
+    name = await services.databases.take()
     yield Env(
         database_url=Secret(services.database(name)),
         redis_url=Secret(services.endpoints.redis_url),
@@ -166,21 +175,7 @@ async def env(services: Running) -> AsyncIterator[Env]:
         agents_dir=ROOT / "dist",
         development=True,
     )
-    await drop(admin, name)
-    await admin.close()
-
-
-async def drop(admin: Database, name: str, tries: int = 20) -> None:
-    """Drop a test's database; a vacuum that is inside just then cannot be ended by force, but is soon done."""
-    for attempt in range(1, tries + 1):
-        try:
-            await admin.execute(f"drop database {name} with (force)")
-        except DatabaseError:
-            if attempt == tries:
-                raise
-            await asyncio.sleep(0.25)
-        else:
-            return
+    await services.databases.drop(name)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ def found(name: str) -> Fields:
     return run([one for one in COLLECTORS if one.name in OF_FILES], Host(RECORDED / name)).fields
 
 
+@pytest.mark.proves("INV-10")
 def test_a_debian_machine() -> None:
     fields = found("debian-12")
     interfaces = fields.pop("networkInterfaces")
@@ -35,7 +36,14 @@ def test_a_debian_machine() -> None:
         "loadAverage": [0.15, 0.2, 0.25],
         "cpuModel": "Intel(R) Xeon(R) CPU E5-2680 v4 @ 2.40GHz",
         "cpuCores": 2,
+        "cpuSockets": 2,
+        "cpuMhz": 3300,
+        # What the maker never filled in is no serial number.
+        "hardwareVendor": "Dell Inc.",
+        "hardwareProduct": "PowerEdge R640",
         "ramInstalled": 3.84,
+        "ramUsed": 0.84,
+        "ramFree": 3.0,
         "swapSize": 1.0,
         "gatewayIp": "192.0.2.1",
         "dnsServers": ["192.0.2.53", "2001:db8::53"],

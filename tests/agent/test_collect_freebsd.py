@@ -36,6 +36,13 @@ ANSWERS = {
     "sysctl -n hw.ncpu": "4\n",
     "sysctl -n hw.physmem": "8557060096\n",
     "sysctl -n vm.swap_total": "2147483648\n",
+    "sysctl -n hw.clockrate": "2794\n",
+    "sysctl -n vm.stats.vm.v_free_count": "200000\n",
+    "sysctl -n vm.stats.vm.v_inactive_count": "62144\n",
+    "sysctl -n hw.pagesize": "4096\n",
+    "kenv -q smbios.system.maker": "Supermicro\n",
+    "kenv -q smbios.system.product": "Super Server\n",
+    "kenv -q smbios.system.serial": "0123456789\n",
     "df -k -T": (
         "Filesystem         Type   1024-blocks    Used    Avail Capacity  Mounted on\n"
         "/dev/gpt/rootfs    ufs       41943040 10485760 28101837    27%    /\n"
@@ -67,7 +74,9 @@ def test_a_freebsd_machine(tmp_path: Path) -> None:
         "machineId": "4c4c4544-0051-3510-8052-b4c04f4e4e31", "kernelVersion": "14.1-RELEASE-p3",
         "installedKernelVersion": "14.1-RELEASE-p5", "selinuxStatus": "disabled", "bootTime": "2026-01-01T00:00:00Z",
         "loadAverage": [0.15, 0.2, 0.25], "cpuModel": "AMD EPYC 7402P 24-Core Processor", "cpuCores": 4,
-        "ramInstalled": 7.97, "swapSize": 2.0, "ip": "192.0.2.7", "gatewayIp": "192.0.2.1",
+        "cpuMhz": 2794, "hardwareVendor": "Supermicro", "hardwareProduct": "Super Server",
+        "ramInstalled": 7.97, "ramUsed": 6.97, "ramFree": 1.0, "swapSize": 2.0, "ip": "192.0.2.7",
+        "gatewayIp": "192.0.2.1",
         "dnsServers": ["192.0.2.53"],
         "diskDetails": [
             {"name": "/dev/gpt/rootfs", "size": "40.00GB (10.00GB used, 26.80GB free, 27.2% used)", "mountpoint": "/"},

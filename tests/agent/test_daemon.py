@@ -249,6 +249,27 @@ async def test_only_the_local_file_lets_anybody_in(agent: Agent, server: AgentSe
     assert agent.config["integrations"][f"{kind}-proxy-enabled"] is False
 
 
+@pytest.mark.proves("AGENT-LOG-06")
+async def test_nothing_of_a_session_is_logged_even_at_debug(agent: Agent, server: AgentServer) -> None:
+    agent.configure(server.url, integrations={"ssh-proxy-enabled": True, "rdp-proxy-enabled": True})
+    process = await agent.serve("--log-level", "debug")
+    link = await server.link()
+    session = {"session_id": "a" * 32, "host": "localhost", "username": "root", "cols": 80, "rows": 24}
+    for kind in ("ssh", "rdp"):
+        keys = {"password": "hunter2-word", "private_key": "hunter2-key", "passphrase": "hunter2-phrase"}
+        await link.say({"type": f"{kind}_proxy", **session, **keys})
+        await link.say({"type": f"{kind}_proxy_input", **session, "data": "hunter2-typed"})
+        await link.say({"type": f"{kind}_proxy_resize", **session})
+        await link.say({"type": f"{kind}_proxy_disconnect", **session, "data": "hunter2-last"})
+    await link.say({"type": "refresh_integration_status"})
+    await server.until(lambda: "refresh_integration_status" in agent.log)
+    await agent.stop(process)
+    assert process.stdout is not None
+    assert "level=debug" in agent.log
+    assert "ssh_proxy" in agent.log
+    assert "hunter2" not in agent.log
+
+
 @pytest.mark.proves("AGENT-CFG-17", "AGENT-CFG-18", "AGENT-CFG-01")
 async def test_what_is_edited_by_hand(agent: Agent, server: AgentServer) -> None:
     agent.configure(f"{server.url}/")

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible._internal._datatag._tags import TrustedAsTemplate
+from ansible.parsing.yaml.loader import AnsibleLoader
 
 from agent import __version__
 from agent.protocol import archive
+from agent.supervise import zygote
 from tests.agent.conftest import CLEAN, ROOT, Agent
 from tests.agent.test_jobs import offer
 from tests.stand_ins.agent_server import AgentServer
+from tools.build_agent import documentation
 
 pytestmark = pytest.mark.real
 OLDEST = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -167,4 +171,22 @@ def test_what_the_build_read_ahead_is_what_the_files_say(pyz: Path) -> None:
         for name, loader in loaders.items():
             content = built.read(f"ansible/config/{name}")
             assert known.pop(f"{loader.__name__} {hashlib.sha256(content).hexdigest()}") == yaml.load(content, loader)
+        texts = list(documentation({name: built.read(name) for name in built.namelist() if name.endswith(".py")}))
+    read = [text for text in texts if known.pop(f"AnsibleLoader {hashlib.sha256(text.encode()).hexdigest()}", "")]
     assert known == {}
+    assert len(read) > 30
+    trusted = TrustedAsTemplate()
+    for text in (*read, "options: {place: {default: '{{ home }}/x', env: [{name: PLACE}]}}"):
+        theirs = yaml.load(trusted.tag(text), AnsibleLoader)
+        ours = zygote.as_trusted(json.loads(json.dumps(yaml.safe_load(text))), trusted)
+        assert ours == theirs
+        assert templates(ours) == templates(theirs)
+    assert templates(ours) == ["{{ home }}/x"]
+
+
+def templates(value: object) -> list[str]:
+    """Return the texts that Ansible may evaluate, in order."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return [text for one in inner for text in templates(one)]
+    return [value] if isinstance(value, str) and "{" in value and TrustedAsTemplate.is_tagged_on(value) else []

@@ -225,6 +225,7 @@ class Scenarios:
         assert failed.value.done == Plan((), ())
         assert box.shelf.installed_version() == "1.0"
 
+    @pytest.mark.proves("INV-140")
     def test_repositories_are_those_of_the_host(self, box: Box) -> None:
         (repository,) = box.driver().repositories()
 

@@ -152,6 +152,7 @@ def test_plans_with_every_verb() -> None:
     assert read_steps(text) == [("new-part", "1.0-r0"), ("musl-utils", "1.2.5-r0"), ("zlib", "1.3-r2"), ("old", "")]
 
 
+@pytest.mark.proves("INV-140")
 def test_repositories_are_those_of_the_host() -> None:
     text = """
 https://dl-cdn.alpinelinux.org/alpine/v3.19/main

@@ -34,6 +34,22 @@ def test_installed_packages_carry_what_a_report_needs(root: AptRepository) -> No
     assert apt(root).updates() == []
 
 
+@pytest.mark.proves("INV-140")
+def test_repositories_are_those_of_the_host(root: AptRepository) -> None:
+    found = {(one.url, one.distribution) for one in apt(root).repositories()}
+    assert found == {(f"file:{root.folder}", "tiny"), (f"file:{root.folder}", "tiny-security")}
+
+
+def test_reboot_is_asked_for_by_the_flag_of_a_package(root: AptRepository) -> None:
+    assert apt(root).reboot() == (False, "")
+    assert root.root is not None
+    flag = root.root / "run/reboot-required"
+    flag.parent.mkdir(exist_ok=True)
+    flag.touch()
+    flag.with_suffix(".pkgs").write_text("linux-base\n", encoding="utf-8")
+    assert apt(root).reboot() == (True, "A restart was asked for by linux-base")
+
+
 def test_an_update_is_a_security_update_by_where_it_comes_from(root: AptRepository) -> None:
     root.add_version("1.5", security=True)
     root.refresh()

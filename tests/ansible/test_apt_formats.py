@@ -35,6 +35,7 @@ from tests.ansible.conftest import COLLECTIONS, needs_apt
 DRIVERS = COLLECTIONS / "ansible_collections/patchmon/fleet/plugins/module_utils/package_managers"
 
 
+@pytest.mark.proves("INV-140")
 def test_classic_sources() -> None:
     text = """
 # deb http://commented.example/debian bookworm main
@@ -70,6 +71,7 @@ nonsense
     assert found["https://private.example/apt"].components == ""
 
 
+@pytest.mark.proves("INV-140")
 def test_deb822_sources() -> None:
     text = """# written by the installer
 Types: deb deb-src
@@ -102,6 +104,7 @@ Components: main
     assert found[0].components == "main non-free-firmware"
 
 
+@pytest.mark.proves("INV-140")
 def test_only_files_that_apt_reads_count(tmp_path: Path) -> None:
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / "sources.list").write_text("deb http://one.example/ a main\n", encoding="utf-8")

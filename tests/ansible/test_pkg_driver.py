@@ -131,6 +131,7 @@ def test_held_by_a_pattern_stays_and_is_told(driver: Pkg) -> None:
     assert planned.kept_back == ("bash",)
 
 
+@pytest.mark.proves("INV-140")
 def test_repositories_are_those_of_the_host(driver: Pkg, tmp_path: Path) -> None:
     (found,) = driver.repositories()
     assert found[:2] == ("FreeBSD", "https://pkg.FreeBSD.org/FreeBSD:14:amd64/quarterly")
@@ -164,6 +165,7 @@ Number of packages to be removed: 1
     assert read_steps(text) == [("old", "", ""), ("new-part", "1.0", "FreeBSD"), ("curl", "8.9.0_1", "FreeBSD")]
 
 
+@pytest.mark.proves("AGENT-PLAT-05")
 def test_what_waits_for_the_base_system() -> None:
     text = "The following files will be updated as part of updating to\n14.1-RELEASE-p5:\n/bin/freebsd-version\n"
 

@@ -150,6 +150,7 @@ new.noarch                     2-1                              base
     ]
 
 
+@pytest.mark.proves("INV-140")
 def test_repositories_are_the_enabled_ones_one_row_an_address(tmp_path: Path) -> None:
     folder = tmp_path / "etc/yum.repos.d"
     folder.mkdir(parents=True)

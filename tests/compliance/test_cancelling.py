@@ -29,7 +29,7 @@ async def test_a_cancelled_scan_never_reaches_its_host(api: Compliance, enrol: E
     assert [one["status"] for one in await api.history()] == ["cancelled"]
 
 
-@pytest.mark.proves("COMP-60", "COMP-77")
+@pytest.mark.proves("AGENT-WS-05", "COMP-60", "COMP-77")
 async def test_what_comes_after_a_cancellation_is_kept_as_a_part(api: Compliance, enrol: Enrol) -> None:
     agent, host = await enrol()
     await agent.connect()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from server.compliance import service
 from server.core.call import Call
 from tests.factories.compliance import Compliance, decided, hand_in, result, scan
 from tests.stand_ins.existing_agent import Enrol
@@ -60,4 +61,7 @@ async def test_rules_over_the_fleet_and_scores_over_time(api: Compliance, enrol:
     assert [(one["score"], one["profile_type"]) for one in series] == [(100.0, "openscap")]
     assert len(await api.get(f"trends/{host}?days=365")) == 2
     await call.db.execute("delete from hosts where uuid = %(host)s", host=host)
+    before = (await api.get("rules"))["rules"]
+    await service.fold(call)
     assert (await call.db.value("select sum(passed + failed + warned) from compliance_tallies")) == 2
+    assert (await api.get("rules"))["rules"] == before

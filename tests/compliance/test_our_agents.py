@@ -49,7 +49,7 @@ async def ended(api: Compliance, seconds: float = 12) -> dict[str, Any]:
     return found[0]
 
 
-@pytest.mark.proves("COMP-50", "COMP-54", "COMP-60", "COMP-183")
+@pytest.mark.proves("AGENT-WS-05", "COMP-50", "COMP-54", "COMP-60", "COMP-183")
 async def test_a_job_carries_the_scan(api: Compliance, fleet: Fleet, call: Call) -> None:
     agent = await fleet.online("new-01")
     made = await api.trigger(fleet.ids["new-01"], profile_id="level2_server", profile_type="openscap")
@@ -92,7 +92,7 @@ async def test_what_fails_says_why(api: Compliance, fleet: Fleet, content: bytes
     await api.trigger(fleet.ids["new-01"])
 
 
-@pytest.mark.proves("COMP-76", "COMP-77")
+@pytest.mark.proves("AGENT-WS-05", "COMP-76", "COMP-77")
 async def test_a_cancelled_job_ends_its_scan(api: Compliance, fleet: Fleet) -> None:
     agent = await fleet.online("new-01")
     host = fleet.ids["new-01"]

@@ -8,7 +8,7 @@ from yarl import URL
 
 from server.compliance import projection, service
 from server.core.call import Call
-from tests.factories.compliance import Compliance, confirm, decided, hand_in, result, scan
+from tests.factories.compliance import Compliance, confirm, connect, decided, hand_in, result, scan
 from tests.stand_ins.existing_agent import Enrol
 
 
@@ -46,7 +46,7 @@ async def test_content_is_handed_out_as_it_is(
         assert answer.status == 401
 
 
-@pytest.mark.proves("COMP-85", "COMP-86", "COMP-87", "COMP-88", "COMP-56", "COMP-33")
+@pytest.mark.proves("A-10", "COMP-85", "COMP-86", "COMP-87", "COMP-88", "COMP-56", "COMP-33")
 async def test_settings_and_the_schedule(api: Compliance, enrol: Enrol, call: Call) -> None:
     agent, host = await enrol("old-01", "enabled")
     _, on_demand = await enrol("old-02", "on-demand")
@@ -75,7 +75,7 @@ async def test_settings_and_the_schedule(api: Compliance, enrol: Enrol, call: Ca
     assert await service.release_due(call) == 1
 
 
-@pytest.mark.proves("COMP-43", "COMP-95", "COMP-97", "COMP-98", "COMP-99", "COMP-170", "COMP-172")
+@pytest.mark.proves("AGENT-WS-05", "COMP-43", "COMP-95", "COMP-97", "COMP-98", "COMP-99", "COMP-170", "COMP-172")
 async def test_setting_up_and_remediating_by_an_existing_agent(
     api: Compliance, enrol: Enrol, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
@@ -147,10 +147,7 @@ async def test_what_a_host_is_scanned_by_is_staged_applied_and_confirmed(
     await call.db.execute("update hosts set compliance_docker_bench_enabled = true")
     await api.trigger(host, profile_type="docker-bench", status=400)
     await call.db.execute("update hosts set compliance_docker_bench_enabled = false")
-    await agent.connect()
-    async with asyncio.timeout(5):
-        while not await service.is_connected(call, await service.target(call, host)):
-            await asyncio.sleep(0.02)
+    await connect(agent, call, host)
     await api.ask("POST", f"{base}/compliance/mode", {"mode": "enabled"})
     await api.ask("POST", f"{base}/compliance/scanners", {"openscap_enabled": True, "docker_bench_enabled": True})
     await api.ask("POST", f"{base}/compliance/mode", {"mode": "sometimes"}, status=400)

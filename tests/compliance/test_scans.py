@@ -106,7 +106,7 @@ async def test_many_at_once_and_none_stops_another(api: Compliance, enrol: Enrol
     await agent.until(lambda body: body["type"] == "compliance_scan")
 
 
-@pytest.mark.proves("COMP-20", "COMP-53", "COMP-173", "COMP-180")
+@pytest.mark.proves("AGENT-WS-05", "COMP-20", "COMP-53", "COMP-173", "COMP-180")
 async def test_profiles_and_remediation_reach_the_agent(api: Compliance, enrol: Enrol) -> None:
     agent, host = await enrol(bench=True)
     await agent.connect()

@@ -15,9 +15,10 @@ from server.core.db import Database
 from server.core.env import Env
 from server.core.loop import Keeper
 from server.core.secretbox import Secret
-from tests.conftest import TEMPLATE, Running, drop
+from tests.conftest import Running
 from tests.contract.golden import ROOT, Row, Stage, rows
 from tests.factories.automation import url_of
+from tests.factories.databases import TEMPLATE, Databases
 from tests.factories.people import bearer
 
 
@@ -47,7 +48,7 @@ async def stage(services: Running, tmp_path_factory: pytest.TempPathFactory) -> 
     await running.close()
     await close_world(world)
     await keeper.close()
-    await drop(admin, name)
+    await Databases(admin, keeper).drop(name)
     await admin.close()
 
 

@@ -80,7 +80,7 @@ def offer(project: bytes, spec: bytes) -> JobOffer:
     return JobOffer(JOB, "ping", Content(digest(project), len(project)), Content(digest(spec), len(spec)), check=True)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(1, 400_000), st.integers(1, 40_000), st.floats(0, 1))
 def test_any_project_arrives_whole_from_wherever_it_stopped(size: int, spec_size: int, share: float) -> None:
     dice = random.Random(size)

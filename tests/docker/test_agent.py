@@ -125,7 +125,7 @@ def events(server: AgentServer) -> list[str]:  # noqa: F811
     return [one["event"]["type"] for one in told]
 
 
-@pytest.mark.proves("DOCKER-11", "DOCKER-18", "DOCKER-19", "DOCKER-91", "DOCKER-92")
+@pytest.mark.proves("AGENT-INT-01", "DOCKER-11", "DOCKER-18", "DOCKER-19", "DOCKER-91", "DOCKER-92")
 async def test_seven_events_are_told_at_once_and_a_lost_stream_is_followed_again(
     agent: Agent,  # noqa: F811
     server: AgentServer,  # noqa: F811
@@ -164,7 +164,9 @@ async def test_seven_events_are_told_at_once_and_a_lost_stream_is_followed_again
     assert process.returncode is None
 
 
-@pytest.mark.proves("DOCKER-33", "DOCKER-34", "DOCKER-35", "DOCKER-37", "DOCKER-38", "DOCKER-41", "DOCKER-39")
+@pytest.mark.proves(
+    "AGENT-INT-01", "DOCKER-33", "DOCKER-34", "DOCKER-35", "DOCKER-37", "DOCKER-38", "DOCKER-41", "DOCKER-39"
+)
 async def test_switched_on_and_off_from_afar_without_a_restart(
     agent: Agent,  # noqa: F811
     server: AgentServer,  # noqa: F811

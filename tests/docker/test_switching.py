@@ -29,7 +29,15 @@ async def heard(socket: Any, kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.proves(
-    "DOCKER-31", "DOCKER-32", "DOCKER-33", "DOCKER-34", "DOCKER-35", "DOCKER-36", "DOCKER-39", "DOCKER-40"
+    "DOCKER-31",
+    "DOCKER-32",
+    "DOCKER-33",
+    "DOCKER-34",
+    "DOCKER-35",
+    "DOCKER-36",
+    "DOCKER-39",
+    "DOCKER-40",
+    "AGENT-INT-01",
 )
 async def test_the_agent_hears_of_it_when_it_is_applied(client: Browser, as_admin: Browser, call: Call) -> None:
     agent = await enrolled(call, client, "web-01")

@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from server.compliance import service
+from server.core.call import Call
 from tests.factories.automation import Api
 from tests.stand_ins.existing_agent import ExistingAgent
 
@@ -39,6 +41,14 @@ async def hand_in(agent: ExistingAgent, *scans: dict[str, Any], status: int = 20
     found, answer = await agent.ask("POST", "/compliance/scans", {"scans": list(scans), **more})
     assert found == status, answer
     return answer
+
+
+async def connect(agent: ExistingAgent, call: Call, host: str) -> None:
+    """Connect, and wait until pages know: the handshake is answered a moment before the link is on record."""
+    await agent.connect()
+    async with asyncio.timeout(5):
+        while not await service.is_connected(call, await service.target(call, host)):
+            await asyncio.sleep(0.02)
 
 
 async def confirm(agent: ExistingAgent, **more: Any) -> None:

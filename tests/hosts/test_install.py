@@ -99,7 +99,8 @@ async def on_machine(
         *arguments,
     ]
     path_of_all = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    environment = {"PATH": path_of_all, "HOME": "/root", "LANG": "C.UTF-8", **variables}
+    environment = {"PATH": path_of_all, "HOME": "/root", "LANG": "C.UTF-8", "PATCHMON_CONNECT_SECONDS": "0"}
+    environment |= variables
     return await in_thread(run, command, capture_output=True, text=True, check=False, env=environment, timeout=60)
 
 

@@ -92,7 +92,7 @@ async def test_the_agent_says_how_ready_it_is_when_it_is_asked(as_admin: Browser
     assert [one["status"] for one in queue["job_history"]] == ["completed"]
 
 
-@pytest.mark.proves("INV-93")
+@pytest.mark.proves("INV-93", "COMP-30")
 async def test_compliance_has_a_mode_scanners_and_its_own_set_up(
     as_admin: Browser, client: Browser, call: Call
 ) -> None:
@@ -122,6 +122,8 @@ async def test_compliance_has_a_mode_scanners_and_its_own_set_up(
             text = await page(as_admin, tab)
             for words in (status.capitalize(), "openscap", "docker-bench"):
                 assert words in text, words
+        assert (await as_admin.post(f"/api/v1/hosts/{uuid}/integrations/refresh-status")).status == 200
+        assert (await told(link))["type"] == "refresh_integration_status"
     await role_with(call, "watcher", "can_view_hosts")
     for path in ("mode", "scanners"):
         refused = await client.post(f"{here}/{path}", json={}, headers=await bearer(call, "watcher"))

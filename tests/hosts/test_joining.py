@@ -131,3 +131,21 @@ async def test_no_module_closes_the_inventory(as_admin: Browser, call: Call) -> 
         "/repositories",
     ):
         assert await page(as_admin, path), path
+
+
+@pytest.mark.proves("A-19")
+async def test_the_switch_of_the_wizard_decides_how_compliance_begins(as_admin: Browser, call: Call) -> None:
+    for default, told, expected in (
+        ("disabled", "true", "on-demand"), ("on-demand", "true", "on-demand"), ("enabled", "true", "enabled"),
+        ("enabled", "false", "disabled"), ("disabled", "false", "disabled"), ("enabled", "", "enabled"),
+    ):  # fmt: skip
+        await settings.change(call, {"default_compliance_mode": default})
+        name = f"{default}-{told or 'unsaid'}"
+        if told:
+            form = {"friendly_name": name, "expected_platform": "linux", "compliance_enabled": told}
+            status, text, _ = await posted(as_admin, "/hosts/new", form)
+            assert status == 200, text
+        else:
+            assert (await as_admin.post("/api/v1/hosts", json={"friendly_name": name})).status in {200, 201}
+        mode = await call.db.value("select compliance_mode from hosts where friendly_name = %(name)s", name=name)
+        assert (name, mode) == (name, expected)

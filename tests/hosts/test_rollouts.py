@@ -1,6 +1,7 @@
 """New agents in two steps: some hosts first, the others once those are back; trouble stops it."""
 
 import hashlib
+import re
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -174,3 +175,27 @@ def test_how_it_goes_on() -> None:
     assert next_state(replace(begun, state="stopped", reason="so"), rule, hour) == ("stopped", "so")
     drawn = sum(comes_first(f"patchmon_{number}", "a" * 64, RolloutRule(first_percent=10)) for number in range(2000))
     assert 120 < drawn < 280
+
+
+@pytest.mark.proves("INV-171")
+async def test_every_file_is_listed_and_a_new_one_at_once(as_admin: Browser, tmp_path: Path) -> None:
+    async def rows() -> list[list[str]]:
+        text = await page(as_admin, HOME)
+        table = text[text.index("The agent file of every system") :]
+        found = re.findall(r"<tr>(.*?)</tr>", table[: table.index("</table>")], re.DOTALL)[1:]
+        return [re.sub(r"<[^>]+>", " ", row).split() for row in found]
+
+    (tmp_path / "patchmon-agent-linux-arm64").write_bytes(b"\x7fELF -X version.Version=2.0.3 ")
+    listed = {" ".join(row[:2]): row[2:] for row in await rows()}
+    assert list(listed) == [
+        *(f"{system} {one}" for system in ("Linux", "FreeBSD") for one in ("386", "amd64", "arm", "arm64")),
+        "Windows amd64", "Windows arm64",
+    ]  # fmt: skip
+    digest = hashlib.sha256((tmp_path / "patchmon-agent.pyz").read_bytes()).hexdigest()
+    assert listed["FreeBSD arm"] == ["patchmon-agent.pyz", "9.0.0", "0.0", "MB", digest[:12]]
+    assert listed["Linux arm64"][:2] == ["patchmon-agent-linux-arm64", "2.0.3"]
+    assert listed["Windows amd64"][:2] == ["no", "file:"]
+    put_on_shelf(tmp_path, "9.1.0")
+    (tmp_path / "patchmon-agent-windows-amd64.exe").write_bytes(b"MZ -X version.Version=2.0.4 ")
+    listed = {" ".join(row[:2]): row[2:] for row in await rows()}
+    assert (listed["FreeBSD arm"][1], listed["Windows amd64"][1]) == ("9.1.0", "2.0.4")

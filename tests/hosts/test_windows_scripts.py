@@ -32,7 +32,9 @@ def test_the_parser_sees_mistakes() -> None:
     assert not mistakes("if ($a) { 'x' }")
 
 
-@pytest.mark.proves("AGENT-INST-15", "AGENT-SVC-04", "AGENT-PLAT-03", "AGENT-PATH-09", "AGENT-INST-13", "AGENT-DIFF-01")
+@pytest.mark.proves(
+    "AGENT-INST-15", "AGENT-SVC-04", "AGENT-UPD-06", "AGENT-PLAT-03", "AGENT-PATH-09", "AGENT-INST-13", "AGENT-DIFF-01"
+)
 async def test_the_installer_does_what_it_must(client: Browser, call: Call) -> None:
     agent = await enrolled(call, client, "win-01", expected_platform="windows")
     answer = await agent.get("/hosts/install")
@@ -60,6 +62,14 @@ async def test_the_installer_does_what_it_must(client: Browser, call: Call) -> N
         "CreateEventSource($ServiceName, 'Application')",
     ):
         assert words in script, words
+    # A program that is there is replaced in one step between stop and start, and three older ones are kept.
+    body = script[script.index("function Install-Agent") : script.index("function Test-Agent")]
+    steps = ["Get-FileHash $Fresh", "Stop-Service $ServiceName", "Backup-Agent", "Move-Item $Fresh $Agent -Force"]
+    assert sorted(steps, key=body.index) == steps
+    assert script.index("Install-Agent $Credentials") < script.index("\nStart-Agent")
+    assert re.search(
+        r"'patchmon-agent\.exe\.backup\.\*' \| Sort-Object Name -Descending \|\s+Select-Object -Skip 3", script
+    )
     assert "credential" not in re.sub(r"(?i)credentials?(file)?", "", script)
     exchanged = await client.post("/api/v1/hosts/bootstrap/exchange", json={"token": token[1]})
     assert (await exchanged.json())["apiKey"] == agent.api_key
@@ -94,8 +104,8 @@ async def test_the_removal_does_what_it_must(client: Browser) -> None:
     assert "config.yml" not in outside
 
 
-@pytest.mark.proves("AGENT-ENR-02", "AGENT-ENR-06", "AGENT-CMD-03", "AGENT-PLAT-12")
-async def test_the_wizard_writes_the_command_as_ticked(as_admin: Browser) -> None:
+@pytest.mark.proves("AGENT-ENR-02", "AGENT-ENR-06", "AGENT-CMD-03", "AGENT-PLAT-12", "INV-31", "INV-38")
+async def test_the_wizard_writes_the_command_as_ticked(as_admin: Browser, call: Call) -> None:
     assert re.findall(r'href="/hosts/new\?os=(\w+)"', await page(as_admin, "/hosts/new")) == [
         "linux",
         "freebsd",
@@ -123,11 +133,27 @@ async def test_the_wizard_writes_the_command_as_ticked(as_admin: Browser) -> Non
         '-UseBasicParsing).Content | Out-File -Encoding utf8 "$env:TEMP\\patchmon-install.ps1"; '
         '& "$env:TEMP\\patchmon-install.ps1"'
     )
-    bypass = "[Net.ServicePointManager]::ServerCertificateValidationCallback = {$true}; "
+    point = "[Net.ServicePointManager]"
+    bypass = f"{point}::SecurityProtocol = [Net.SecurityProtocolType]::Tls12; "
+    bypass += f"{point}::ServerCertificateValidationCallback = {{$true}}; "
     assert (await command("b", bypass_ssl="true")).startswith(f"{bypass}(Invoke-WebRequest ")
     with_curl = await command("c", with_curl="true")
     assert with_curl.startswith('curl.exe -s -H "X-API-ID: patchmon_')
     assert f'-o "$env:TEMP\\patchmon-install.ps1" "{url}"' in with_curl
     assert (await command("d", with_curl="true", bypass_ssl="true")).startswith("curl.exe -sk ")
-    for line in (plain, with_curl):
+    for line in (plain, with_curl, await command("e", bypass_ssl="true")):
         assert mistakes(line) == []
+    # Nobody chooses an architecture; every named system has its tile.
+    tiles = await page(as_admin, "/hosts/new")
+    for words in ("Ubuntu, Debian, CentOS, RHEL, Rocky, Alma, Fedora, Alpine", "13 and 14, also pfSense",
+                  "10 and 11 (amd64 or ARM64), Server 2019, 2022 and 2025"):  # fmt: skip
+        assert words in tiles
+    assert not re.search(r'name="arch', tiles + form)
+    # Where the server's own certificate is said to be self-signed, the box is ticked already; it can be cleared.
+    await settings.change(call, {"ignore_ssl_self_signed": True})
+    ticked = await page(as_admin, "/hosts/new?os=windows")
+    boxes = re.findall(r"<input[^>]*type=\"checkbox\"[^>]*>", ticked)
+    state = {name: "checked" in box for box in boxes for name in ("bypass_ssl", "with_curl") if f'name="{name}"' in box}
+    assert state == {"bypass_ssl": True, "with_curl": False}
+    assert (await command("f")).startswith(bypass)
+    assert (await command("g", bypass_ssl="false")).startswith("(Invoke-WebRequest ")

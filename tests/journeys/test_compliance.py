@@ -87,6 +87,9 @@ async def test_from_a_rule_to_a_host(page: Page, call: Call) -> None:
     await page.get_by_text("Why, and what to do").first.click()
     await expect(page.get_by_text("Why (this host):").first).to_be_visible()
     await picture(page, "compliance-host")
+    await page.get_by_role("link", name="Compare the scan of").first.click()
+    await expect(page.get_by_role("heading", name="Compare scans")).to_be_visible()
+    await picture(page, "compliance-compare")
 
 
 async def filled(call: Call) -> None:

@@ -32,6 +32,10 @@ PLACES: Final = (
     ("repositories", "/repositories", "Repositories"),
     ("docker", "/docker/containers", "Docker"),
     ("docker-image", "/docker/images/{image}", "postgres:17-alpine"),
+    ("compliance", "/compliance", "Security Compliance"),
+    ("compliance-hosts", "/compliance/hosts", "Security Compliance"),
+    ("compliance-host", "/compliance/hosts/{scanned}", "{scanned_name}"),
+    ("compliance-rule", "/compliance/rules/{rule}", "{rule_title}"),
     ("launch", "/playbooks/patch/launch?host={host}", "Update the packages of the host"),
     ("jobs", "/jobs", "Jobs"),
     ("background", "/automation", "Background jobs"),
@@ -67,7 +71,15 @@ async def test_the_guide_shows_what_is_there(page: Page, call: Call) -> None:
         """
         select h.uuid::text as host, h.friendly_name as name, (select id::text from packages where name = 'openssl')
                as package,
-               (select uuid::text from docker_images where repository = 'postgres') as image
+               (select uuid::text from docker_images where repository = 'postgres') as image,
+               (select h.uuid::text from compliance_latest l join hosts h on h.id = l.host_id
+                 order by l.failed desc, h.id limit 1) as scanned,
+               (select h.friendly_name from compliance_latest l join hosts h on h.id = l.host_id
+                 order by l.failed desc, h.id limit 1) as scanned_name,
+               (select r.uuid::text from compliance_rules r join compliance_tallies t on t.rule = r.id
+                 order by t.failed desc, r.id limit 1) as rule,
+               (select r.title from compliance_rules r join compliance_tallies t on t.rule = r.id
+                 order by t.failed desc, r.id limit 1) as rule_title
           from hosts h
           join host_inventory i on i.host_id = h.id
          order by i.security_updates desc, h.id

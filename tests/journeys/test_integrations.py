@@ -142,6 +142,8 @@ async def test_copying_works_on_a_page_without_encryption(client: Client, call: 
             await page.fill("input[name=token_name]", usage)
             await page.get_by_role("button", name="Create Token").click()
             shown = await page.inner_text(source)
+            # A click before the scripts are there copies nothing.
+            await page.wait_for_load_state()
             await page.get_by_role("button", name=label).click()
             await expect(page.get_by_text("Copied").first).to_be_visible()
             # Into any field, as a person checks it.

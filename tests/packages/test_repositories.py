@@ -70,6 +70,35 @@ async def test_one_record_for_an_address_and_inactive_when_nobody_has_it(client:
     assert (await ask(client, call, "/stats/summary"))["activeRepositories"] == 1
 
 
+@pytest.mark.proves("A-14", "INV-140")
+async def test_an_address_and_a_release_make_a_record_whatever_package_manager_uses_it(
+    client: Browser, call: Call
+) -> None:
+    agents = [await enrolled(call, client, name) for name in ("web-01", "web-02")]
+    sources = {
+        "deb": ("debian", "http://deb.debian.org/debian", "trixie"),
+        "rpm": ("baseos", "https://mirror.example/rocky/9/BaseOS/x86_64/os", "el9"),
+        "apk": ("main", "https://dl-cdn.alpinelinux.org/alpine/v3.19/main", "3.19"),
+        "pacman": ("core", "https://mirror.example/archlinux/core/os/x86_64", ""),
+        "freebsd": ("FreeBSD", "https://pkg.FreeBSD.org/FreeBSD:14:amd64/quarterly", ""),
+    }
+    rows = [
+        repository(name, url=url, distribution=release, repoType=kind, isSecure=url.startswith("https"))
+        for kind, (name, url, release) in sources.items()
+    ]
+    bookworm = repository(components="main contrib")
+    assert (await agents[0].update(full_report([package("bash")], [*rows, bookworm]))).status == 200
+    second = full_report([package("bash")], [rows[0]], machineId="other", hostname="web-02")
+    assert (await agents[1].update(second)).status == 200
+    found = await ask(client, call, "")
+    assert {(one["url"], one["distribution"], one["host_count"]) for one in found} == {
+        *((url, release, 2 if kind == "deb" else 1) for kind, (_, url, release) in sources.items()),
+        ("http://deb.debian.org/debian", "bookworm", 1),
+    }
+    assert {one["components"] for one in found if one["distribution"] == "bookworm"} == {"main contrib"}
+    assert {one["is_secure"] for one in found if "rocky" in one["url"]} == {True}
+
+
 @pytest.mark.proves("INV-144")
 async def test_without_repositories_the_score_is_nothing(client: Browser, call: Call) -> None:
     assert (await ask(client, call, "/stats/summary"))["securityPercentage"] == 0

@@ -42,7 +42,7 @@ async def test_a_delay_counts_from_the_trigger_or_the_approval_and_can_be_overri
     assert (await api.run(approved["patch_run_id"]))["status"] == "queued"
 
 
-@pytest.mark.proves("PATCH-71", "PATCH-72", "PATCH-79c")
+@pytest.mark.proves("PATCH-71", "PATCH-72", "PATCH-79c", "A-20")
 async def test_a_fixed_time_is_utc_whatever_its_label_says(api: Patching, fleet: Fleet) -> None:
     await fleet.enrol("web-01")
     past = datetime.now(UTC) - timedelta(minutes=1)

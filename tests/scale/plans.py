@@ -11,7 +11,7 @@ from server.core import db as database
 from server.core.db import Database
 
 #: Tables from here on may not be read from one end to the other while somebody waits.
-LARGE_ROWS: Final = 50_000
+LARGE_ROWS: Final = 12_500
 _EXPLAINED: Final = ("select", "with", "insert", "update", "delete")
 #: Indexes of a small part of a large table: reading all of one is what it is for.
 SMALL: Final = frozenset({"host_packages_outdated"})

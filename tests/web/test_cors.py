@@ -40,6 +40,18 @@ class TestListed:
         answer = await client.get(URL, headers={"Origin": origin})
         assert (answer.status, answer.headers[ALLOW], answer.headers["Vary"]) == (200, origin, "Origin")
 
+    @pytest.mark.proves("AGENT-ENR-10")
+    @pytest.mark.parametrize("path", ["/api/v1/hosts/install", "/api/v1/ws/status/patchmon_0123456789abcdef"])
+    async def test_what_adding_a_host_asks_is_for_listed_pages_only(self, client: Browser, path: str) -> None:
+        for origin, status in (("https://a.example", 204), ("https://d.example", 403)):
+            asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+            preflight = await client.options(path, headers=asked)
+            answer = await client.get(path, headers={"Origin": origin})
+            # Even a refusal is for listed pages to read, and its reason for nobody else.
+            allowed = (preflight.headers.get(ALLOW), answer.headers.get(ALLOW))
+            assert (preflight.status, answer.status) == (status, 401)
+            assert allowed == ((origin, origin) if status == 204 else (None, None))
+
     @pytest.mark.proves("OPS-68")
     @pytest.mark.parametrize(
         "origin", ["https://d.example", "http://a.example", "https://a.example:8443", "https://a.example.evil", "null"]

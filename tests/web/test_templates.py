@@ -55,8 +55,12 @@ ASKED = (
 #: Pages that come only after something was sent or went wrong; the tests of their rooms see them.
 ELSEWHERE = {
     "campaigns/campaign.html",
+    "campaigns/report.html",
     "compliance/bulk.html",
+    "compliance/compare.html",
     "compliance/off.html",
+    "compliance/remedy.html",
+    "compliance/report.html",
     "compliance/rule.html",
     "docker/off.html",
     "error.html",

@@ -98,3 +98,30 @@ def test_stages_stay_within_the_project(jobs: Jobs, name: str) -> None:
     made = jobs.make("[]\n", stages=[{"name": "main", "playbook": name}])
     made.play()
     assert made.ended()["reason"] == "playbook is not a name within the project"
+
+
+def test_a_projects_own_folder_stays_apart_from_the_playbook_it_surrounds(jobs: Jobs, tmp_path: Path) -> None:
+    said = (
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n"
+        "        msg: main {{ colour | default('plain') }}\n"
+    )
+    lent = {
+        "drain.yml": "- hosts: all\n  gather_facts: false\n  roles:\n    - drain\n",
+        "group_vars/all.yml": "colour: blue\n",
+        "roles/drain/tasks/main.yml": (
+            f"- ansible.builtin.template:\n    src: note.j2\n    dest: {tmp_path}/note\n    mode: '0600'\n"
+        ),
+        "roles/drain/templates/note.j2": "{{ patchmon_stage }} {{ colour }}\n",
+    }
+    made = jobs.make(
+        said,
+        files={f"around/balancer/{name}": text for name, text in lent.items()},
+        stages=[
+            {"name": "pre_playbook", "playbook": "around/balancer/drain.yml"},
+            {"name": "main", "playbook": "play.yml"},
+        ],
+    )
+    made.play()
+    assert made.ended(60)["status"] == "succeeded"
+    assert (tmp_path / "note").read_text() == "pre_playbook blue\n"
+    assert "main plain" in str([event.get("stdout") for event in made.events()])

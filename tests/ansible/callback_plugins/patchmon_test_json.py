@@ -31,5 +31,5 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._tell("unreachable", result)
 
     def _tell(self, status: str, result: Any) -> None:
-        line = {"task": result.task.name, "status": status, "result": dict(result.result)}
+        line = {"task": result.task.name, "host": result.host.name, "status": status, "result": dict(result.result)}
         self._display.display(json.dumps(line, default=str))

@@ -51,7 +51,7 @@ async def test_updates_are_approved_installed_failed_and_forgotten(enrol: Enrol,
     assert await call.db.value("select updates from host_inventory") == 3
 
 
-@pytest.mark.proves("PATCH-84")
+@pytest.mark.proves("PATCH-84", "A-14")
 async def test_a_restart_is_noted_and_announced(api: Patching, enrol: Enrol, call: Call) -> None:
     agent, host = await enrol("win-01", "windows")
     other, _ = await enrol("win-02", "windows")

@@ -1,0 +1,167 @@
+"""Remediation by playbook: composed of the guide's fixes, tried, approved, applied, and both scans in the history."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import pytest
+import yaml
+
+from server.compliance import fixes, rules
+from server.compliance.errors import BadGuide
+from tests.factories.compliance import Compliance, decided, hand_in, scan
+from tests.factories.house import House
+from tests.factories.openscap import RULE, guide, needs_oscap, scanned
+from tests.stand_ins.existing_agent import Enrol
+
+RULES = {f"{RULE}fixable": "The missing file is there", f"{RULE}unfixable": "The unreachable file is there"}
+
+
+async def until(api: Compliance, remedy: str, *states: str) -> dict[str, Any]:
+    """Ask until the remediation is in one of these states."""
+    async with asyncio.timeout(90):
+        while (found := await api.get(f"remedies/{remedy}"))["status"] not in states:
+            await asyncio.sleep(0.2)
+    one: dict[str, Any] = found
+    return one
+
+
+@needs_oscap
+@pytest.mark.real
+@pytest.mark.timeout(240)
+async def test_what_fails_is_tried_approved_applied_and_looked_at_again(
+    house: House, unused_tcp_port_factory: Callable[[], int], tmp_path: Path
+) -> None:
+    async with scanned(house, unused_tcp_port_factory(), tmp_path) as box:
+        api, host, missing = box.api, box.host, box.watched / "missing"
+        # Composed: nothing was run.
+        drafted = await api.post("remedies", {"host_id": host}, status=201)
+        fixable, unfixable = drafted["rules"]
+        assert (drafted["status"], fixable["before"], fixable["touches"]) == ("draft", "fail", [f"file {missing}"])
+        assert unfixable["left_out"] == "The guide has no Ansible fix for it"
+        remedy = drafted["id"]
+        assert "not tried" in str(await api.post(f"remedies/{remedy}/apply", status=409))
+        # Tried: it says what would change, and changed nothing.
+        await api.post(f"remedies/{remedy}/check", status=202)
+        tried = await until(api, remedy, "checked", "failed")
+        assert (tried["status"], tried["reason"], tried["rules"][0]["predicted"]) == ("checked", None, "changes")
+        assert not missing.exists()
+        # Approved: applied with events like any job, and the rule was looked at again.
+        await api.post(f"remedies/{remedy}/apply", status=202)
+        done = await until(api, remedy, "applied", "failed")
+        assert (done["status"], done["reason"], done["rules"][0]["after"]) == ("applied", None, "pass")
+        assert missing.stat().st_mode & 0o777 == 0o600
+        assert (await api.ask("GET", f"/jobs/{done['apply_job']}"))["status"] == "succeeded"
+        assert "The missing file is there" in done["rules"][0]["title"]
+        # The host was scanned again by itself; both stand in the history.
+        second = await api.scanned(2)
+        assert (second["passed"], second["failed"]) == (2, 1)
+        assert [one["failed"] for one in await api.history()] == [1, 2]
+        refused = await api.post("remedies", {"host_id": host}, status=400)
+        assert "has no Ansible fix that agents can run for 1 rule" in str(refused)
+        assert await house.call.db.value("select count(*) from playbooks where origin like 'remedy:%%'") == 0
+        words = await house.call.db.column(
+            "select action from audit_log where action like 'compliance.remedy%%' order by id"
+        )
+        assert words == ["compliance.remedy_drafted", "compliance.remedy_tried", "compliance.remedy_approved"]
+
+
+@needs_oscap
+@pytest.mark.real
+@pytest.mark.timeout(240)
+async def test_a_host_that_runs_builtin_playbooks_alone_says_so(
+    house: House, unused_tcp_port_factory: Callable[[], int], tmp_path: Path
+) -> None:
+    async with scanned(house, unused_tcp_port_factory(), tmp_path, automation="builtin") as box:
+        api, host = box.api, box.host
+        remedy = (await api.post("remedies", {"host_id": host, "rules": [f"{RULE}fixable"]}, status=201))["id"]
+        await api.post(f"remedies/{remedy}/check", status=202)
+        refused = await until(api, remedy, "checked", "failed")
+        assert (refused["status"], "builtin" in (refused["reason"] or "")) == ("failed", True), refused
+        assert "failed: try it again" in str(await api.post(f"remedies/{remedy}/apply", status=409))
+
+
+async def test_an_existing_agent_is_told_rule_by_rule(api: Compliance, enrol: Enrol) -> None:
+    agent, host = await enrol("old")
+    await hand_in(agent, scan(*decided(1, 1)))
+    refused = await api.post("remedies", {"host_id": host}, status=409)
+    assert "fixes one rule at a time" in str(refused)
+    await api.get("remedies/00000000-0000-0000-0000-000000000001", status=404)
+    assert (await api.get(f"remedies?host_id={host}"))["remedies"] == []
+
+
+@needs_oscap
+def test_values_of_the_profile_stand_in_the_fix(tmp_path: Path) -> None:
+    path = guide(tmp_path / "content", tmp_path / "watched")
+    (fixable, unfixable) = fixes.read(path, RULES, "level1_server")
+    assert fixable.tasks[0]["ansible.builtin.copy"]["mode"] == "0600"
+    assert unfixable.left_out
+    (play,) = yaml.safe_load(fixes.playbook("Fix", "level1_server", [fixable, unfixable]))
+    (one,) = play["tasks"][0]["block"]
+    assert (one["tags"], one["block"][0]["name"]) == ([f"{RULE}fixable"], "fixable: Put the missing file there")
+    assert play["tasks"][0]["always"][0]["patchmon.fleet.oscap_scan"]["rules"] == [f"{RULE}fixable"]
+    (other,) = fixes.read(path, {f"{RULE}fixable": "{{ lookup('pipe', 'id') }} {% if x %}"}, "level2_server")
+    told = yaml.safe_load(fixes.playbook("On {{ host }}", "level2_server", [other]))[0]
+    assert "{{" not in told["name"] + told["tasks"][0]["block"][0]["name"]
+    nested = fixes.Fix("a_rule_deep", "Deep", ({"block": [{"name": "In", "debug": {}}], "rescue": [{"debug": {}}]},))
+    (block,) = yaml.safe_load(fixes.playbook("x", "p", [nested]))[0]["tasks"][0]["block"][0]["block"]
+    assert (block["block"][0]["name"], block["rescue"][0]["name"]) == ("deep: In", "deep: Fix")
+    assert other.tasks[0]["ansible.builtin.copy"]["mode"] == "0644"
+
+
+FIX = '<fix system="urn:xccdf:fix:script:ansible">{}</fix>'
+BENCHMARK = '<Benchmark xmlns="http://checklists.nist.gov/xccdf/1.2"><Rule id="r">{}</Rule></Benchmark>'
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            "- name: x\n  ansible.posix.sysctl: {name: a}",
+            "needs modules that agents do not carry: ansible.posix.sysctl",
+        ),
+        ("- name: x\n  block:\n    - no_such_module: {}", "needs modules that agents do not carry: no_such_module"),
+        ("just words", "not a list of tasks"),
+        ("- [", "cannot be read"),
+        ("- !!python/object/apply:os.system [id]", "cannot be read"),
+        ("", "no Ansible fix"),
+        ("- name: x\n  block: abc", "not a list of tasks"),
+        ("- 7: x", "not a list of tasks"),
+        ("- debug: {msg: 2024-13-45}", "cannot be read"),
+        ("- command: rm x\n  check_mode: false", "even in a dry run"),
+        ("- block:\n    - {command: rm x, check_mode: no}", "even in a dry run"),
+        ("- patchmon.fleet.no_such: {}", "needs modules that agents do not carry: patchmon.fleet.no_such"),
+        ("- &a\n  name: x\n  vars: {b: *a}", "refers to parts of itself"),
+        ("- vars: {a: &a [x, x], b: &b [*a, *a], c: [*b, *b]}\n  debug: {}", "refers to parts of itself"),
+    ],
+)
+def test_fixes_that_cannot_be_run_are_left_out_with_the_reason(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "guide.xml"
+    path.write_text(BENCHMARK.format(FIX.format(escape(text))))
+    (fix,) = fixes.read(path, {"r": "R"}, "p")
+    assert (fix.tasks, why in fix.left_out) == ((), True), fix.left_out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><Benchmark>&b;</Benchmark>',
+        '<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><Benchmark>&b;</Benchmark>',
+        "<Benchmark><Rule>",
+        "",
+    ],
+)
+def test_a_hostile_guide_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "guide.xml").write_text(text)
+    with pytest.raises(BadGuide):
+        fixes.read(tmp_path / "guide.xml", {"r": "R"}, "p")
+
+
+def test_nothing_is_applied_that_was_not_tried() -> None:
+    into = {one for one, moves in rules.REMEDY_MOVES.items() if "applying" in moves}
+    assert into == {"checked"}
+    assert {one for one, moves in rules.REMEDY_MOVES.items() if "checked" in moves} == {"checking"}
+    assert not rules.REMEDY_MOVES["applied"]
+    assert set(rules.REMEDY_MOVES) == {to for moves in rules.REMEDY_MOVES.values() for to in moves} | {"draft"}
