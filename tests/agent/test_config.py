@@ -35,13 +35,14 @@ def test_a_server_alone_is_a_valid_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("AGENT-RUN-07", "AGENT-CFG-03", "AGENT-CFG-04")
-def test_a_missing_file_means_defaults() -> None:
-    found = config.load(Path("/etc/patchmon/config.yml")) if not Path("/etc/patchmon/config.yml").exists() else None
-    if found is None:
-        pytest.skip("this machine has an installed agent")
+def test_a_missing_file_means_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "missing" / "config.yml"
+    found = config.load(file)
     assert found.patchmon_server == ""
-    assert found.credentials_file == Path("/etc/patchmon/credentials.yml")
-    assert found.log_file == Path("/etc/patchmon/logs/patchmon-agent.log")
+    assert found.credentials_file == file.with_name("credentials.yml")
+    assert found.log_file == file.parent / "logs" / "patchmon-agent.log"
+    assert config.DEFAULT_FILE == Path("/etc/patchmon/config.yml")
+    assert not file.parent.exists(), "reading leaves nothing behind"
 
 
 @pytest.mark.proves("AGENT-RUN-02")
@@ -59,7 +60,7 @@ def test_the_socket_address(tmp_path: Path, server: str, socket: str) -> None:
     assert config.load(written(tmp_path, f"patchmon_server: {server}")).websocket_url == socket
 
 
-@pytest.mark.proves("AGENT-CFG-10")
+@pytest.mark.proves("AGENT-CFG-10", "COMP-32")
 @pytest.mark.parametrize(
     ("text", "mode", "openscap", "bench"),
     [
