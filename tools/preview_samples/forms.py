@@ -120,6 +120,15 @@ PAGES.append(
                 Field("first_percent", "Hosts that come first, of a hundred", "number", value=10),
                 Field("wait_minutes", "Minutes before the others follow", "number", value=60),
             ],
+            "folder": "/opt/patchmon/agents",
+            "files": [
+                (
+                    "linux",
+                    "amd64",
+                    Thing(name="patchmon-agent.pyz", version="3.1.0", size_bytes=2_739_074, sha256="4fd1ab2f9a7b" * 6),
+                ),
+                ("windows", "arm64", None),
+            ],
             "rollouts": [
                 (
                     Thing(
