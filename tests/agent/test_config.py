@@ -41,7 +41,7 @@ def test_a_missing_file_means_defaults(tmp_path: Path) -> None:
     assert found.patchmon_server == ""
     assert found.credentials_file == file.with_name("credentials.yml")
     assert found.log_file == file.parent / "logs" / "patchmon-agent.log"
-    assert config.DEFAULT_FILE == Path("/etc/patchmon/config.yml")
+    assert Path("/etc/patchmon/config.yml") == config.DEFAULT_FILE
     assert not file.parent.exists(), "reading leaves nothing behind"
 
 
