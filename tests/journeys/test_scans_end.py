@@ -44,8 +44,11 @@ async def test_the_page_says_when_a_scan_ends_and_takes_guides(
     )
     async with ClientSession() as session:
         agent = ExistingAgent(session, url_of(server), made.api_id, made.api_key.reveal())
-        await connect(agent, call, made.uuid)
         await page.goto(f"/compliance/hosts/{made.uuid}")
+        await expect(page.get_by_role("button", name="Run Scan")).to_be_disabled()
+        await connect(agent, call, made.uuid)
+        # The open page follows the host: the button opens by itself once it is there.
+        await expect(page.get_by_role("button", name="Run Scan").first).to_be_enabled()
         await page.get_by_role("button", name="Run Scan").first.click()
         await page.locator("dialog, [popover]").get_by_role("button", name="Run Scan").click()
         await agent.until(lambda body: body["type"] == "compliance_scan")

@@ -17,6 +17,7 @@ import { startPasswords } from "./password.js";
 import { startPermissions } from "./permissions.js";
 import { startLists } from "./list.js";
 import { startPalette } from "./palette.js";
+import { startFollowing } from "./fresh.js";
 import { startScans } from "./scans.js";
 import { startUploads } from "./upload.js";
 import { startFleet, startFleetOnce } from "./fleet.js";
@@ -47,6 +48,7 @@ function start(scope) {
   startJob(scope);
   startReload(scope);
   startScans(scope);
+  startFollowing(scope);
   startPasswords(scope);
   startPermissions(scope);
   startFleet(scope);

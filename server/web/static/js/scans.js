@@ -1,4 +1,5 @@
 // Says when a scan that this page saw running, or asked for, is over, and has what the page shows of scans fetched again.
+import { refresh } from "./fresh.js";
 import { toast } from "./toast.js";
 
 const LEEWAY_MS = 60_000;
@@ -25,14 +26,6 @@ async function say(host, { name, since, tracked }) {
   if (scan.status === "completed") toast(tracked ? `Scan completed for ${name}` : "Compliance scan completed", "good");
   if (scan.status === "failed") toast(`Scan failed on ${name}: ${scan.error_message ?? "it said nothing"}`, "attention");
   if (scan.status === "cancelled") toast(`Scan cancelled on ${name}`);
-}
-
-function refresh() {
-  for (const node of document.querySelectorAll("[data-fresh]")) {
-    if (node.contains(document.activeElement) || node.querySelector("details[open]")) continue;
-    const target = `#${node.id}`;
-    window.htmx.ajax("GET", location.href, { target, select: target, swap: "outerHTML" });
-  }
 }
 
 export function startScans(scope) {
