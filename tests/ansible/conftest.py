@@ -26,7 +26,7 @@ COLLECTIONS = ROOT / "collections"
 sys.path.insert(0, str(COLLECTIONS))
 PACKAGE = "patchmon-test-tiny"
 
-from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import Plan  # noqa: E402 (path above)
+from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import PackageManager, Plan  # noqa: E402 (path above)
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.apt import Apt  # noqa: E402
 
 needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt")
@@ -48,6 +48,15 @@ class Lines(list[str]):
 
     def __call__(self, text: str) -> None:
         self.append(text)
+
+
+def commands(driver: PackageManager, package: str) -> tuple[list[str], list[str]]:
+    """What is run, as people are shown it, to try one package and then to bring everything."""
+    dry, real = Lines(), Lines()
+    driver.simulate("packages", [package], dry)
+    driver.upgrade("all", (), real, 10)
+    first, second = ([line.removeprefix("$ ") for line in one if line.startswith("$ ")] for one in (dry, real))
+    return first, second
 
 
 @dataclass

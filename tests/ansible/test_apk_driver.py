@@ -18,7 +18,7 @@ from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.ap
 )
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.apk_version import newer
 
-from tests.ansible.conftest import Lines, names
+from tests.ansible.conftest import Lines, commands, names
 
 SCRIPT = r"""#!/bin/sh
 # Answers as apk-tools 2.14 documents it; what is installed is in $STATE.
@@ -185,3 +185,8 @@ https://dl-cdn.alpinelinux.org/alpine/v3.19/main
 def test_versions_are_ordered_as_apk_does(older: str, newer_one: str) -> None:
     assert newer(newer_one, older)
     assert not newer(older, newer_one)
+
+
+@pytest.mark.proves("PATCH-80")
+def test_commands_of_a_dry_run_and_of_everything(driver: Apk) -> None:
+    assert commands(driver, "busybox") == (["apk --simulate upgrade busybox"], ["apk upgrade"])

@@ -19,7 +19,7 @@ from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers im
 )
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.apt import Apt
 
-from tests.ansible.conftest import COLLECTIONS, PACKAGE, Lines, apt, names, needs_apt
+from tests.ansible.conftest import COLLECTIONS, PACKAGE, Lines, apt, commands, names, needs_apt
 from tests.factories.apt_repository import AptRepository
 
 pytestmark = needs_apt
@@ -372,3 +372,14 @@ def test_a_stop_to_every_process_leaves_no_package_half_unpacked(root: AptReposi
     process.wait()
     assert "ERROR Stopped on request" in rest
     assert root.installed_version() == "2.0"
+
+
+@pytest.mark.proves("PATCH-80")
+def test_commands_of_a_dry_run_and_of_everything(root: AptRepository) -> None:
+    root.add_version("2.0")
+    root.refresh()
+
+    assert commands(apt(root), PACKAGE) == (
+        ["apt-get --simulate --only-upgrade install patchmon-test-tiny"],
+        ["apt-get -y --with-new-pkgs upgrade"],
+    )

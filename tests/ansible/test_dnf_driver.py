@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import Limits, PackageManagerError, Plan
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.dnf import Dnf
 
-from tests.ansible.conftest import Lines, names
+from tests.ansible.conftest import Lines, commands, names
 from tests.ansible.scenarios import OTHER, PACKAGE, PART, Scenarios, refreshed
 from tests.factories.rpm_repository import REPOSITORY, RpmRepository, missing_programs
 
@@ -174,3 +174,14 @@ def test_what_an_interrupted_update_left_is_told_and_finished_first(box: DnfBox)
     assert f"An earlier run was interrupted; finishing it first: {PACKAGE}" in lines
     assert box.driver().unfinished() == ()
     assert box.shelf.installed_version(PACKAGE) == "2.0"
+
+
+@pytest.mark.proves("PATCH-80")
+def test_commands_of_a_dry_run_and_of_everything(box: DnfBox) -> None:
+    box.add("2.0")
+
+    assert commands(refreshed(box), PACKAGE) == (
+        ["dnf --assumeno --setopt=best=True upgrade patchmon-test-tiny"],
+        ["dnf -y --setopt=best=False upgrade"],
+    )
+    assert box.shelf.installed_version() == "2.0"

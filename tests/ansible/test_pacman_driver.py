@@ -10,7 +10,7 @@ from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers im
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.pacman import Pacman
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.pacman_version import compare
 
-from tests.ansible.conftest import Lines, names
+from tests.ansible.conftest import Lines, commands, names
 from tests.ansible.scenarios import OTHER, PACKAGE, PART, Scenarios, refreshed
 from tests.factories.pacman_repository import REPOSITORY, PacmanRepository
 
@@ -146,3 +146,11 @@ def test_versions_are_ordered_as_pacman_does(older: str, newer: str) -> None:
     assert compare(older, newer) < 0
     assert compare(newer, older) > 0
     assert compare(older, older) == 0
+
+
+@pytest.mark.proves("PATCH-80")
+def test_commands_of_a_dry_run_and_of_everything(box: PacmanBox) -> None:
+    box.add("2.0")
+
+    assert commands(refreshed(box), PACKAGE) == (["pacman --print -S --needed patchmon-test-tiny"], ["pacman -Su"])
+    assert box.shelf.installed_version() == "2.0"

@@ -17,7 +17,7 @@ from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.pk
 )
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.pkg_version import newer
 
-from tests.ansible.conftest import Lines, names
+from tests.ansible.conftest import Lines, commands, names
 
 SCRIPT = r"""#!/bin/sh
 # Answers as pkg 1.21 documents it; the version of curl that is installed is in $STATE.
@@ -180,3 +180,46 @@ def test_what_waits_for_the_base_system() -> None:
 def test_versions_are_ordered_as_pkg_does(older: str, newer_one: str) -> None:
     assert newer(newer_one, older)
     assert not newer(older, newer_one)
+
+
+@pytest.mark.proves("PATCH-80")
+def test_commands_of_a_dry_run_and_of_everything(driver: Pkg) -> None:
+    assert commands(driver, "curl") == (["pkg upgrade curl -n"], ["pkg upgrade -y -U"])
+
+
+BASE_SCRIPTS = {
+    "freebsd-version": 'cat "$LEVEL"',
+    "freebsd-update": """
+echo "$*" >> "$ASKED"
+case "$*" in
+*updatesready) test "$(cat "$LEVEL")" = 14.1-RELEASE-p5 && echo "No updates are available to install." ||
+    echo "The following files will be updated as part of updating to 14.1-RELEASE-p5:" ;;
+*install) echo 14.1-RELEASE-p5 > "$LEVEL"; echo "Installing updates... done." ;;
+esac""",
+}
+
+
+@pytest.mark.proves("PATCH-80")
+def test_the_base_system_is_updated_with_everything_and_never_with_a_package(
+    driver: Pkg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, script in BASE_SCRIPTS.items():
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
+        program.chmod(0o755)
+    level, asked = tmp_path / "level", tmp_path / "asked"
+    level.write_text("14.1-RELEASE-p3\n", encoding="ascii")
+    monkeypatch.setenv("LEVEL", str(level))
+    monkeypatch.setenv("ASKED", str(asked))
+    # A root of its own has no base system of its own; this one shall.
+    monkeypatch.setattr(Pkg, "_has_base", lambda _: True)
+
+    driver = Pkg(driver.root)
+    driver.upgrade("packages", ["curl"], Lines(), 10)
+    assert "install" not in asked.read_text()
+    assert level.read_text() == "14.1-RELEASE-p3\n"
+
+    planned = driver.simulate("all", ())
+    done = driver.upgrade("all", (), Lines(), 10)
+    assert names(planned) == names(done) == [("freebsd-base", "14.1-RELEASE-p3", "14.1-RELEASE-p5")]
+    assert asked.read_text().count("install\n") == 1

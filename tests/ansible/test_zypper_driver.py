@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers import PackageManagerError, Plan
 from ansible_collections.patchmon.fleet.plugins.module_utils.package_managers.zypper import Zypper
 
-from tests.ansible.conftest import Lines, names
+from tests.ansible.conftest import Lines, commands, names
 from tests.ansible.scenarios import OTHER, PACKAGE, Scenarios, refreshed
 from tests.factories.rpm_repository import REPOSITORY, RpmRepository, missing_programs
 
@@ -90,3 +90,11 @@ def test_what_an_interrupted_update_left_is_told_and_finished_first(box: ZypperB
 
     assert driver.repair(Lines(), 10) == Plan((), (), (PACKAGE,))
     assert (box.driver().unfinished(), box.shelf.installed_version()) == ((), "2.0")
+
+
+@pytest.mark.proves("PATCH-80")
+def test_commands_of_a_dry_run_and_of_everything(box: ZypperBox) -> None:
+    box.add("2.0")
+
+    assert commands(refreshed(box), PACKAGE) == (["zypper --dry-run update patchmon-test-tiny"], ["zypper update"])
+    assert box.shelf.installed_version() == "2.0"

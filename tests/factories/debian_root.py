@@ -24,14 +24,27 @@ def debian(cache: pytest.Cache) -> Path:
     Raises:
         NoRoot: this machine cannot make one.
     """
+    return _kept(cache, "bookworm-openrc", "bookworm", _PACKAGES)
+
+
+def with_dnf5(cache: pytest.Cache) -> Path:
+    """Return the folder of a Debian that has dnf 5, which the present stable one has not.
+
+    Raises:
+        NoRoot: this machine cannot make one.
+    """
+    return _kept(cache, "testing-dnf5", "testing", "dnf5,rpm")
+
+
+def _kept(cache: pytest.Cache, name: str, suite: str, packages: str) -> Path:
     folder = cache.mkdir("debian-roots")
-    root = folder / "bookworm-openrc"
+    root = folder / name
     if not root.exists():
-        _make(folder, root)
+        _make(folder, root, suite, packages)
     return root
 
 
-def _make(folder: Path, root: Path) -> None:
+def _make(folder: Path, root: Path, suite: str, packages: str) -> None:
     if os.geteuid() != 0 or shutil.which("dpkg") is None:
         raise NoRoot("needs root and a Debian")
     tools = folder / "tools"
@@ -40,9 +53,9 @@ def _make(folder: Path, root: Path) -> None:
     _run(["apt-get", "download", "debootstrap"], tools)
     _run(["sh", "-c", "dpkg -x debootstrap_*.deb ."], tools)
     mirror = "http://deb.debian.org/debian"
-    command = ["sh", str(tools / "usr/sbin/debootstrap"), "--variant=minbase", f"--include={_PACKAGES}"]
+    command = ["sh", str(tools / "usr/sbin/debootstrap"), "--variant=minbase", f"--include={packages}"]
     try:
-        _run([*command, "bookworm", str(fresh), mirror], tools, DEBOOTSTRAP_DIR=str(tools / "usr/share/debootstrap"))
+        _run([*command, suite, str(fresh), mirror], tools, DEBOOTSTRAP_DIR=str(tools / "usr/share/debootstrap"))
         shutil.rmtree(fresh / "var/cache/apt", ignore_errors=True)
         fresh.replace(root)
     finally:

@@ -19,12 +19,15 @@ from .stepwise import State, Step, Stepwise, Task
 
 UNKNOWN = "unknown"
 _FIELDS = ("name", "epoch", "version", "release", "arch", "repoid")
-_QUERY = "\\t".join(f"%{{{field}}}" for field in _FIELDS) + "\\n"
-_FROM = "%{name}\\t%{arch}\\t%{from_repo}\\n"
+# Tabs themselves: dnf 5 does not know their short form.
+_QUERY = "\t".join(f"%{{{field}}}" for field in _FIELDS) + "\\n"
+_FROM = "%{name}\t%{arch}\t%{from_repo}\\n"
 _FOLDERS = ("etc/yum.repos.d", "etc/yum/repos.d", "etc/distro.repos.d")
 _UNREACHED = re.compile(
     r"Failed to (?:download metadata|synchronize cache) for (?:repo|repository) '?([^'\s:]+)'?:? ?(.*)"
 )
+#: Dnf 5 draws a line for each source and writes below it what was wrong.
+_UNREACHED_BELOW = re.compile(r"(?m)^ ?(\S.*?) +\?{3}% \|.*\n>>> (.*)")
 _NO_SOURCE = ("", UNKNOWN, "(none)", "<unknown>", "@commandline", "commandline", "anaconda")
 
 
@@ -81,7 +84,8 @@ class Dnf(Stepwise):
         if not self._tools.scratch:
             self.must_be_root("fetch the package lists")
         said = self._tools.refresh(line, lock_timeout_seconds)
-        return tuple(dict.fromkeys(_not_reached(*match) for match in _UNREACHED.findall(said)))
+        found = [*_UNREACHED.findall(said), *_UNREACHED_BELOW.findall(said)]
+        return tuple(dict.fromkeys(_not_reached(*match) for match in found))
 
     def cache_age_seconds(self) -> Optional[float]:
         """Age of the newest package list."""
@@ -197,9 +201,13 @@ class Dnf(Stepwise):
             return ["--setopt=allow_downgrade=True", "install", *words] if self._tools.fifth else ["install", *words]
         out = [f"--exclude={pattern}" for pattern in (*map(word_of, task.left), *task.limits.hold)]
         if not task.everything:
-            return ["--setopt=best=True", *out, "upgrade", *words]
-        reach = ["--setopt=best=True", "--allowerasing"] if task.limits.full else ["--setopt=best=False"]
-        return [*reach, *out, "upgrade"]
+            # Dnf 4 leaves out what the host excludes and goes on with the others by itself.
+            forgiving = ["--skip-unavailable"] if self._tools.fifth else []
+            return ["--setopt=best=True", *out, "upgrade", *forgiving, *words]
+        if task.limits.full:
+            # Dnf 5 takes this one only after the command.
+            return ["--setopt=best=True", *out, "upgrade", "--allowerasing"]
+        return ["--setopt=best=False", *out, "upgrade"]
 
 
 def _not_reached(name: str, words: str) -> str:

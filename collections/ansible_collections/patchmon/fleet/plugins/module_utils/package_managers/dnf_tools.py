@@ -31,6 +31,7 @@ _RETRY_SECONDS = 1.0
 _CACHES = ("var/cache/dnf", "var/cache/libdnf5", "var/cache/yum")
 _ALWAYS = ("--setopt=color=never", "--setopt=clean_requirements_on_remove=False")
 _OLD_LISTS = ("--setopt=metadata_expire=-1", "--setopt=*.metadata_expire=-1")
+_EXPIRED = ("--setopt=metadata_expire=0", "--setopt=*.metadata_expire=0")
 _MISSING_LISTS = "--setopt=*.skip_if_unavailable=True"
 
 
@@ -105,7 +106,7 @@ class DnfTools:
 
     def refresh(self, line: Line, lock_timeout_seconds: int) -> str:
         """Fetch the package lists, and return what was said."""
-        words = ["makecache"] if self.program == "yum" else ["--refresh", "makecache"]
+        words = [*self._afresh(), "makecache"]
         argv = [self.program, *self._options(), _MISSING_LISTS, *words]
         return self._locked(argv, " ".join([self.program, *words]), line, lock_timeout_seconds)
 
@@ -151,6 +152,12 @@ class DnfTools:
             line(f"Waiting: another program was quicker ({waited:.0f} of at most {timeout_seconds} seconds)")
             time.sleep(_RETRY_SECONDS)
 
+    def _afresh(self) -> Sequence[str]:
+        """What makes it look again; dnf 5 (5.4) trusts a list of a moment ago whatever --refresh says."""
+        if self.program == "yum":
+            return ()
+        return _EXPIRED if self.fifth else ("--refresh",)
+
     def _locks(self) -> list[str]:
         return [str(self.path(lock)) for lock in _LOCKS]
 
@@ -159,7 +166,8 @@ class DnfTools:
 
     def _options(self) -> list[str]:
         where = [] if self.root == "/" else [f"--installroot={os.path.abspath(self.root)}"]
-        lists = [f"--setopt=cachedir={self.scratch}"] if self.scratch else []
+        place = "system_cachedir" if self.fifth else "cachedir"
+        lists = [f"--setopt={place}={self.scratch}"] if self.scratch else []
         return [*where, *lists, *_ALWAYS]
 
 

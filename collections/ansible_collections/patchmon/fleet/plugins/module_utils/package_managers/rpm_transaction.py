@@ -34,7 +34,7 @@ def read_rows(text: str) -> list[Row]:
         elif len(words) >= _COLUMNS and _changes(heading):
             name, architecture, version, repository = words[:_COLUMNS]
             removed = heading.startswith("Removing")
-            rows.append(Row(name_of(name, architecture), version, repository.lstrip("@"), removed))
+            rows.append(Row(name_of(name, architecture), version.removeprefix("0:"), repository.lstrip("@"), removed))
     return rows
 
 
