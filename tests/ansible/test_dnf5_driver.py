@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tests.ansible.conftest import commands
 from tests.ansible.scenarios import OTHER, PACKAGE, Scenarios, refreshed
 from tests.ansible.test_dnf_driver import (  # noqa: F401 (what dnf 4 must do, dnf 5 must too)

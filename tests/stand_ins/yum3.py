@@ -1,10 +1,8 @@
-#!/usr/bin/python3
 """Yum 3 for tests: takes only what yum 3.4.3 takes, has the real dnf do it, and answers in yum's words.
 
 What is installed, what waits and what a transaction brings is real; words and options are those of yum's manual page.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -39,8 +37,6 @@ def main(arguments: list[str]) -> int:
         if option.startswith("-") and not OPTIONS.fullmatch(option):
             print(f"Command line error: no such option: {option}", file=sys.stderr)
             return 1
-    with open(os.environ["YUM_LOG"], "a", encoding="utf-8") as log:
-        log.write(" ".join(arguments) + "\n")
     done = subprocess.run(
         # Yum 3 takes the newest version or fails.
         ["dnf", "--setopt=best=True", *arguments],
