@@ -154,6 +154,41 @@ class NotNow(Conflict):
     text = "{reason}"
 
 
+class WaiverMissing(Missing):
+    """No waiver has this id, or it is about hosts outside the asker's groups."""
+
+    code = "compliance_waiver_not_found"
+    text = "Waiver not found"
+
+
+class WaiverGroupMissing(Missing):
+    """No group has this id, or it is not among the asker's."""
+
+    code = "host_group_not_found"
+    text = "Host group not found"
+
+
+class WaivedAlready(Conflict):
+    """The same rule is waived in the same place."""
+
+    code = "compliance_waiver_exists"
+    text = "This rule is waived there already: change or revoke the waiver that is in force"
+
+
+class WaiverRevoked(Conflict):
+    """What was revoked stays so: who wants it back says why."""
+
+    code = "compliance_waiver_revoked"
+    text = "This waiver was revoked: make a new one"
+
+
+class WholeFleetWaiver(Refused):
+    """Waivers of the whole fleet are made by who sees all of it."""
+
+    code = "whole_fleet_needed"
+    text = "Only people who see the whole fleet make, change or revoke waivers for it: choose a host or a group"
+
+
 class NoContent(Unavailable):
     """The content folder holds nothing that can be used."""
 

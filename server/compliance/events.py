@@ -86,6 +86,40 @@ class ComplianceRemediationFailed(_Remediation):
 
 
 @dataclass(frozen=True, slots=True)
+class _Waiver(Event):
+    """A waiver's last day; ``place`` is a host, a group or the whole fleet, in words."""
+
+    waiver: str
+    rule: str
+    rule_title: str
+    place: str
+    owner: str
+    expires_on: str
+    reference_type: str = "compliance_rule"
+
+    @property
+    def link(self) -> str:
+        """Where a person reads more."""
+        return f"/compliance/rules/{self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class ComplianceWaiverExpiring(_Waiver):
+    """It ends within a week; announced once, and again for a new last day."""
+
+    name: ClassVar[str] = "compliance_waiver_expiring"
+    severity: ClassVar[str] = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class ComplianceWaiverExpired(_Waiver):
+    """It is not in force any more: the rule counts again."""
+
+    name: ClassVar[str] = "compliance_waiver_expired"
+    severity: ClassVar[str] = "warning"
+
+
+@dataclass(frozen=True, slots=True)
 class ComplianceChanged(Event):
     """Scans or tasks were made, moved or ended: pages look again, and who watches the jobs."""
 

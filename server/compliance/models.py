@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -254,6 +254,63 @@ class Remedy:
     def fixable(self) -> tuple[RemedyRule, ...]:
         """The rules that the playbook fixes."""
         return tuple(one for one in self.rules if not one.left_out)
+
+
+WaiverTarget = Literal["host", "group", "fleet"]
+WaiverState = Literal["active", "expiring", "expired", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A rule that may fail somewhere, for a reason and until a day.
+
+    Attributes:
+        place: the host's or the group's id, empty for the whole fleet; ``place_name`` is what people read.
+        expires_on: the last day, in UTC, on which it is in force.
+        ended_at: since when it is not in force any more.
+        covers: on how many hosts the rule fails or warns there, by their newest scans.
+    """
+
+    id: str
+    rule_id: str
+    rule_ref: str
+    rule_title: str
+    severity: str
+    kind: str
+    target: WaiverTarget
+    place: str
+    place_name: str
+    reason: str
+    owner: str
+    expires_on: date
+    made_by: str
+    made_at: datetime
+    revoked_by: str
+    revoked_at: datetime | None
+    revoked_reason: str
+    ended_at: datetime | None
+    covers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverChange:
+    """What of a waiver shall be different; ``None`` stays."""
+
+    reason: str | None = None
+    owner: str | None = None
+    expires_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewWaiver:
+    """A waiver as somebody asks for it; ``place`` is the id of the host or the group."""
+
+    rule: str
+    target: WaiverTarget
+    place: str
+    reason: str
+    owner: str
+    expires_on: date | None
 
 
 @dataclass(frozen=True, slots=True)

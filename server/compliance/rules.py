@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
-from typing import Final, Literal
+from datetime import date, timedelta
+from typing import Any, Final, Literal
 
 from server.compliance.models import (
     DEFAULT_PROFILE,
@@ -16,6 +16,8 @@ from server.compliance.models import (
     Severity,
     Target,
     TaskStatus,
+    Waiver,
+    WaiverState,
     Wanted,
 )
 
@@ -91,6 +93,50 @@ def score(found: Mapping[str, int]) -> float | None:
     return round(100 * found["passed"] / decided, 2) if decided else None
 
 
+# ---------------------------------------------------------------- waivers
+
+#: Letters that a waiver covers: Docker Bench warns where OpenSCAP fails.
+WAIVABLE: Final = frozenset("fw")
+#: How long a waiver may last at most: two years, with a leap day.
+LONGEST_WAIVER: Final = timedelta(days=731)
+#: From when on a waiver counts as expiring, and from when on its end is announced.
+EXPIRING: Final = timedelta(days=30)
+ANNOUNCED: Final = timedelta(days=7)
+
+
+def waived_score(found: Mapping[str, Any]) -> float | None:
+    """Return the score when waived rules do not count; never less than the plain one, which agents may have told."""
+    value: float | None = found["score"]
+    decided = found["passed"] + found["failed"] + found["warned"] + found["errors"] - found["waived"]
+    if value is None or not found["waived"] or decided <= 0:
+        return value
+    return max(value, float(round(100 * found["passed"] / decided, 2)))
+
+
+def waiver_state(one: Waiver, today: date) -> WaiverState:
+    """Return how a waiver stands."""
+    if one.revoked_at is not None:
+        return "revoked"
+    if one.ended_at is not None or one.expires_on < today:
+        return "expired"
+    return "expiring" if one.expires_on <= today + EXPIRING else "active"
+
+
+def waiver_complaints(*, reason: str | None, owner: str | None, expires_on: date | None, today: date) -> dict[str, str]:
+    """Return what is wrong with the words and the last day of a waiver, field by field; ``None`` is not looked at."""
+    found = {}
+    for name, text, most in (("reason", reason, 2000), ("owner", owner, 200)):
+        if text is not None and not text:
+            found[name] = {"reason": "Say why the rule may fail", "owner": "Say who answers for it"}[name]
+        elif text is not None and len(text) > most:
+            found[name] = f"{name} may have at most {most} characters"
+    if expires_on is not None and not today <= expires_on <= today + LONGEST_WAIVER:
+        found["expires_on"] = "The last day must be today or later, and at most two years ahead"
+    return found
+
+
+# ---------------------------------------------------------------- remediations
+
 #: Where a remediation may go from where it is.
 REMEDY_MOVES: Final[dict[RemedyStatus, frozenset[RemedyStatus]]] = {
     "draft": frozenset({"checking", "cancelled"}),
@@ -101,6 +147,8 @@ REMEDY_MOVES: Final[dict[RemedyStatus, frozenset[RemedyStatus]]] = {
     "applied": frozenset(),
     "cancelled": frozenset(),
 }
+
+# ---------------------------------------------------------------- verdicts
 
 Verdict = Literal["compliant", "warning", "critical", "unscanned"]
 

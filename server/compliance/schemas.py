@@ -135,6 +135,9 @@ def scan_view(row: Json) -> Json:
         "not_applicable": row["not_applicable"],
         "errors": row["errors"],
         "score": row["score"],
+        # Only a host's newest scans are held against waivers.
+        "waived": row.get("waived"),
+        "score_with_waivers": None if row.get("waived") is None else rules.waived_score(row),
         "error_message": row["error"] or None,
         "remediation_applied": row["remediation_applied"],
         "remediation_count": row["remediation_count"],
@@ -167,6 +170,7 @@ def result_view(row: Json) -> Json:
         "severity": row["severity"],
         "section": row["section"],
         "status": rules.WORDS[row["state"]],
+        "waived_until": row["waived_until"],
         "description": row["description"],
         "rationale": row["rationale"],
         "remediation": row["remediation"],
@@ -218,11 +222,13 @@ def rule_detail(found: RuleBoard, sought: Sought) -> Json:
             "failing": counts.get("f", 0),
             "warnings": counts.get("w", 0),
         },
+        "waived_hosts": found.waived,
         "affected_hosts": [
             {
                 "host_id": row["host_id"],
                 "host_name": row["host_name"],
                 "status": rules.WORDS[row["state"]],
+                "waived_until": row["waived_until"],
                 "why": rules.why(row["finding"] or []) or None,
                 "scan_id": row["scan_id"],
                 "completed_at": row["completed_at"],
@@ -273,7 +279,9 @@ def _summary(board: Board) -> Json:
         "unscanned": board.verdicts.unscanned,
         "total_scans": board.scans,
         "average_score": None if average is None else round(float(average), 2),
-        **{f"total_{name}": int(s[name]) for name in ("passed", "failed", "warnings")},
+        "average_score_with_waivers": None if average is None else round(float(s["waived_score"]), 2),
+        **{f"total_{name}": int(s[name]) for name in ("passed", "failed", "warnings", "waived")},
+        "hosts_waived": s["hosts_waived"],
     }
 
 
@@ -301,6 +309,8 @@ def host_view(row: Json) -> Json:
         "name": row["name"],
         "status": rules.verdict(row["score"]),
         "score": row["score"],
+        "waived": row["waived"],
+        "score_with_waivers": rules.waived_score(row) if scanned else None,
         "last_scan_at": row["completed_at"],
         "profile_type": row["kind"],
         "passed": row["passed"],

@@ -10,6 +10,7 @@ from server.compliance.content import Content
 from server.compliance.errors import BadRequest, RuleMissing, ScanMissing
 from server.compliance.models import SEVERITIES, Sought, Target, Task, Verdicts
 from server.compliance.queries import board, scans, tasks
+from server.compliance.queries import waivers as waiver_rows
 from server.core.call import Call
 from server.core.ids import HostId
 from server.hosts import service as hosts
@@ -96,7 +97,7 @@ async def stalled(call: Call) -> list[Facts]:
 
 async def waiting(call: Call) -> list[Facts]:
     """Return hosts that were asked to scan and did not begin."""
-    return await board.list_waiting(call.db, call.actor.scope)
+    return await scans.list_waiting(call.db, call.actor.scope)
 
 
 async def _connected(call: Call, rows: list[Facts]) -> list[Facts]:
@@ -155,27 +156,36 @@ async def rule_list(call: Call, sought: Sought) -> tuple[list[Facts], int]:
 
 @dataclass(frozen=True, slots=True)
 class RuleBoard:
-    """A rule over the fleet: its words, hosts by letter, and one page of hosts."""
+    """A rule over the fleet: its words, hosts by letter, one page of hosts, and on how many a failure is waived."""
 
     rule: Facts
     counts: dict[str, int]
     hosts: list[Facts]
     total: int
+    waived: int
+
+
+async def known_rule(call: Call, name: str) -> Facts:
+    """Return a rule's words by UUID or reference; raises ``RuleMissing``."""
+    found = await board.find_rule(call.db, name)
+    if found is None:
+        raise RuleMissing
+    scope = call.actor.scope
+    if scope is not None and not await board.count_rule(call.db, scope, found["key"]):
+        # It is known of other hosts only.
+        raise RuleMissing
+    return found
 
 
 async def rule(call: Call, name: str, sought: Sought) -> RuleBoard:
     """Return a rule by UUID or reference; raises ``RuleMissing``."""
-    found = await board.find_rule(call.db, name)
-    if found is None:
-        raise RuleMissing
+    found = await known_rule(call, name)
     counts = await board.count_rule(call.db, call.actor.scope, found["key"])
-    if not counts and call.actor.scope is not None:
-        # It is known of other hosts only.
-        raise RuleMissing
     asked = replace(sought, status=rules.LETTERS.get(sought.status, ""))
     hosts = await board.list_affected(call.db, call.actor.scope, found["key"], asked)
     total = counts.get(asked.status, 0) if asked.status else sum(counts.values())
-    return RuleBoard(found, counts, hosts, total)
+    waived = await waiver_rows.count_waived(call.db, call.actor.scope, found["key"])
+    return RuleBoard(found, counts, hosts, total, waived)
 
 
 async def host_list(call: Call, sought: Sought) -> tuple[list[Facts], int]:

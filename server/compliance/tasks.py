@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from server.compliance import service, upkeep
+from server.compliance import service, upkeep, waivers
 from server.core.call import Call
 from server.core.log import get_log
 from server.core.queue import Task
@@ -26,6 +26,13 @@ async def clean_up(call: Call) -> None:
     await upkeep.forget(call, call.now - _KEPT)
 
 
+async def keep_waivers(call: Call) -> None:
+    """End waivers whose last day is over, and announce those that end within a week."""
+    ended, told = await waivers.keep(call)
+    if ended or told:
+        log.info("compliance: waivers looked at", ended=ended, announced=told)
+
+
 TASKS: Final = (
     Task(
         "compliance.schedule",
@@ -40,5 +47,13 @@ TASKS: Final = (
         every_seconds=600,
         title="End stalled compliance scans",
         about="Ends scans that run for more than 3 hours, and forgets old tasks and rules that no scan uses.",
+    ),
+    Task(
+        "compliance.waivers",
+        keep_waivers,
+        every_seconds=300,
+        title="End expired waivers",
+        about="Ends waivers whose last day (UTC) is over, so that their rules count again, and announces those that "
+        "end within a week.",
     ),
 )

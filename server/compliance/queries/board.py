@@ -1,11 +1,10 @@
 """Statements about the fleet: how hosts stand, and which rules fail where."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
 from server.compliance.models import FAIR, GOOD, Sought, Verdicts
-from server.compliance.queries.letters import LETTERS, SUMS
+from server.compliance.queries.letters import LETTERS, SUMS, waived_score
 from server.core.db import Queries
 from server.core.ids import sought_uuid
 from server.core.scope import Groups, in_scope
@@ -23,7 +22,10 @@ async def summary(db: Queries, groups: Groups, kind: str, now: datetime) -> dict
                count(*) filter (where score >= %(good)s) as hosts_compliant,
                count(*) filter (where score >= %(fair)s and score < %(good)s) as hosts_warning,
                count(*) filter (where score < %(fair)s) as hosts_critical,
-               avg(score) as average_score,
+               avg(score) as average_score, avg({waived_score("s")}) as waived_score,
+               coalesce(sum(waived), 0) as waived, count(*) filter (where waived > 0) as hosts_waived,
+               array[coalesce(sum(waived_by[1]), 0), coalesce(sum(waived_by[2]), 0), coalesce(sum(waived_by[3]), 0),
+                     coalesce(sum(waived_by[4]), 0), coalesce(sum(waived_by[5]), 0)] as waived_by,
                coalesce(sum(passed), 0) as passed, coalesce(sum(failed), 0) as failed,
                coalesce(sum(warned), 0) as warnings, coalesce(sum(skipped), 0) as skipped,
                coalesce(sum(not_applicable), 0) as not_applicable, coalesce(sum(errors), 0) as errors,
@@ -267,9 +269,11 @@ async def list_affected(db: Queries, groups: Groups, rule: int, sought: Sought) 
              limit %(limit)s offset %(offset)s
         )
         select page.uuid as host_id, page.friendly_name as host_name, page.state, page.completed_at,
-               c.uuid as scan_id, c.findings -> (page.place::text) as finding
+               c.uuid as scan_id, c.findings -> (page.place::text) as finding, v.until as waived_until
           from page
           join compliance_scans c on c.id = page.scan
+          left join lateral (select max(v.expires_on) as until from compliance_waivers_of(page.host_id) v
+                              where v.rule = %(rule)s and page.state in ('f', 'w')) v on true
          order by array_position(array['f','w','e','p','s','n'], page.state) {way}, lower(page.friendly_name),
                   page.host_id
         """,  # noqa: S608 (only constants are put together)
@@ -305,6 +309,8 @@ HOST_ORDERS: Final = {
     "failed": "l.failed",
     "skipped": "l.skipped",
     "score": "l.score",
+    "waived": "l.waived",
+    "waived_score": waived_score("l"),
     "mode": "s.compliance_mode",
 }
 
@@ -327,14 +333,14 @@ async def list_hosts(db: Queries, groups: Groups, sought: Sought) -> list[dict[s
             select s.id as key, s.uuid as id, s.friendly_name as name, s.compliance_mode as mode,
                    s.compliance_openscap_enabled as openscap, s.compliance_docker_bench_enabled as docker_bench,
                    s.docker_enabled as docker, l.kind, l.completed_at, l.score, l.passed, l.failed, l.warned,
-                   l.skipped, l.not_applicable, l.errors, l.total, {order} as sorted
+                   l.skipped, l.not_applicable, l.errors, l.total, l.waived, {order} as sorted
             {_HOSTS}
              order by {order} {way}, lower(s.friendly_name), s.id
              limit %(limit)s offset %(offset)s
         )
         select p.key, p.id, p.name, p.mode, p.openscap, p.docker_bench, p.docker, p.kind, p.completed_at, p.score,
-               p.passed, p.failed, p.warned, p.skipped, p.not_applicable, p.errors, p.total, t.status as task_status,
-               t.scanners as task_scanners, t.started_at as task_started_at,
+               p.passed, p.failed, p.warned, p.skipped, p.not_applicable, p.errors, p.total, p.waived,
+               t.status as task_status, t.scanners as task_scanners, t.started_at as task_started_at,
                (select array_agg(x.kind order by x.kind desc) from compliance_latest x where x.host_id = p.key) as kinds
           from page p
           left join compliance_tasks t
@@ -373,22 +379,4 @@ async def list_worst(db: Queries, groups: Groups, kind: str, limit: int) -> list
         groups=groups,
         kind=kind,
         limit=limit,
-    )
-
-
-async def list_waiting(db: Queries, groups: Groups, hosts: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Return hosts that were asked to scan and did not begin, the last first."""
-    return await db.all(
-        f"""
-        select h.uuid as host_id, h.friendly_name as host_name, t.id, t.created_at, t.scanners
-          from compliance_tasks t
-          join hosts h on h.id = t.host_id
-         where t.kind = 'scan' and t.status in ('waiting', 'active') and t.started_at is null
-           and {in_scope("t.host_id")}
-           and (%(hosts)s::uuid[] is null or h.uuid = any(%(hosts)s::uuid[]))
-         order by t.created_at desc
-         limit 100
-        """,  # noqa: S608 (only constants are put together)
-        groups=groups,
-        hosts=None if hosts is None else list(hosts),
     )

@@ -14,3 +14,11 @@ LETTERS: Final = """
       join compliance_layouts l on l.id = s.layout
      cross join unnest(l.rules, string_to_array(s.states, null)) as a (rule, state)
 """
+
+
+def waived_score(of: str) -> str:
+    """Return the expression for a score in which waived rules do not count, of ``compliance_latest`` as ``of``."""
+    return (
+        f"case when {of}.waived = 0 then {of}.score else greatest({of}.score, round(100.0 * {of}.passed / "
+        f"nullif({of}.passed + {of}.failed + {of}.warned + {of}.errors - {of}.waived, 0), 2)::double precision) end"
+    )

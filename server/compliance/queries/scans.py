@@ -1,5 +1,6 @@
 """Statements about scans: what runs, what was, and what one found."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -12,9 +13,10 @@ _SCAN: Final = """
     select s.uuid as id, h.uuid as host_id, h.friendly_name as host_name, h.id as host_key, s.kind, s.status, s.origin,
            s.profile_id, s.profile_name, s.error, s.phase, s.progress, s.started_at, s.completed_at, s.total, s.passed,
            s.failed, s.warned, s.skipped, s.not_applicable, s.errors, s.score, s.remediation_applied,
-           s.remediation_count
+           s.remediation_count, n.waived
       from compliance_scans s
       join hosts h on h.id = s.host_id
+      left join compliance_latest n on n.scan = s.id
 """
 _SCOPE: Final = in_scope("s.host_id")
 
@@ -83,8 +85,7 @@ async def list_latest(db: Queries, groups: Groups, host: str) -> list[dict[str, 
     return await db.all(
         f"""
         {_SCAN}
-          join compliance_latest l on l.scan = s.id
-         where h.uuid = %(host)s::uuid and {_SCOPE}
+         where n.scan is not null and h.uuid = %(host)s::uuid and {_SCOPE}
          order by s.completed_at desc, s.kind desc
         """,
         groups=groups,
@@ -98,18 +99,23 @@ _RESULTS: Final = f"""
      cross join unnest(y.rules, y.texts) with ordinality as a (rule, text, place)
       join compliance_texts x on x.id = a.text
       join compliance_rules r on r.id = a.rule
+      left join (select w.rule, max(w.expires_on) as until from compliance_scans c
+                   cross join lateral compliance_waivers_of(c.host_id) w
+                  where c.uuid = %(scan)s::uuid group by w.rule) v
+             on v.rule = a.rule and substr(s.states, a.place::int, 1) in ('f', 'w')
      where s.uuid = %(scan)s::uuid and {_SCOPE}
+       and (%(waived)s = '' or (v.until is not null) = (%(waived)s = 'yes'))
        and (%(status)s = '' or substr(s.states, a.place::int, 1) = %(status)s)
        and (%(severity)s = '' or x.severity = %(severity)s)
        and (%(section)s = '' or x.section = %(section)s)
        and (%(search)s = '' or position(lower(%(search)s) in lower(x.title || ' ' || r.ref || ' ' || x.section)) > 0)
-"""
+"""  # noqa: S608 (only constants are put together)
 
 
 def _result_values(scan: str, sought: Sought) -> dict[str, Any]:
     return {
         "scan": sought_uuid(scan), "status": sought.status, "severity": sought.severity,
-        "section": sought.section, "search": sought.search,
+        "section": sought.section, "search": sought.search, "waived": sought.extra.get("waived", ""),
     }  # fmt: skip
 
 
@@ -118,7 +124,8 @@ async def list_results(db: Queries, groups: Groups, scan: str, sought: Sought) -
     return await db.all(
         f"""
         select r.uuid as rule_id, r.ref, r.kind, x.title, x.severity, x.section, x.description, x.rationale,
-               x.remediation, substr(s.states, a.place::int, 1) as state, s.findings -> (a.place::text) as finding
+               x.remediation, substr(s.states, a.place::int, 1) as state, s.findings -> (a.place::text) as finding,
+               v.until as waived_until
         {_RESULTS}
          order by array_position(array['f','w','e','p','s','n'], substr(s.states, a.place::int, 1)),
                   array_position(array['critical','high','medium','low','unknown'], x.severity), r.ref
@@ -163,4 +170,22 @@ async def list_trend(db: Queries, groups: Groups, host: str, since: datetime) ->
         groups=groups,
         host=sought_uuid(host),
         since=since,
+    )
+
+
+async def list_waiting(db: Queries, groups: Groups, hosts: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Return hosts that were asked to scan and did not begin, the last first."""
+    return await db.all(
+        f"""
+        select h.uuid as host_id, h.friendly_name as host_name, t.id, t.created_at, t.scanners
+          from compliance_tasks t
+          join hosts h on h.id = t.host_id
+         where t.kind = 'scan' and t.status in ('waiting', 'active') and t.started_at is null
+           and {in_scope("t.host_id")}
+           and (%(hosts)s::uuid[] is null or h.uuid = any(%(hosts)s::uuid[]))
+         order by t.created_at desc
+         limit 100
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
+        hosts=None if hosts is None else list(hosts),
     )
