@@ -189,6 +189,13 @@ class WholeFleetWaiver(Refused):
     text = "Only people who see the whole fleet make, change or revoke waivers for it: choose a host or a group"
 
 
+class SecondPerson(Conflict):
+    """Who asked for a remediation may not approve it."""
+
+    code = "second_person_needed"
+    text = "Somebody else has to approve this: you asked for it"
+
+
 class NoContent(Unavailable):
     """The content folder holds nothing that can be used."""
 

@@ -86,6 +86,22 @@ class ComplianceRemediationFailed(_Remediation):
 
 
 @dataclass(frozen=True, slots=True)
+class ComplianceRemediationAwaits(_Remediation):
+    """It was tried, and somebody else than who asked has to approve it."""
+
+    name: ClassVar[str] = "compliance_remediation_awaits_approval"
+    severity: ClassVar[str] = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class ComplianceRemediationRejected(_Remediation):
+    """Somebody turned it down."""
+
+    name: ClassVar[str] = "compliance_remediation_rejected"
+    severity: ClassVar[str] = "informational"
+
+
+@dataclass(frozen=True, slots=True)
 class _Waiver(Event):
     """A waiver's last day; ``place`` is a host, a group or the whole fleet, in words."""
 

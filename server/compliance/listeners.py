@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from server.automation.events import JobHostsEnded
-from server.compliance import remedies, service
+from server.compliance import remedy_ends, service
 from server.compliance.events import ComplianceChanged
 from server.core import following
 from server.core.call import Call, World
@@ -27,7 +27,7 @@ async def resources(app: web.Application) -> AsyncIterator[None]:
 
 async def _sweep(call: Call) -> int:
     # Scans first: they wait for no remediation.
-    return await service.sweep(call) + await remedies.sweep(call)
+    return await service.sweep(call) + await remedy_ends.sweep(call)
 
 
 async def follow(world: World) -> None:

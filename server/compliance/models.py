@@ -204,7 +204,7 @@ class Triggered:
     offline: bool = False
 
 
-RemedyStatus = Literal["draft", "checking", "checked", "applying", "applied", "failed", "cancelled"]
+RemedyStatus = Literal["draft", "checking", "checked", "applying", "applied", "failed", "cancelled", "rejected"]
 Predicted = Literal["", "changes", "nothing", "fails", "unknown"]
 
 
@@ -249,6 +249,9 @@ class Remedy:
     approved_by: str
     approved_at: datetime | None
     finished_at: datetime | None
+    asked_id: str = ""
+    checked_at: datetime | None = None
+    rejected_by: str = ""
 
     @property
     def fixable(self) -> tuple[RemedyRule, ...]:

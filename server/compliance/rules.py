@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal
 
 from server.compliance.models import (
@@ -20,6 +20,7 @@ from server.compliance.models import (
     WaiverState,
     Wanted,
 )
+from server.core.words import counted
 
 #: A scan that runs for longer is ended; a Level 2 scan takes up to 45 minutes.
 STALLED_AFTER: Final = timedelta(hours=3)
@@ -141,12 +142,31 @@ def waiver_complaints(*, reason: str | None, owner: str | None, expires_on: date
 REMEDY_MOVES: Final[dict[RemedyStatus, frozenset[RemedyStatus]]] = {
     "draft": frozenset({"checking", "cancelled"}),
     "checking": frozenset({"checked", "failed"}),
-    "checked": frozenset({"checking", "applying", "cancelled"}),
+    "checked": frozenset({"checking", "applying", "cancelled", "rejected"}),
     "applying": frozenset({"applied", "failed"}),
     "failed": frozenset({"checking"}),
     "applied": frozenset(),
     "cancelled": frozenset(),
+    "rejected": frozenset(),
 }
+#: What a dry run said holds no longer than this.
+CHECK_HOLDS: Final = timedelta(days=7)
+
+
+def may_approve(rule: str, *, asked_id: str, asker: str) -> bool:
+    """Tell whether somebody approves a remediation; ``second_person`` keeps out who asked for it."""
+    return rule != "second_person" or not asked_id or asked_id != asker
+
+
+def stale(checked_at: datetime | None, now: datetime, changed: int) -> str:
+    """Return why a dry run says nothing any more, or nothing; ``changed`` rules stand differently since."""
+    if changed:
+        stand = "stands" if changed == 1 else "stand"
+        return f"The host was scanned since, and {counted(changed, 'rule')} of it {stand} differently: try it again"
+    if checked_at is not None and now - checked_at > CHECK_HOLDS:
+        return f"The dry run is older than {CHECK_HOLDS.days} days: try it again"
+    return ""
+
 
 # ---------------------------------------------------------------- verdicts
 

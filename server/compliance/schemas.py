@@ -55,6 +55,7 @@ class SettingsBody(TextBody):
 
     default_compliance_mode: str | None = None
     compliance_scan_interval: int | None = None
+    compliance_remediation_approval: str | None = None
 
 
 def triggered(made: Triggered) -> Json:

@@ -38,6 +38,7 @@ class Settings:
         patch_stale_days: a host that was not patched for longer, or never, counts as stale.
         default_compliance_mode: when compliance scans new hosts: disabled, on-demand or enabled.
         compliance_scan_interval: minutes between two scheduled scans of a host.
+        compliance_remediation_approval: who approves a remediation by playbook: anyone who may, or a second_person.
         enable_logging, log_level: whether more than warnings, errors and the start is written, and from which level on.
         timezone: zone of the schedules and of log lines.
         brand_name, brand_accent: the product's name, and its colour as ``#rrggbb`` (empty for ours).
@@ -87,6 +88,7 @@ class Settings:
     patch_stale_days: int
     default_compliance_mode: str
     compliance_scan_interval: int
+    compliance_remediation_approval: str
     enable_logging: bool
     log_level: str
     brand_name: str

@@ -294,6 +294,7 @@ CATALOGUE: Final = (
     Setting("patch_stale_days", 30, take_number(1, 3650), "PATCH_STALE_DAYS"),
     Setting("default_compliance_mode", "disabled", one_of("disabled", "on-demand", "enabled")),
     Setting("compliance_scan_interval", 1440, take_number(60, 10_080)),
+    Setting("compliance_remediation_approval", "anyone", one_of("anyone", "second_person")),
     Setting("enable_logging", default=False, take=take_truth, variable="ENABLE_LOGGING"),
     Setting("log_level", "info", log_level, "LOG_LEVEL"),
     Setting("brand_name", "PatchMon", text),

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from xml.sax.saxutils import escape
 
 import pytest
@@ -11,9 +13,16 @@ import yaml
 
 from server.compliance import fixes, rules
 from server.compliance.errors import BadGuide
-from tests.factories.compliance import Compliance, decided, hand_in, scan
+from server.compliance.models import RemedyRule
+from server.compliance.queries import remedies as rows
+from server.core.call import Call
+from server.settings import service as settings
+from tests.conftest import Browser
+from tests.factories.compliance import PREFIX, Compliance, decided, hand_in, result, scan
 from tests.factories.house import House
 from tests.factories.openscap import RULE, guide, needs_oscap, scanned
+from tests.factories.overview import page
+from tests.factories.people import bearer, person
 from tests.stand_ins.existing_agent import Enrol
 
 RULES = {f"{RULE}fixable": "The missing file is there", f"{RULE}unfixable": "The unreachable file is there"}
@@ -48,8 +57,11 @@ async def test_what_fails_is_tried_approved_applied_and_looked_at_again(
         tried = await until(api, remedy, "checked", "failed")
         assert (tried["status"], tried["reason"], tried["rules"][0]["predicted"]) == ("checked", None, "changes")
         assert not missing.exists()
-        # Approved: applied with events like any job, and the rule was looked at again.
-        await api.post(f"remedies/{remedy}/apply", status=202)
+        # Approved by somebody else, as the settings want it: applied with events like any job, and looked at again.
+        await api.ask("PUT", "/compliance/settings", {"compliance_remediation_approval": "second_person"})
+        assert "you asked for it" in str(await api.post(f"remedies/{remedy}/apply", status=409))
+        second_person = Compliance(api.session, box.url, await bearer(house.call))
+        await second_person.post(f"remedies/{remedy}/apply", status=202)
         done = await until(api, remedy, "applied", "failed")
         assert (done["status"], done["reason"], done["rules"][0]["after"]) == ("applied", None, "pass")
         assert missing.stat().st_mode & 0o777 == 0o600
@@ -165,3 +177,85 @@ def test_nothing_is_applied_that_was_not_tried() -> None:
     assert {one for one, moves in rules.REMEDY_MOVES.items() if "checked" in moves} == {"checking"}
     assert not rules.REMEDY_MOVES["applied"]
     assert set(rules.REMEDY_MOVES) == {to for moves in rules.REMEDY_MOVES.values() for to in moves} | {"draft"}
+
+
+async def drafted(call: Call, host: str, *refs: str) -> str:
+    """A remediation as if it was composed and tried for these rules."""
+    lines = [asdict(RemedyRule(ref, ref, "high", "f")) for ref in refs]
+    one, user = str(uuid4()), await person(call, "admin")
+    row = {"profile": "level1_server", "guide": "A guide", "rules": lines, "playbook": "- hosts: all\n"}
+    async with call.transaction() as tx:
+        key = await tx.value("select id from hosts where uuid = %(host)s::uuid", host=host)
+        await rows.insert(tx, one, key, {**row, "by": user.username, "by_id": str(user.id)}, call.now)
+        await rows.move(tx, one, "checked", {"checked_at": call.now})
+    return one
+
+
+async def test_a_dry_run_grows_old_and_a_scan_since_makes_it_worthless(
+    api: Compliance, enrol: Enrol, call: Call
+) -> None:
+    agent, host = await enrol("web-01")
+    await hand_in(agent, scan(*decided(1, 2)))
+    remedy = await drafted(call, host, f"{PREFIX}bad_0000", f"{PREFIX}bad_0001")
+    assert (await api.get(f"remedies/{remedy}"))["checked_at"]
+    # The same two fail still: nothing is different, so it gets as far as the agent that runs no playbook.
+    await hand_in(agent, scan(*decided(1, 2)))
+    assert await rows.count_changed(call.db, remedy) == 0
+    await hand_in(agent, scan(result("bad_0000"), result("bad_0001", "fail")))
+    refused = await api.post(f"remedies/{remedy}/apply", status=409)
+    assert "1 rule of it stands differently: try it again" in str(refused)
+    await call.db.execute("update compliance_remedies set checked_at = now() + interval '1 hour'")
+    assert await rows.count_changed(call.db, remedy) == 0, "tried after that scan"
+    await call.db.execute("delete from compliance_latest")
+    await call.db.execute("update compliance_remedies set checked_at = now() - interval '8 days'")
+    assert "older than 7 days" in str(await api.post(f"remedies/{remedy}/apply", status=409))
+
+
+async def test_it_is_turned_down_with_a_reason_that_is_read(
+    api: Compliance, enrol: Enrol, call: Call, as_admin: Browser
+) -> None:
+    agent, host = await enrol("web-01")
+    await hand_in(agent, scan(*decided(1, 1)))
+    first, remedy = await drafted(call, host, f"{PREFIX}bad_0000"), await drafted(call, host, f"{PREFIX}bad_0000")
+    await call.db.execute(
+        "update compliance_remedies set asked_at = asked_at - interval '1 day' where id = %(first)s::uuid", first=first
+    )
+    seen = await page(as_admin, f"/compliance/remedies/{remedy}")
+    assert f"/compliance/remedies/{first}" in seen
+    assert "it is the same playbook" in seen
+    assert "Say why" in str(await api.post(f"remedies/{remedy}/reject", {"reason": "  "}, status=400))
+    done = await api.post(f"remedies/{remedy}/reject", {"reason": "Not\nbefore the  audit"})
+    assert (done["status"], done["reason"]) == ("rejected", "Not before the audit")
+    seen = await page(as_admin, f"/compliance/remedies/{remedy}")
+    assert f"{done['rejected_by']} turned it down" in seen
+    assert "Approve and apply" not in seen
+    assert "turned down" in str(await api.post(f"remedies/{remedy}/apply", status=409))
+    assert "turned down" in str(await api.post(f"remedies/{remedy}/check", status=409))
+
+
+async def test_who_asked_sees_that_somebody_else_has_to_approve(enrol: Enrol, call: Call, as_admin: Browser) -> None:
+    agent, host = await enrol("web-01")
+    await hand_in(agent, scan(*decided(1, 1)))
+    remedy = await drafted(call, host, f"{PREFIX}bad_0000")
+    await call.db.execute(
+        "update compliance_remedies set asked_id = (select id::text from users where role = 'superadmin')"
+    )
+    assert "Approve and apply" in await page(as_admin, f"/compliance/remedies/{remedy}")
+    await settings.change(call, {"compliance_remediation_approval": "second_person"})
+    seen = await page(as_admin, f"/compliance/remedies/{remedy}")
+    assert "somebody else has to approve it" in seen
+    assert "Approve and apply" not in seen
+    assert "Turn down" in seen
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "asker", "may"),
+    [
+        ("anyone", "7", "7", True),
+        ("second_person", "7", "7", False),
+        ("second_person", "7", "8", True),
+        ("second_person", "", "8", True),
+    ],
+)
+def test_who_approves(rule: str, asked: str, asker: str, *, may: bool) -> None:
+    assert rules.may_approve(rule, asked_id=asked, asker=asker) is may

@@ -308,6 +308,7 @@ async def show_settings(request: web.Request) -> web.Response:
         {
             "default_compliance_mode": found.default_compliance_mode,
             "compliance_scan_interval": found.compliance_scan_interval,
+            "compliance_remediation_approval": found.compliance_remediation_approval,
         }
     )
 
@@ -323,5 +324,6 @@ async def change_settings(request: web.Request) -> web.Response:
         {
             "default_compliance_mode": found.default_compliance_mode,
             "compliance_scan_interval": found.compliance_scan_interval,
+            "compliance_remediation_approval": found.compliance_remediation_approval,
         }
     )

@@ -29,6 +29,14 @@ class DraftBody(BaseModel):
     rules: list[str] | None = Field(default=None, max_length=500)
 
 
+class RejectBody(BaseModel):
+    """Why it is turned down."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(max_length=2000)
+
+
 def view(one: Remedy) -> dict[str, Any]:
     """Return a remediation as the API tells it."""
     return {
@@ -45,6 +53,8 @@ def view(one: Remedy) -> dict[str, Any]:
         "asked_at": one.asked_at,
         "approved_by": one.approved_by or None,
         "approved_at": one.approved_at,
+        "checked_at": one.checked_at,
+        "rejected_by": one.rejected_by or None,
         "finished_at": one.finished_at,
         "rules": [
             {
@@ -116,3 +126,11 @@ async def apply(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """Give up what was not applied."""
     return json_answer(view(await remedies.cancel(call(request), path_text(request, "remedy"))))
+
+
+@routes.post(f"{_API}/{{remedy}}/reject", name="compliance.remedy.reject")
+@gated(_MANAGE, module=_MODULE)
+async def reject(request: web.Request) -> web.Response:
+    """Turn down what was tried."""
+    body = await read_json(request, RejectBody)
+    return json_answer(view(await remedies.reject(call(request), path_text(request, "remedy"), body.reason)))

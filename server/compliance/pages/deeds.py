@@ -211,6 +211,7 @@ async def change_settings(request: web.Request) -> web.Response:
     changes = {
         "default_compliance_mode": str(form.get("default_compliance_mode", "")),
         "compliance_scan_interval": str(form.get("compliance_scan_interval", "")),
+        "compliance_remediation_approval": str(form.get("compliance_remediation_approval", "anyone")),
     }
     try:
         await settings.change(call(request), changes)

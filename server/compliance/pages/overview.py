@@ -19,6 +19,10 @@ from server.web.render import Page, render
 from server.web.routing import Routes, call, gated
 
 routes: Final = Routes()
+APPROVALS: Final = (
+    ("anyone", "Anyone who may manage compliance"),
+    ("second_person", "Somebody else than who asked for it"),
+)
 INTERVALS: Final = (
     (360, "6 hours"), (720, "12 hours"), (1440, "24 hours"), (2880, "48 hours"), (4320, "3 days"), (10_080, "7 days"),
 )  # fmt: skip
@@ -71,6 +75,8 @@ class SettingsPage(Page):
     modes: tuple[tuple[str, str], ...]
     interval: int
     intervals: tuple[tuple[int, str], ...]
+    approval: str
+    approvals: tuple[tuple[str, str], ...]
     content: Content
     systems: tuple[str, ...]
     profiles: list[str]
@@ -194,6 +200,8 @@ async def show_settings(request: web.Request) -> web.Response:
         modes=MODES,
         interval=minutes,
         intervals=INTERVALS if minutes in known else (*INTERVALS, (minutes, f"{minutes} minutes")),
+        approval=found.compliance_remediation_approval,
+        approvals=APPROVALS,
         content=await service.content_here(asked),
         systems=SYSTEMS,
         profiles=[title for _, title, kind in PROFILES if kind == "openscap"],

@@ -36,6 +36,7 @@ STATUSES: Final = {
     "applied": ("Applied", "good"),
     "failed": ("Failed", "bad"),
     "cancelled": ("Given up", "neutral"),
+    "rejected": ("Turned down", "attention"),
 }
 PREDICTIONS: Final = {
     "": ("", "neutral"),
@@ -58,7 +59,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class RemedyPage(Page):
-    """templates/compliance/remedy.html; ``job`` is the one under way, or the last."""
+    """templates/compliance/remedy.html.
+
+    ``job`` is the one under way, or the last; ``before`` is the host's remediation before it, ``diff`` how they differ.
+    """
 
     template: ClassVar[str] = "compliance/remedy.html"
     title: ClassVar[str] = "Remediation"
@@ -69,6 +73,9 @@ class RemedyPage(Page):
     job: str | None
     seconds: int
     can_manage: bool
+    may_approve: bool
+    before: Remedy | None
+    diff: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,7 @@ async def show(request: web.Request) -> web.Response:
     if not await frame.is_on(request):
         return frame.off(request)
     one = await remedies.fetch(call(request), path_text(request, "remedy"))
+    before, diff = await remedies.difference(call(request), one) or (None, [])
     page = RemedyPage(
         remedy=one,
         state=STATUSES[one.status],
@@ -107,6 +115,9 @@ async def show(request: web.Request) -> web.Response:
         job=one.apply_job or one.check_job,
         seconds=_BUSY_SECONDS if one.status in {"checking", "applying"} else 0,
         can_manage=frame.may_manage(request),
+        may_approve=await remedies.may_approve(call(request), one),
+        before=before,
+        diff=diff,
     )
     crumbs = (CRUMB, ("Remediations", HERE), (one.host_name, ""))
     return render(request, page, breadcrumbs=crumbs)
@@ -178,3 +189,13 @@ async def apply(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """Give it up."""
     return await _do(request, lambda one: remedies.cancel(call(request), one), "Given up; nothing was changed.")
+
+
+@routes.post(f"{HERE}/{{remedy}}/reject")
+@gated(MANAGE, module=MODULE)
+async def reject(request: web.Request) -> web.Response:
+    """Turn it down."""
+    reason = str((await posted(request)).get("reason", ""))
+    return await _do(
+        request, lambda one: remedies.reject(call(request), one, reason), "Turned down; nothing was changed."
+    )

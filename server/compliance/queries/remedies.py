@@ -11,7 +11,8 @@ from server.core.scope import Groups, in_scope
 
 _REMEDY: Final = """
     select r.id, h.uuid as host, h.friendly_name as host_name, r.profile_id, r.guide, r.rules, r.playbook, r.status,
-           r.reason, r.check_job, r.apply_job, r.asked_by, r.asked_at, r.approved_by, r.approved_at, r.finished_at
+           r.reason, r.check_job, r.apply_job, r.asked_by, r.asked_at, r.approved_by, r.approved_at, r.finished_at,
+           r.asked_id, r.checked_at, r.rejected_by
       from compliance_remedies r
       join hosts h on h.id = r.host_id
 """
@@ -21,9 +22,10 @@ async def insert(tx: Tx, remedy: str, host_id: int, row: dict[str, object], now:
     """Keep a remediation that was just composed."""
     await tx.execute(
         """
-        insert into compliance_remedies (id, host_id, profile_id, guide, rules, playbook, status, asked_by, asked_at)
+        insert into compliance_remedies (id, host_id, profile_id, guide, rules, playbook, status, asked_by,
+                                         asked_id, asked_at)
         values (%(remedy)s, %(host_id)s, %(profile)s, %(guide)s, %(rules)s::jsonb, %(playbook)s, 'draft', %(by)s,
-                %(now)s)
+                %(by_id)s, %(now)s)
         """,
         remedy=remedy,
         host_id=host_id,
@@ -77,6 +79,8 @@ async def move(tx: Tx, remedy: str, status: str, changes: dict[str, object]) -> 
                apply_job = coalesce(%(apply_job)s::uuid, apply_job),
                approved_by = coalesce(%(approved_by)s, approved_by),
                approved_at = coalesce(%(approved_at)s::timestamptz, approved_at),
+               checked_at = coalesce(%(checked_at)s::timestamptz, checked_at),
+               rejected_by = coalesce(%(rejected_by)s, rejected_by),
                finished_at = %(finished_at)s::timestamptz
          where id = %(remedy)s
         """,
@@ -84,9 +88,57 @@ async def move(tx: Tx, remedy: str, status: str, changes: dict[str, object]) -> 
         status=status,
         **{
             name: changes.get(name)
-            for name in ("reason", "check_job", "apply_job", "approved_by", "approved_at", "finished_at")
+            for name in (
+                "reason",
+                "check_job",
+                "apply_job",
+                "approved_by",
+                "approved_at",
+                "finished_at",
+                "checked_at",
+                "rejected_by",
+            )
         },
         rules=as_json(changes["rules"]) if "rules" in changes else None,
+    )
+
+
+async def find_before(db: Queries, groups: Groups, remedy: str) -> dict[str, Any] | None:
+    """Return the remediation of the same host that was asked for before this one."""
+    return await db.one(
+        f"""
+        {_REMEDY}
+          join compliance_remedies t on t.id = %(remedy)s::uuid and t.host_id = r.host_id
+         where {in_scope("r.host_id")} and (r.asked_at, r.id) < (t.asked_at, t.id)
+         order by r.asked_at desc, r.id desc
+         limit 1
+        """,
+        groups=groups,
+        remedy=sought_uuid(remedy),
+    )
+
+
+async def count_changed(db: Queries, remedy: str) -> int:
+    """Return how many of its rules do not fail by an OpenSCAP scan that ended after its dry run began."""
+    return cast(
+        "int",
+        await db.value(
+            """
+            select count(*)
+              from compliance_remedies m
+             cross join jsonb_array_elements(m.rules) x
+             where m.id = %(remedy)s::uuid and x ->> 'left_out' = ''
+               and exists (select from compliance_latest l
+                            where l.host_id = m.host_id and l.kind = 'openscap' and l.completed_at > m.checked_at)
+               and not exists (select from compliance_latest l
+                                 join compliance_layouts y on y.id = l.layout
+                                cross join unnest(y.rules) with ordinality as a (rule, place)
+                                 join compliance_rules r on r.id = a.rule
+                                where l.host_id = m.host_id and l.kind = 'openscap' and r.ref = x ->> 'ref'
+                                  and substr(l.states, a.place::int, 1) = 'f')
+            """,
+            remedy=sought_uuid(remedy),
+        ),
     )
 
 
