@@ -83,6 +83,40 @@ async def test_what_fails_is_tried_approved_applied_and_looked_at_again(
 @needs_oscap
 @pytest.mark.real
 @pytest.mark.timeout(240)
+async def test_one_that_breaks_half_way_says_what_stands_and_can_be_tried_again(
+    house: House, unused_tcp_port_factory: Callable[[], int], tmp_path: Path
+) -> None:
+    async with scanned(house, unused_tcp_port_factory(), tmp_path, breaks=True) as box:
+        api = box.api
+        remedy = (await api.post("remedies", {"host_id": box.host}, status=201))["id"]
+        await api.post(f"remedies/{remedy}/check", status=202)
+        tried = await until(api, remedy, "checked", "failed")
+        assert [one["predicted"] for one in tried["rules"]] == ["changes", "unknown"]
+        await api.post(f"remedies/{remedy}/apply", status=202)
+        broken = await until(api, remedy, "applied", "failed")
+        # The first fix stands, the second one's failure ended the play; both rules were looked at all the same.
+        assert broken["status"] == "failed"
+        assert [one["after"] for one in broken["rules"]] == ["pass", "fail"]
+        assert broken["reason"].startswith("1 rule of 2 still not as required. unfixable: Put the unreachable file there")
+        assert "No such file or directory" in broken["reason"]
+        assert (box.watched / "missing").exists()
+        second = await api.scanned(2)
+        assert (second["passed"], second["failed"]) == (2, 1)
+        assert "failed: try it again first" in str(await api.post(f"remedies/{remedy}/apply", status=409))
+        # What stood in its way is gone: tried and applied again, it does what is left.
+        (box.watched / "unreachable").mkdir()
+        await api.post(f"remedies/{remedy}/check", status=202)
+        tried = await until(api, remedy, "checked", "failed")
+        assert [one["predicted"] for one in tried["rules"]] == ["nothing", "unknown"]
+        await api.post(f"remedies/{remedy}/apply", status=202)
+        done = await until(api, remedy, "applied", "failed")
+        assert (done["status"], [one["after"] for one in done["rules"]]) == ("applied", ["pass", "pass"]), done
+        assert (await api.scanned(3))["failed"] == 0
+
+
+@needs_oscap
+@pytest.mark.real
+@pytest.mark.timeout(240)
 async def test_a_host_that_runs_builtin_playbooks_alone_says_so(
     house: House, unused_tcp_port_factory: Callable[[], int], tmp_path: Path
 ) -> None:

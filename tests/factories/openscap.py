@@ -22,16 +22,24 @@ sys.path.insert(0, str(ROOT / "collections"))
 from ansible_collections.patchmon.fleet.plugins.module_utils import _oscap
 
 RULE = "xccdf_org.example_rule_"
+_NO_FIX = "<rationale>It shows what cannot be fixed.</rationale>"
+_BREAKS = """<fix system="urn:xccdf:fix:script:ansible">- name: Put the unreachable file there
+  ansible.builtin.command: touch "@FOLDER@/unreachable/file"
+</fix>"""
 needs_oscap = pytest.mark.skipif(shutil.which("oscap") is None, reason="OpenSCAP (openscap-scanner) is not installed")
 
 
-def guide(folder: Path, watched: Path, name: str = "ssg-tiny-ds.xml") -> Path:
-    """Compose the guide about files of a folder: ``calm`` is there, ``missing`` and ``unreachable/file`` are not."""
+def guide(folder: Path, watched: Path, name: str = "ssg-tiny-ds.xml", *, breaks: bool = False) -> Path:
+    """Compose the guide about files of a folder: ``calm`` is there, ``missing`` and ``unreachable/file`` are not.
+
+    With ``breaks`` there is a fix for the last one too, which fails as long as its folder is not there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     watched.mkdir(parents=True, exist_ok=True)
     (watched / "calm").touch()
     for source in (ROOT / "tests" / "fixtures" / "openscap").iterdir():
-        text = source.read_text(encoding="utf-8").replace("@FOLDER@", str(watched))
+        text = source.read_text(encoding="utf-8").replace(_NO_FIX, _NO_FIX + _BREAKS * breaks)
+        text = text.replace("@FOLDER@", str(watched))
         (folder / source.name).write_text(text, encoding="utf-8")
     subprocess.run(["oscap", "ds", "sds-compose", "benchmark-xccdf.xml", name], cwd=folder, check=True)
     for part in folder.glob("benchmark-*.xml"):
@@ -55,12 +63,14 @@ class Box:
 
 
 @asynccontextmanager
-async def scanned(house: House, port: int, folder: Path, *, automation: str = "any") -> AsyncIterator[Box]:
+async def scanned(
+    house: House, port: int, folder: Path, *, automation: str = "any", breaks: bool = False
+) -> AsyncIterator[Box]:
     """Start a server that has the guide and a real agent, and have it scan and report."""
     names = names_here()
     if not names:
         pytest.skip("this system has no security guide by name")
-    guide(folder / "content", folder / "watched", names[0])
+    guide(folder / "content", folder / "watched", names[0], breaks=breaks)
     (folder / "content" / ".ssg-version").write_text("0.0.1\n", encoding="utf-8")
     running = house.server(port, SSG_CONTENT_DIR=str(folder / "content"))
     await running.start()
