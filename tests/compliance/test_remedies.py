@@ -97,7 +97,9 @@ async def test_one_that_breaks_half_way_says_what_stands_and_can_be_tried_again(
         # The first fix stands, the second one's failure ended the play; both rules were looked at all the same.
         assert broken["status"] == "failed"
         assert [one["after"] for one in broken["rules"]] == ["pass", "fail"]
-        assert broken["reason"].startswith("1 rule of 2 still not as required. unfixable: Put the unreachable file there")
+        assert broken["reason"].startswith(
+            "1 rule of 2 still not as required. unfixable: Put the unreachable file there"
+        )
         assert "No such file or directory" in broken["reason"]
         assert (box.watched / "missing").exists()
         second = await api.scanned(2)
