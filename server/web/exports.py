@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import orjson
@@ -57,6 +57,8 @@ def _cell(value: object) -> str | int | float:
         return value
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     return f"'{text}" if text.startswith(_FORMULAS) else text
 

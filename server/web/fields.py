@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["text", "email", "password", "number", "boolean", "choice", "choices", "list", "json", "area"]
+Kind = Literal["text", "email", "password", "number", "boolean", "choice", "choices", "list", "json", "area", "date"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from typing import Any
 from server.compliance import waivers
 from server.compliance.events import ComplianceWaiverExpired, ComplianceWaiverExpiring
 from server.core.call import Call
+from tests.conftest import Browser
 from tests.factories.compliance import Compliance, hand_in, result, scan
+from tests.factories.people import HTML, form_token, role_with, sign_in_as
 from tests.factories.scopes import limited, program_of
 from tests.stand_ins.existing_agent import Enrol
 
@@ -165,6 +167,7 @@ async def test_lists_are_narrowed_and_taken_away(api: Compliance, enrol: Enrol, 
         lines = (await answer.text()).splitlines()
     assert lines[0].startswith("rule_ref,rule_title,severity,target,where,state,owner,reason,expires_on")
     assert "'=cmd()" in lines[1]
+    assert f",{in_days(call, 30)},1," in lines[1]
     assert len(lines) == 4
 
 
@@ -227,3 +230,138 @@ async def test_who_is_limited_waives_within_their_groups(api: Compliance, enrol:
     assert {one["hosts_covered"] for one in listed} == {1}, "hosts of others are not counted"
     await mine.get(f"waivers/{hidden['id']}", status=404)
     await mine.post(f"waivers/{everywhere['id']}/revoke", {"reason": "x"}, status=403)
+
+
+async def test_reports_say_what_is_waived(api: Compliance, enrol: Enrol, call: Call) -> None:
+    agent, host = await enrol()
+    await hand_in(agent, scan(*FOUND))
+    report = f"results/{(await api.get(f'scans/{host}/latest'))['id']}/report"
+    assert "waivers" not in await text_of(api, f"{report}.html")
+    until = (await waive(api, call, host))["expires_on"]
+    page = await text_of(api, f"{report}.html")
+    assert "33.3 %: 1 of the rules below is waived" in page
+    assert f"waived until {until}" in page
+    rows = {one["rule_ref"][-5:]: one for one in await api.get(f"{report}.json")}
+    assert (rows["e_bad"]["waived_until"], rows["worse"]["waived_until"]) == (until, None)
+    assert rows["e_bad"]["status"] == "fail"
+    lines = (await text_of(api, f"{report}.csv")).splitlines()
+    assert lines[0].endswith(",waived_until")
+    assert sum(line.endswith(f",{until}") for line in lines) == 1
+
+
+async def text_of(api: Compliance, path: str) -> str:
+    async with api.session.get(f"{api.url}/api/v1/compliance/{path}", headers=api.headers) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+async def shown(client: Browser, path: str, status: int = 200) -> str:
+    answer = await client.get(path, headers=HTML)
+    text = await answer.text()
+    assert answer.status == status, (path, answer.status, text[-2000:])
+    return " ".join(text.split())
+
+
+async def test_people_waive_change_and_revoke_on_pages(
+    client: Browser, api: Compliance, enrol: Enrol, call: Call
+) -> None:
+    agent, host = await enrol()
+    await hand_in(agent, scan(*FOUND))
+    (rule,) = (await api.get("rules?search=worse"))["rules"]
+    await sign_in_as(client, call, "superadmin")
+    home = f"/compliance/hosts/{host}"
+    before = await shown(client, home)
+    assert "Waive this rule…" in before
+    assert "Score with waivers" not in before
+    form = f"/compliance/waivers/new?rule={rule['id']}&host={host}&here={home}"
+    page = await shown(client, form)
+    assert "Host old-01" in page
+    assert "Whole fleet" in page
+    token = await form_token(client, form)
+    typed = {
+        "csrf": token, "rule": rule["id"], "here": home, "place": f"host:{host}", "reason": "", "owner": "Ada Obi",
+        "expires_on": in_days(call, 20),
+    }  # fmt: skip
+    refused = await client.post("/compliance/waivers", data=typed)
+    text = await refused.text()
+    assert refused.status == 400
+    assert "Say why the rule may fail" in text
+    assert in_days(call, 20) in text, "what was typed stays"
+    for wrong in ({"place": "planet:"}, {"expires_on": "soon"}, {"expires_on": ""}):
+        answer = await client.post("/compliance/waivers", data={**typed, "reason": "Legacy", **wrong})
+        assert answer.status == 400, wrong
+    made = await client.post("/compliance/waivers", data={**typed, "reason": "Legacy"}, allow_redirects=False)
+    assert (made.status, made.headers["Location"]) == (303, home)
+    again = await client.post("/compliance/waivers", data={**typed, "reason": "Legacy"})
+    assert again.status == 409
+    assert "waived there already" in await again.text()
+    until = f"Waived until {in_days(call, 20)}"
+    for path, words in (
+        (home, (until, "Score with waivers", "33.3 %", "25 %", "Fail")),
+        (f"/hosts/{host}/compliance", (until, "Score with waivers")),
+        (f"{home}?waived=yes", (until,)),
+        (f"/compliance/rules/{rule['id']}", (until, "Waivers in force", "Ada Obi", "Legacy", "Expires soon")),
+        ("/compliance/hosts", ("With waivers", "33.3 %")),
+        ("/compliance/hosts?sort=waived_score&direction=desc", ("old-01",)),
+        ("/compliance/hosts?sort=waived", ("old-01",)),
+        ("/compliance", ("1 failing result on 1 host is waived", "33.3 %")),
+        ("/compliance?profile_type=openscap", ("1 failing result on 1 host is waived",)),
+        ("/compliance/waivers?status=expiring", ("Rule worse", "Expires soon", "Ada Obi", "/waivers/export.csv")),
+        (f"/compliance/waivers?host={host}&sort=owner", ("Rule worse",)),
+        ("/compliance/waivers?status=revoked", ("No waiver",)),
+    ):
+        page = await shown(client, path)
+        for word in words:
+            assert word in page, (path, word)
+    assert "Rule bad" not in await shown(client, f"{home}?waived=yes")
+    assert "Rule worse" not in await shown(client, f"{home}?waived=no")
+    await shown(client, f"/compliance/waivers/new?rule={rule['id']}&host=nonsense", 404)
+    await shown(client, "/compliance/waivers/new?rule=nonsense", 404)
+
+
+async def test_people_extend_and_revoke_on_pages(client: Browser, api: Compliance, enrol: Enrol, call: Call) -> None:
+    agent, host = await enrol()
+    await hand_in(agent, scan(*FOUND))
+    await sign_in_as(client, call, "superadmin")
+    one = await waive(api, call, host)
+    url = f"/compliance/waivers/{one['id']}"
+    assert "Change or extend" in await shown(client, url)
+    token = await form_token(client, url)
+    late = {"csrf": token, "reason": "Legacy", "owner": "Bo Lind", "expires_on": in_days(call, 1000)}
+    answer = await client.post(url, data=late)
+    assert answer.status == 400
+    assert "at most two years ahead" in await answer.text()
+    answer = await client.post(url, data={**late, "expires_on": in_days(call, 100)})
+    assert f"In force until {in_days(call, 100)}" in await answer.text()
+    assert "Bo Lind" in await shown(client, url)
+    answer = await client.post(f"{url}/revoke", data={"csrf": token, "reason": ""})
+    assert "Say why the waiver is revoked" in await answer.text()
+    answer = await client.post(f"{url}/revoke", data={"csrf": token, "reason": "Replaced"})
+    text = await answer.text()
+    assert "the rule counts again" in text
+    assert "Replaced" in text
+    assert "Change or extend" not in text
+    await shown(client, "/compliance/waivers/nonsense", 404)
+
+
+async def test_who_may_only_look_changes_nothing_on_pages(
+    client: Browser, api: Compliance, enrol: Enrol, call: Call
+) -> None:
+    agent, host = await enrol()
+    await hand_in(agent, scan(*FOUND))
+    one = await waive(api, call, host)
+    await role_with(call, "auditor", "can_view_reports", "can_view_hosts")
+    await sign_in_as(client, call, "auditor")
+    url = f"/compliance/waivers/{one['id']}"
+    assert "Change or extend" not in await shown(client, url)
+    assert "/waivers/export.csv" not in await shown(client, "/compliance/waivers")
+    assert "/compliance/waivers/new" not in await shown(client, f"/compliance/rules/{one['rule_id']}")
+    assert "/compliance/waivers/new" not in await shown(client, f"/compliance/hosts/{host}")
+    await shown(client, f"/compliance/waivers/new?rule={one['rule_id']}", 403)
+    token = await form_token(client, url)
+    for path in (url, f"{url}/revoke", "/compliance/waivers"):
+        answer = await client.post(path, data={"csrf": token, "reason": "x"})
+        assert answer.status == 403, path

@@ -40,6 +40,7 @@ VALUES: Final = {
     "network": "select uuid::text from docker_networks order by id limit 1",
     "kind": "select 'containers'",
     "rule": "select uuid::text from compliance_rules order by id limit 1",
+    "waiver": "select id::text from compliance_waivers order by id limit 1",
     "scan": "select uuid::text from compliance_scans order by id limit 1",
 }
 _TYPED: Final = {"text": "openssl", "flag": "1", "number": "1", "day": "2026-01-31"}

@@ -62,6 +62,8 @@ ELSEWHERE = {
     "compliance/remedy.html",
     "compliance/report.html",
     "compliance/rule.html",
+    "compliance/waiver.html",
+    "compliance/waiver_new.html",
     "docker/off.html",
     "error.html",
     "hosts/between.html",

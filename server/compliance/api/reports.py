@@ -20,7 +20,7 @@ _API: Final = "/api/v1/compliance/results/{scan}/report"
 _HANDFUL: Final = 500
 _MOST_RULES: Final = 10_000
 _COLUMNS: Final = ("host", "scanned_at", "profile", "rule_ref", "title", "severity", "section", "status", "why",
-                   "finding", "actual", "expected", "remediation")  # fmt: skip
+                   "finding", "actual", "expected", "remediation", "waived_until")  # fmt: skip
 #: Counts of a scan by the words of the report.
 _COUNTS: Final = (("Passed", "passed"), ("Failed", "failed"), ("Warnings", "warned"), ("Skipped", "skipped"),
                   ("Not applicable", "not_applicable"), ("Errors", "errors"))  # fmt: skip
@@ -51,6 +51,7 @@ async def html(request: web.Request) -> web.Response:
     asked = call(request)
     scan = await service.scan(asked, path_text(request, "scan"))
     found = await _rows(request, scan)
+    waived = sum(1 for row in found if row["waived_until"])
     text = fragment(
         request,
         "compliance/report.html",
@@ -58,6 +59,8 @@ async def html(request: web.Request) -> web.Response:
         scanner=TITLES[scan["kind"]],
         counts=[(word, scan[name]) for word, name in _COUNTS],
         verdict=rules.verdict(scan["score"]),
+        waived=waived,
+        waived_score=rules.waived_score({**scan, "waived": waived}),
         wanting=[row for row in found if row["status"] not in {"pass", "notapplicable", "skipped"}],
         others=[row for row in found if row["status"] in {"pass", "notapplicable", "skipped"}],
         made_at=asked.now,

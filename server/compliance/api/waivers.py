@@ -24,7 +24,7 @@ _MANAGE: Final = "can_manage_compliance"
 _MODULE: Final = "compliance"
 _API: Final = "/api/v1/compliance/waivers"
 _HANDFUL: Final = 500
-_QUERY: Final = ("status", "rule", "host_id", "search")
+_QUERY: Final = ("status", "rule", "host_id", "host", "search")
 _COLUMNS: Final = ("rule_ref", "rule_title", "severity", "target", "where", "state", "owner", "reason", "expires_on",
                    "hosts_covered", "created_by", "created_at", "revoked_by", "revoked_at",
                    "revoked_reason")  # fmt: skip
@@ -92,7 +92,8 @@ def _sought(request: web.Request) -> Sought:
     limit = query_number(request, "limit", 50, most=200)
     return Sought(
         status=status,
-        host=query.get("host_id", ""),
+        # The list on the page calls it host, and its export asks with the same words.
+        host=query.get("host_id", "") or query.get("host", ""),
         search=query.get("search", "").replace("\0", "")[:200].strip(),
         limit=limit,
         offset=query_number(request, "offset", 0, least=0, most=10_000_000),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.compliance.pages import benchmarks, comparing, deeds, fleet, host, overview, remedies, rule
+from server.compliance.pages import benchmarks, comparing, deeds, fleet, host, overview, remedies, rule, waivers
 from server.compliance.pages.frame import MODULE, VIEW
 from server.web.navigation import Entry
 
@@ -15,6 +15,7 @@ routes: Final = (
     *benchmarks.routes,
     *remedies.routes,
     *comparing.routes,
+    *waivers.routes,
 )
 ENTRIES: Final = (Entry("Assure", "Security Compliance", "/compliance", "checklist", 10, VIEW, module=MODULE),)
 HOST_TABS: Final = host.HOST_TABS

@@ -52,6 +52,7 @@ _TABS: Final = (
     ("hosts", "Hosts", "/compliance/hosts"),
     ("rules", "Scan Results", "/compliance/rules"),
     ("history", "History", "/compliance/history"),
+    ("waivers", "Waivers", "/compliance/waivers"),
     ("remedies", "Remediations", "/compliance/remedies"),
     ("benchmarks", "Benchmarks", "/compliance/benchmarks"),
     ("settings", "Settings", "/compliance/settings"),

@@ -46,6 +46,7 @@ RESULTS: Final = Table(
     filters=(
         Filter("status", "Status", "choice", STATES),
         Filter("severity", "Severity", "choice", SEVERITIES),
+        Filter("waived", "Waiver", "choice", (("yes", "Waived"), ("no", "Not waived"))),
         Filter("kind", "Profile type", "choice", frame.KINDS),
     ),
     search="Search rules",
@@ -64,6 +65,7 @@ class Standing:
         chips: word, number, address, whether it is what is shown, and its colour.
         kinds: word, address and whether it is shown, for hosts with several scanners.
         listing: what that scan found; ``None`` without a scan.
+        waived_percent: the score in which waived rules do not count; empty where none is waived.
         doing: what the host is asked to do now, in words.
     """
 
@@ -72,6 +74,7 @@ class Standing:
     connected: bool
     scan: dict[str, Any] | None
     percent: str
+    waived_percent: str
     verdict: tuple[str, str]
     is_old: bool
     chips: list[tuple[str, int, str, bool, str]]
@@ -151,11 +154,10 @@ async def _standing(request: web.Request, one: Target, base: str) -> tuple[Stand
     found = await service.latest(asked, one.uuid)
     kind = wanted.value("kind")
     scan = next((row for row in found if not kind or row["kind"] == kind), None)
-    rows, total = await service.results(asked, scan["id"], sought(wanted)) if scan else ([], 0)
+    rows, total = await service.results(asked, scan["id"], sought(wanted, extra="waived")) if scan else ([], 0)
     tasks = await service.tasks_of(asked, one)
     open_tasks = [task for task in tasks if task.status in rules.OPEN]
     manages, connected = frame.may_manage(request), await service.is_connected(asked, one)
-    info = (one.told or {}).get("scanner_info") or {}
     offered = await guides.offers(asked, [one.uuid])
     standing = Standing(
         target=one,
@@ -163,6 +165,7 @@ async def _standing(request: web.Request, one: Target, base: str) -> tuple[Stand
         connected=connected,
         scan=scan_row(scan) if scan else None,
         percent=frame.percent(scan["score"] if scan else None),
+        waived_percent=frame.percent(rules.waived_score(scan)) if scan and scan["waived"] else "",
         verdict=frame.verdict(scan["score"] if scan else None, scanned=scan is not None),
         is_old=scan is not None and service.is_old(scan["completed_at"], asked.now),
         chips=_chips(wanted.value("status"), base, kind, scan) if scan else [],
@@ -181,7 +184,7 @@ async def _standing(request: web.Request, one: Target, base: str) -> tuple[Stand
         cannot_tailor=one.native and any(offer.tailored for offer in offered),
         can_choose=asked.actor.may("can_manage_hosts"),
         scanners=[(name, frame.scanner_word(name)) for name in one.enabled],
-        ssg=str(info.get("ssg_version") or "") if isinstance(info, dict) else "",
+        ssg=_ssg(one),
         setup=str((one.told or {}).get("status") or ""),
     )
     return standing, settled(request, wanted)
@@ -197,6 +200,11 @@ def _offers(one: Target, offered: Sequence[Offer]) -> list[Offer]:
         if each["type"] == "openscap" and each["id"] not in names
     ]
     return [*known, Offer("As its agent says", tuple(told))] if told else known
+
+
+def _ssg(one: Target) -> str:
+    info = (one.told or {}).get("scanner_info") or {}
+    return str(info.get("ssg_version") or "") if isinstance(info, dict) else ""
 
 
 async def _history(asked: Call, one: Target) -> list[dict[str, Any]]:
@@ -250,6 +258,7 @@ def _result(row: dict[str, Any]) -> dict[str, Any]:
         "name": row["title"],
         "word": STATE_WORDS[row["state"]],
         "why": rules.why(row["finding"] or []),
+        "can_waive": row["state"] in rules.WAIVABLE and row["waived_until"] is None,
         "can_remediate": row["kind"] == "openscap" and row["state"] == "f",
     }
 

@@ -40,7 +40,10 @@ _AGES: Final = (("today", "Today"), ("week", "This week"), ("month", "This month
 
 @dataclass(frozen=True, slots=True)
 class OverviewPage(Page):
-    """templates/compliance/overview.html; ``kind`` is the scanner whose analysis is shown, empty for all."""
+    """templates/compliance/overview.html; ``kind`` is the scanner whose analysis is shown, empty for all.
+
+    ``waived`` are how many failing or warning rules are waived, and on how many hosts.
+    """
 
     template: ClassVar[str] = "compliance/overview.html"
     title: ClassVar[str] = "Security Compliance"
@@ -60,6 +63,8 @@ class OverviewPage(Page):
     top: list[dict[str, Any]]
     worst: list[dict[str, Any]]
     average: str
+    waived_average: str
+    waived: tuple[int, int]
     can_manage: bool
 
 
@@ -120,6 +125,8 @@ def _page(board: service.Board, now: Now, *, can_manage: bool) -> OverviewPage:
         top=board.top,
         worst=[{**one, "verdict": frame.VERDICTS[rules.verdict(one["score"])]} for one in board.worst],
         average=frame.percent(None if s["average_score"] is None else float(s["average_score"])),
+        waived_average=frame.percent(None if s["waived_score"] is None else float(s["waived_score"])),
+        waived=(int(s["waived"]), int(s["hosts_waived"])),
         can_manage=can_manage,
     )
 

@@ -5,16 +5,19 @@ from typing import Any, ClassVar, Final
 
 from aiohttp import web
 
-from server.compliance import rules, service
+from server.compliance import rules, service, waivers
+from server.compliance.models import Sought
 from server.compliance.pages import frame
 from server.compliance.pages.fleet import sought
 from server.compliance.pages.frame import CRUMB, STATE_WORDS, STATES, VIEW
+from server.compliance.pages.waivers import waiver_row
 from server.web.filters import Filter
 from server.web.render import Page, render
 from server.web.routing import Routes, call, gated, path_text
 from server.web.tables import Column, Listing, Table, listing, parse, settled
 
 routes: Final = Routes()
+_WAIVERS: Final = 100
 
 AFFECTED: Final = Table(
     name="compliance-affected",
@@ -25,6 +28,7 @@ AFFECTED: Final = Table(
         Column("status", "Status", sortable=True, place="state"),
         Column("why", "Why (this host)", place="prose"),
         Column("scanned", "Scanned"),
+        Column("waive", "Waiver", fixed=True),
     ),
     filters=(Filter("status", "Status", "choice", STATES),),
     sort="status",
@@ -36,7 +40,11 @@ AFFECTED: Final = Table(
 
 @dataclass(frozen=True, slots=True)
 class RulePage(Page):
-    """templates/compliance/rule.html; ``fix`` says in one line what the remediation does."""
+    """templates/compliance/rule.html; ``fix`` says in one line what the remediation does.
+
+    Attributes:
+        waived: on how many hosts it fails or warns and is waived; ``waivers`` are those of this rule.
+    """
 
     template: ClassVar[str] = "compliance/rule.html"
     title: ClassVar[str] = "Rule"
@@ -47,6 +55,9 @@ class RulePage(Page):
     passing: int
     failing: int
     warnings: int
+    waived: int
+    waivers: list[dict[str, Any]]
+    can_waive: bool
     listing: Listing
     rows: list[dict[str, Any]]
 
@@ -70,6 +81,9 @@ async def show(request: web.Request) -> web.Response:
         passing=counts.get("p", 0),
         failing=counts.get("f", 0),
         warnings=counts.get("w", 0),
+        waived=found.waived,
+        waivers=await _waivers(request, found.rule["ref"]),
+        can_waive=frame.may_manage(request),
         listing=listing(wanted, found.total, may=call(request).actor.may),
         rows=[
             {
@@ -77,9 +91,16 @@ async def show(request: web.Request) -> web.Response:
                 "url": f"/compliance/hosts/{row['host_id']}",
                 "word": STATE_WORDS[row["state"]],
                 "why": rules.why(row["finding"] or []),
+                "can_waive": row["state"] in rules.WAIVABLE and row["waived_until"] is None,
             }
             for row in found.hosts
         ],
     )
     crumbs = (CRUMB, ("Scan Results", "/compliance/rules"), (found.rule["title"], ""))
     return render(request, page, headers=headers, breadcrumbs=crumbs)
+
+
+async def _waivers(request: web.Request, ref: str) -> list[dict[str, Any]]:
+    asked = call(request)
+    found, _ = await waivers.list_page(asked, Sought(status="active", limit=_WAIVERS, extra={"rule": ref}))
+    return [waiver_row(asked, one) for one in found]
