@@ -49,6 +49,10 @@ async def test_the_fleet(page: Page, call: Call) -> None:
                   "Host Compliance Status", "Scans in Progress"):  # fmt: skip
         await expect(page.get_by_text(title, exact=True).first).to_be_visible()
     await picture(page, "compliance-overview")
+    await page.get_by_role("button", name="Report").click()
+    await expect(page.get_by_label("About")).to_be_visible()
+    await picture(page, "compliance-report-dialog")
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     for word, panel in (("OpenSCAP", "Failures by Severity"), ("Docker Bench", "Warnings by Section")):
         await page.get_by_role("group", name="Profile type").get_by_role("link", name=word).click()
         for title in (f"{word} Analysis", "Rule Results", "Score Distribution", "Scan Freshness", panel):

@@ -58,6 +58,7 @@ ELSEWHERE = {
     "campaigns/report.html",
     "compliance/bulk.html",
     "compliance/compare.html",
+    "compliance/fleet_report.html",
     "compliance/off.html",
     "compliance/remedy.html",
     "compliance/report.html",

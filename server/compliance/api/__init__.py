@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from server.compliance.api import benchmarks, comparing, fleet, remedies, reports, waivers
+from server.compliance.api import benchmarks, comparing, fleet, fleet_report, remedies, reports, waivers
 
 routes: Final = (
     *fleet.routes,
     *benchmarks.routes,
     *remedies.routes,
     *reports.routes,
+    *fleet_report.routes,
     *comparing.routes,
     *waivers.routes,
 )

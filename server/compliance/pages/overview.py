@@ -10,6 +10,7 @@ from server.compliance.content import Content
 from server.compliance.models import PROFILES, SYSTEMS, Verdicts
 from server.compliance.pages import frame
 from server.compliance.pages.frame import CRUMB, KINDS, VIEW, Now
+from server.hosts import service as hosts
 from server.hosts.models import Tab
 from server.settings import service as settings
 from server.web import charts
@@ -66,6 +67,8 @@ class OverviewPage(Page):
     waived_average: str
     waived: tuple[int, int]
     can_manage: bool
+    can_export: bool
+    groups: list[dict[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,10 @@ async def show(request: web.Request) -> web.Response:
     kind = kind if kind in dict(KINDS) else ""
     asked = call(request)
     board = await service.fleet(asked, kind)
-    return render(request, _page(board, await frame.now(request), can_manage=frame.may_manage(request)))
+    return render(request, _page(request, board, await frame.now(request), await hosts.list_groups(asked)))
 
 
-def _page(board: service.Board, now: Now, *, can_manage: bool) -> OverviewPage:
+def _page(request: web.Request, board: service.Board, now: Now, groups: list[dict[str, object]]) -> OverviewPage:
     s, kind = board.summary, board.kind
     return OverviewPage(
         tabs=frame.tabs("overview"),
@@ -127,7 +130,9 @@ def _page(board: service.Board, now: Now, *, can_manage: bool) -> OverviewPage:
         average=frame.percent(None if s["average_score"] is None else float(s["average_score"])),
         waived_average=frame.percent(None if s["waived_score"] is None else float(s["waived_score"])),
         waived=(int(s["waived"]), int(s["hosts_waived"])),
-        can_manage=can_manage,
+        can_manage=frame.may_manage(request),
+        can_export=call(request).actor.may("can_export_data"),
+        groups=groups,
     )
 
 
