@@ -161,6 +161,12 @@ class WaiverMissing(Missing):
     text = "Waiver not found"
 
 
+class GroupMissing(Missing):
+    """No group has this id, or it is not among the asker's."""
+
+    text = "Host group not found"
+
+
 class WaiverGroupMissing(Missing):
     """No group has this id, or it is not among the asker's."""
 

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from server.compliance import service
+from server.compliance.errors import GroupMissing
 from server.compliance.models import Sought
 from server.compliance.service import Board, Facts
 from server.core.call import Call
-from server.hosts import groups
+from server.hosts import service as hosts
 
 _HANDFUL: Final = 1000
 #: A page that is read or printed names so many of the hosts that stand worst; files name all.
@@ -39,17 +40,18 @@ async def about(call: Call, group: str) -> tuple[Call, str]:
     """Return a call that sees only the hosts of a group, and the group's name; without a group the call itself.
 
     Raises:
-        NoSuchGroup: there is none, or it is not among the asker's.
+        GroupMissing: there is none, or it is not among the asker's.
     """
     if not group:
         return call, "Whole fleet" if call.actor.scope is None else "All groups you see"
-    found = await groups.fetch_group(call, group)
-    limited = replace(call.actor, groups=frozenset({str(found["id"])}))
-    return call.acting_as(limited), str(found["name"])
+    name = next((one["name"] for one in await hosts.list_groups(call) if one["id"] == group), None)
+    if name is None:
+        raise GroupMissing
+    return call.acting_as(replace(call.actor, groups=frozenset({group}))), str(name)
 
 
 async def report(call: Call, group: str) -> FleetReport:
-    """Return the report of a group, or of all that the asker sees; raises ``NoSuchGroup``."""
+    """Return the report of a group, or of all that the asker sees; raises ``GroupMissing``."""
     asked, place = await about(call, group)
     worst, hosts = await service.host_list(asked, Sought(sort="score", limit=_MOST_ON_A_PAGE))
     return FleetReport(
@@ -64,7 +66,7 @@ async def report(call: Call, group: str) -> FleetReport:
 
 
 async def handfuls(call: Call, group: str) -> AsyncIterator[list[dict[str, Any]]]:
-    """Yield every host of a group, or that the asker sees, some at a time and by name; raises ``NoSuchGroup``."""
+    """Yield every host of a group, or that the asker sees, some at a time and by name; raises ``GroupMissing``."""
     asked, _ = await about(call, group)
     first = 0
     while True:
