@@ -93,7 +93,7 @@ async def test_numbers_follow_scans_groups_and_waivers(api: Compliance, enrol: E
     await api.post(f"waivers/{both['id']}/revoke", {"reason": "Enough"})
     assert (await stands(api))[1] == 0
     # The whole fleet, a scan that comes later, and one in which the rule passes.
-    await waive(api, call, "", "worse", target="fleet")
+    assert (await waive(api, call, "", "worse", target="fleet"))["hosts_covered"] == 2
     assert [(await stands(api, name))[1] for name in ("old-01", "other")] == [1, 1]
     third, _ = await enrol("third")
     await hand_in(third, scan(*FOUND))

@@ -13,16 +13,34 @@ from server.core.scope import Groups, among, in_scope
 _SCOPE: Final = f"""(
     w.target = 'fleet' or (w.target = 'host' and {in_scope("w.host_id")}) or (w.target = 'group' and {among("g.uuid")})
 )"""
-#: On how many hosts the rule fails or warns where the waiver is, by their newest scans.
+
+
+def _covers(hosts: str) -> str:
+    """Return the count of hosts, of those that ``hosts`` narrows to, on which the rule of ``w`` fails or warns."""
+    return f"""(
+        select count(*)::int
+          from compliance_layouts y
+          join compliance_latest l on l.layout = y.id
+         where y.rules @> array[w.rule] and substr(l.states, array_position(y.rules, w.rule), 1) in ('f', 'w')
+           and {hosts} and {in_scope("l.host_id", many=True)})"""  # noqa: S608 (only constants are put together)
+
+
+#: On the whole fleet it is added up already, but for what came just now.
+_TALLIED: Final = """
+    select (coalesce((select t.failed + t.warned from compliance_tallies t where t.rule = w.rule), 0)
+            + coalesce((select sum(c.amount)
+                          from compliance_tally_changes c
+                          join compliance_layouts y on y.id = c.layout
+                         where y.rules @> array[w.rule]
+                           and substr(c.states, array_position(y.rules, w.rule), 1) in ('f', 'w')), 0))::int
+"""
+_MEMBERS: Final = "select m.host_id from host_group_members m where m.host_group_id = w.group_id"
+#: By the newest scans. Each kind on its own: of one host nobody reads the whole fleet.
 _COVERS: Final = f"""
-    select count(*)::int
-      from compliance_layouts y
-      join compliance_latest l on l.layout = y.id
-     where y.rules @> array[w.rule] and substr(l.states, array_position(y.rules, w.rule), 1) in ('f', 'w')
-       and (w.target = 'fleet' or l.host_id = w.host_id
-            or exists (select from host_group_members m where m.host_id = l.host_id and m.host_group_id = w.group_id))
-       and {in_scope("l.host_id", many=True)}
-"""  # noqa: S608 (only constants are put together)
+    case w.target when 'host' then {_covers("l.host_id = w.host_id")}
+                  when 'group' then {_covers(f"l.host_id in ({_MEMBERS})")}
+                  else case when %(groups)s::uuid[] is null then ({_TALLIED}) else {_covers("true")} end end
+"""
 _FROM: Final = """
       from compliance_waivers w
       join compliance_rules r on r.id = w.rule
@@ -74,7 +92,7 @@ async def list_waivers(db: Queries, groups: Groups, sought: Sought, today: date,
     order = f"{chosen} {way}" if chosen else "(w.ended_at is not null), w.expires_on"
     return await db.all(
         f"""
-        select {_COLUMNS}, ({_COVERS}) as covers
+        select {_COLUMNS}, {_COVERS} as covers
         {_FROM} {_WANTED}
          order by {order}, w.made_at desc, w.id
          limit %(limit)s offset %(offset)s
@@ -100,7 +118,7 @@ async def count_waivers(db: Queries, groups: Groups, sought: Sought, today: date
 async def find_waiver(db: Queries, groups: Groups, waiver: str) -> Waiver | None:
     """Return one waiver."""
     return await db.one(
-        f"select {_COLUMNS}, ({_COVERS}) as covers {_FROM} where w.id = %(waiver)s::uuid and {_SCOPE}",
+        f"select {_COLUMNS}, {_COVERS} as covers {_FROM} where w.id = %(waiver)s::uuid and {_SCOPE}",
         Waiver,
         groups=groups,
         waiver=sought_uuid(waiver),
