@@ -167,13 +167,6 @@ class GroupMissing(Missing):
     text = "Host group not found"
 
 
-class WaiverGroupMissing(Missing):
-    """No group has this id, or it is not among the asker's."""
-
-    code = "host_group_not_found"
-    text = "Host group not found"
-
-
 class WaivedAlready(Conflict):
     """The same rule is waived in the same place."""
 

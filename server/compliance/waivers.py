@@ -10,8 +10,8 @@ from server.audit.models import Subject
 from server.compliance import rules, running, service
 from server.compliance.errors import (
     BadRequest,
+    GroupMissing,
     WaivedAlready,
-    WaiverGroupMissing,
     WaiverMissing,
     WaiverRevoked,
     WholeFleetWaiver,
@@ -66,7 +66,7 @@ async def create(call: Call, new: NewWaiver) -> Waiver:
 
     Raises:
         BadRequest: a word or the last day is missing or makes no sense.
-        RuleMissing, HostMissing, WaiverGroupMissing: nobody has it, or it is not the asker's.
+        RuleMissing, HostMissing, GroupMissing: nobody has it, or it is not the asker's.
         WholeFleetWaiver: the asker is limited to groups.
         WaivedAlready: the same rule is waived in the same place.
     """
@@ -163,7 +163,7 @@ async def _place(call: Call, new: NewWaiver) -> _Place:
         return _Place(host.name, host_id=host.id)
     group = await rows.find_group(call.db, call.actor.scope, new.place)
     if group is None:
-        raise WaiverGroupMissing
+        raise GroupMissing
     return _Place(group["name"], group_id=group["id"])
 
 

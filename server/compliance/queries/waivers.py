@@ -212,18 +212,26 @@ async def revoke(tx: Tx, waiver: str, by: str, reason: str, now: datetime) -> No
 
 
 async def recount(tx: Tx, waivers: Sequence[str]) -> None:
-    """Count anew what is waived on every host that these waivers are about."""
+    """Count anew what is waived on every host that these waivers are about.
+
+    Also where the rule is in no scan yet: one that is being stored may bring it, and is waited for.
+    """
     await tx.execute(
         """
         select compliance_waive(array(
-            select distinct l.host_id
+            select l.host_id
+              from compliance_latest l
+             where exists (select from compliance_waivers w
+                            where w.id = any(%(waivers)s::uuid[]) and w.target = 'fleet')
+             union
+            select w.host_id
               from compliance_waivers w
-              join compliance_layouts y on y.rules @> array[w.rule]
-              join compliance_latest l on l.layout = y.id
-             where w.id = any(%(waivers)s::uuid[])
-               and (w.target = 'fleet' or l.host_id = w.host_id
-                    or exists (select from host_group_members m
-                                where m.host_id = l.host_id and m.host_group_id = w.group_id))))
+             where w.id = any(%(waivers)s::uuid[]) and w.target = 'host'
+             union
+            select m.host_id
+              from compliance_waivers w
+              join host_group_members m on m.host_group_id = w.group_id
+             where w.id = any(%(waivers)s::uuid[])))
         """,
         waivers=list(waivers),
     )
