@@ -161,6 +161,13 @@ class WaiverMissing(Missing):
     text = "Waiver not found"
 
 
+class PolicyMissing(Missing):
+    """No policy of automatic remediation has this id, or its group is not among the asker's."""
+
+    code = "compliance_policy_not_found"
+    text = "Policy not found"
+
+
 class GroupMissing(Missing):
     """No group has this id, or it is not among the asker's."""
 

@@ -252,6 +252,7 @@ class Remedy:
     asked_id: str = ""
     checked_at: datetime | None = None
     rejected_by: str = ""
+    automatic: bool = False
 
     @property
     def fixable(self) -> tuple[RemedyRule, ...]:
@@ -314,6 +315,43 @@ class NewWaiver:
     reason: str
     owner: str
     expires_on: date | None
+
+
+PolicyApproval = Literal["wait", "apply"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewPolicy:
+    """What is fixed by itself where: rules by reference, on the hosts of a group (its UUID)."""
+
+    name: str
+    group: str
+    rules: tuple[str, ...]
+    approval: PolicyApproval = "wait"
+    enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Automatic remediation of a group's hosts.
+
+    Attributes:
+        rules: references of the rules that it may fix; no others ever.
+        approval: ``wait`` for somebody once it was tried, or ``apply`` what the dry run foresaw without failure.
+        hosts: how many are in the group.
+    """
+
+    id: str
+    group: str
+    group_name: str
+    name: str
+    rules: list[str]
+    approval: PolicyApproval
+    enabled: bool
+    made_by: str
+    made_at: datetime
+    changed_at: datetime
+    hosts: int
 
 
 @dataclass(frozen=True, slots=True)

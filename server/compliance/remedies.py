@@ -29,6 +29,7 @@ from server.compliance.events import (
 from server.compliance.fixes import Fix
 from server.compliance.models import DEFAULT_PROFILE, Remedy, RemedyRule, RemedyStatus
 from server.compliance.queries import guides as guide_rows
+from server.compliance.queries import policies as policy_rows
 from server.compliance.queries import remedies as rows
 from server.core.bus import announce
 from server.core.call import Actor, Call
@@ -56,7 +57,7 @@ _REASONS: Final[dict[str, str]] = {
 }
 
 
-async def draft(call: Call, host: str, refs: Sequence[str] | None) -> Remedy:
+async def draft(call: Call, host: str, refs: Sequence[str] | None, *, automatic: bool = False) -> Remedy:
     """Compose the playbook that fixes rules which fail on a host (``None``: all that fail); nothing is run.
 
     Raises:
@@ -87,6 +88,8 @@ async def draft(call: Call, host: str, refs: Sequence[str] | None) -> Remedy:
         row = {"profile": profile, "guide": guide, "rules": [asdict(line) for line in lines], "playbook": text}
         asker = {"by": call.actor.name, "by_id": call.actor.id}
         await rows.insert(tx, remedy, one.id, {**row, **asker}, call.now)
+        if automatic:
+            await policy_rows.mark_automatic(tx, remedy)
         await _record(tx, call, "drafted", remedy, one.name, len(lines))
     return await fetch(call, remedy)
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from server.compliance import service, upkeep, waivers
+from server.compliance import policies, service, upkeep, waivers
 from server.core.call import Call
 from server.core.log import get_log
 from server.core.queue import Task
@@ -33,7 +33,23 @@ async def keep_waivers(call: Call) -> None:
         log.info("compliance: waivers looked at", ended=ended, announced=told)
 
 
+async def remediate(call: Call) -> None:
+    """Try what policies demand after new scans, and apply what they apply by themselves."""
+    if "compliance" in await identity.modules(call):
+        tried, applied = await policies.sweep(call)
+        if tried or applied:
+            log.info("compliance: policies at work", tried=tried, applied=applied)
+
+
 TASKS: Final = (
+    Task(
+        "compliance.policies",
+        remediate,
+        every_seconds=60,
+        title="Remediate by policy",
+        about="Looks at new scans of hosts that a policy is for: failing rules of its list are tried, and applied once "
+        "somebody approved it, or at once where the policy says so.",
+    ),
     Task(
         "compliance.schedule",
         schedule,

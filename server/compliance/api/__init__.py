@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from server.compliance.api import benchmarks, comparing, fleet, fleet_report, remedies, reports, waivers
+from server.compliance.api import benchmarks, comparing, fleet, fleet_report, policies, remedies, reports, waivers
 
 routes: Final = (
     *fleet.routes,
     *benchmarks.routes,
     *remedies.routes,
+    *policies.routes,
     *reports.routes,
     *fleet_report.routes,
     *comparing.routes,

@@ -54,6 +54,7 @@ def view(one: Remedy) -> dict[str, Any]:
         "approved_by": one.approved_by or None,
         "approved_at": one.approved_at,
         "checked_at": one.checked_at,
+        "automatic": one.automatic,
         "rejected_by": one.rejected_by or None,
         "finished_at": one.finished_at,
         "rules": [

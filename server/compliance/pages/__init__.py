@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from server.compliance.pages import benchmarks, comparing, deeds, fleet, host, overview, remedies, rule, waivers
+from server.compliance.pages import (
+    benchmarks,
+    comparing,
+    deeds,
+    fleet,
+    host,
+    overview,
+    policies,
+    remedies,
+    rule,
+    waivers,
+)
 from server.compliance.pages.frame import MODULE, VIEW
 from server.web.navigation import Entry
 
@@ -14,6 +25,7 @@ routes: Final = (
     *deeds.routes,
     *benchmarks.routes,
     *remedies.routes,
+    *policies.routes,
     *comparing.routes,
     *waivers.routes,
 )

@@ -12,7 +12,7 @@ from server.core.scope import Groups, in_scope
 _REMEDY: Final = """
     select r.id, h.uuid as host, h.friendly_name as host_name, r.profile_id, r.guide, r.rules, r.playbook, r.status,
            r.reason, r.check_job, r.apply_job, r.asked_by, r.asked_at, r.approved_by, r.approved_at, r.finished_at,
-           r.asked_id, r.checked_at, r.rejected_by
+           r.asked_id, r.checked_at, r.rejected_by, r.automatic
       from compliance_remedies r
       join hosts h on h.id = r.host_id
 """
