@@ -101,6 +101,8 @@ ALLOWED: Final = {
     "integrations/queries/hosts.py:*": _BY_TOKENS,
     "webhooks/queries.py:collect": _BY_SYSTEM,
     "workflows/queries/runs.py:list_standings": _BY_SYSTEM,
+    "compliance/queries/policies.py:list_due": _BY_SYSTEM,
+    "compliance/queries/policies.py:list_ready": _BY_SYSTEM,
     "compliance/queries/remedies.py:list_open": _BY_SYSTEM,
     "compliance/queries/storage.py:*": _BY_AGENTS,
     "compliance/queries/waivers.py:recount": "counts numbers anew, and returns nothing",
