@@ -66,6 +66,29 @@ def rules() -> Rows:
     return sorted(found, key=lambda one: (one["kind"] != "openscap", str(one["ref"])))
 
 
+def waivers(host: str, group: str, now: datetime) -> Rows:
+    """Return waivers of every kind: of the fleet, a group and a host; in force, about to end, over, and revoked."""
+    told = (
+        ("mount_home", "fleet", "Home is no file system of its own on our images", "Ada Obi", 200, False),
+        ("sshd_banner", "group", "The bastion shows the banner; these hosts are reached through it only", "Bo Lind",
+         12, False),
+        ("accounts_password_age", "host", "The kiosk signs in with a certificate, its password is locked", "Cleo Marsh",
+         80, False),
+        ("audit_motd", "fleet", "Waited for the new image, which is rolled out", "Ada Obi", -9, False),
+        ("service_nfs", "group", "The last export moved to object storage", "Bo Lind", 60, True),
+    )  # fmt: skip
+    return [
+        {
+            "ref": PREFIX + name, "target": target, "host": host if target == "host" else None,
+            "host_group": group if target == "group" else None, "reason": reason, "owner": owner,
+            "expires_on": (now + timedelta(days=days)).date().isoformat(),
+            "made_at": (now - timedelta(days=30)).isoformat(),
+            "ended_at": (now - timedelta(days=8)).isoformat() if days < 0 or revoked else None, "revoked": revoked,
+        }
+        for name, target, reason, owner, days, revoked in told
+    ]  # fmt: skip
+
+
 def scans(dice: random.Random, machines: Sequence[Machine], now: datetime) -> Rows:
     """Return what scans of these hosts found, the oldest first; every tenth host was never scanned."""
     known = rules()

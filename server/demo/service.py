@@ -211,6 +211,9 @@ async def _compliance(call: Call, dice: random.Random, machines: Sequence[Machin
         async with call.transaction() as tx:
             await scanned.insert_scans(tx, compliance.scans(dice, some, call.now))
         tell("Compliance scans", start + len(some), len(machines))
+    async with call.transaction(long=True) as tx:
+        told = compliance.waivers(machines[0].uuid, str(_groups()[0]["uuid"]), call.now)
+        await scanned.insert_waivers(tx, told)
     await fold(call)
 
 

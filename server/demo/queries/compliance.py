@@ -84,6 +84,29 @@ async def insert_scans(tx: Tx, rows: Rows) -> None:
     )
 
 
+async def insert_waivers(tx: Tx, rows: Rows) -> None:
+    """Add waivers, and count what they waive."""
+    await tx.execute(
+        """
+        insert into compliance_waivers (rule, target, host_id, group_id, reason, owner, expires_on, made_by, made_at,
+                                        changed_at, ended_at, revoked_at, revoked_by, revoked_reason)
+        select r.id, t.target, h.id, g.id, t.reason, t.owner, t.expires_on, t.owner, t.made_at,
+               coalesce(t.ended_at, t.made_at), t.ended_at, case when t.revoked then t.ended_at end,
+               case when t.revoked then t.owner else '' end,
+               case when t.revoked then 'The service was removed' else '' end
+          from jsonb_to_recordset(%(rows)s::jsonb) as t(
+               ref text, target text, host uuid, host_group uuid, reason text, owner text, expires_on date,
+               made_at timestamptz, ended_at timestamptz, revoked boolean)
+          join compliance_rules r on r.ref = t.ref
+          left join hosts h on h.uuid = t.host
+          left join host_groups g on g.uuid = t.host_group
+         where t.target = 'fleet' or h.id is not null or g.id is not null
+        """,
+        rows=as_json(rows),
+    )
+    await tx.execute("select compliance_waive(array(select host_id from compliance_latest))")
+
+
 async def delete_rules(tx: Tx, digests: Sequence[str]) -> None:
     """Take the rules out again, once no scan follows them."""
     await tx.execute(
