@@ -160,11 +160,17 @@ async def test_people_make_change_and_delete_one_by_pages(as_admin: Browser, enr
     group = await group_of(call, host)
     assert "No policy." in await page(as_admin, "/compliance/policies")
     token = await form_token(as_admin, "/compliance/policies/new")
-    form = {"csrf": token, "name": "Files", "group": group, "rules": f"{BAD}\n nowhere", "approval": "apply"}
+    form: dict[str, Any] = {
+        "csrf": token,
+        "name": "Files",
+        "group": group,
+        "rules": f"{BAD}\n nowhere",
+        "approval": "apply",
+    }
     refused = await as_admin.post("/compliance/policies", data=form, headers=HTML)
     text = await refused.text()
     assert (refused.status, "No scan has a rule of this name: nowhere" in text, BAD in text) == (400, True, True)
-    form |= {"rules": f"{BAD}, {PREFIX}bad_0001", "enabled": "true"}
+    form |= {"rules": f"{BAD}, {PREFIX}bad_0001", "enabled": ["false", "true"]}
     assert "Saved." in await (await as_admin.post("/compliance/policies", data=form, headers=HTML)).text()
     (made,) = await policies.list_all(call)
     assert (made.rules, made.enabled, made.approval) == ([BAD, f"{PREFIX}bad_0001"], True, "apply")
@@ -172,7 +178,7 @@ async def test_people_make_change_and_delete_one_by_pages(as_admin: Browser, enr
     seen = await page(as_admin, "/compliance/policies")
     assert here in seen
     assert "Tried and applied" in seen
-    del form["enabled"]
+    form["enabled"] = "false"
     await as_admin.post(here, data=form, headers=HTML)
     assert not (await policies.fetch(call, made.id)).enabled
     await as_admin.post(f"{here}/delete", data={"csrf": token}, headers=HTML)

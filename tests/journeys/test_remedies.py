@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
+from server.hosts import service as hosts
 from tests.factories.house import House
-from tests.factories.openscap import needs_oscap, scanned
+from tests.factories.openscap import RULE, needs_oscap, scanned
 from tests.journeys.conftest import picture, signed_in
 
 pytestmark = [pytest.mark.real, needs_oscap, pytest.mark.timeout(280)]
@@ -44,5 +45,22 @@ async def test_from_a_failing_rule_to_a_host_that_stands_as_required(
         await page.goto("/compliance/remedies")
         await expect(page.get_by_role("link", name="box")).to_be_visible()
         await picture(page, "remedies")
+        # From now on by itself: on the hosts of a group, and only this rule.
+        await hosts.create_group(house.call, "Web servers", "", "#2f9e5b")
+        await page.get_by_role("link", name="Automatic").click()
+        await expect(page.get_by_text("No policy.")).to_be_visible()
+        await picture(page, "policies-empty")
+        await page.get_by_role("link", name="New policy").click()
+        await page.get_by_label("Name").fill("Files of web servers")
+        await page.get_by_label("Rules").fill("no_such_rule")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("No scan has a rule of this name: no_such_rule").first).to_be_visible()
+        await picture(page, "policy-refused")
+        await page.get_by_label("Rules").fill(f"{RULE}fixable")
+        await page.get_by_label("Enabled").check()
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("link", name="Files of web servers")).to_be_visible()
+        await picture(page, "policies")
         await page.context.close()
-        assert problems == []
+        # The form that was refused on purpose.
+        assert [one for one in problems if "400" not in one] == []

@@ -120,7 +120,7 @@ async def _form(
 @gated(MANAGE, module=MODULE)
 async def create(request: web.Request) -> web.Response:
     """Make a policy."""
-    values = await form_values(request)
+    values = await _typed(request)
     try:
         await policies.create(call(request), parse(PolicyForm, values).wanted())
     except Problem as refused:
@@ -132,7 +132,7 @@ async def create(request: web.Request) -> web.Response:
 @gated(MANAGE, module=MODULE)
 async def change(request: web.Request) -> web.Response:
     """Change a policy."""
-    values = await form_values(request)
+    values = await _typed(request)
     one = await policies.fetch(call(request), path_text(request, "policy"))
     try:
         await policies.change(call(request), one.id, parse(PolicyForm, values).wanted())
@@ -151,6 +151,12 @@ async def delete(request: web.Request) -> web.Response:
     await form_values(request)
     gone = await policies.delete(call(request), path_text(request, "policy"))
     return back(request, HERE, "good", f"{gone.name} was deleted. What it began waits for you.")
+
+
+async def _typed(request: web.Request) -> dict[str, Any]:
+    """Return the form; a box that is ticked comes behind the word for one that is not."""
+    values = await form_values(request)
+    return {name: value[-1] if isinstance(value, list) and value else value for name, value in values.items()}
 
 
 def _said(refused: Problem) -> dict[str, str]:
