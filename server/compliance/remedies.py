@@ -60,6 +60,8 @@ _REASONS: Final[dict[str, str]] = {
 async def draft(call: Call, host: str, refs: Sequence[str] | None, *, automatic: bool = False) -> Remedy:
     """Compose the playbook that fixes rules which fail on a host (``None``: all that fail); nothing is run.
 
+    What is waived on the host is fixed only where a person names it.
+
     Raises:
         HostMissing, OnlyRuleByRule, NoContent, BadRequest: as their texts say.
         NothingToFix: none of them fails by the newest scan, or the guide has no Ansible fix for any.
@@ -69,11 +71,14 @@ async def draft(call: Call, host: str, refs: Sequence[str] | None, *, automatic:
         raise OnlyRuleByRule(host=one.name)
     if refs is not None and len(refs) > _MOST_RULES:
         raise BadRequest.of({"rules": f"At most {_MOST_RULES} rules at once"})
-    told = await rows.list_failing(call.db, call.actor.scope, one.uuid, refs)
+    named = refs is not None and not automatic
+    told = await rows.list_failing(call.db, call.actor.scope, one.uuid, refs, waived=named)
     # Hosts tell references and profiles: what looks like neither is in no guide, and must not stand in a playbook.
     failing = [row for row in told if rules.RULE.fullmatch(row["ref"])]
     if not failing:
-        raise NothingToFix(reason="None of these rules fails on the host by its newest OpenSCAP scan")
+        raise NothingToFix(
+            reason="None of these rules fails on the host by its newest OpenSCAP scan, unless it is waived"
+        )
     scanned_by = failing[0]["profile_id"]
     profile = scanned_by if rules.PROFILE.fullmatch(scanned_by) else one.default_profile or DEFAULT_PROFILE
     guide, found = await _fixes(call, one.uuid, profile, {row["ref"]: row["title"] for row in failing})

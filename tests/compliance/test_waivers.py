@@ -5,6 +5,7 @@ from typing import Any
 
 from server.compliance import waivers
 from server.compliance.events import ComplianceWaiverExpired, ComplianceWaiverExpiring
+from server.compliance.queries import remedies
 from server.core.call import Call
 from tests.conftest import Browser
 from tests.factories.compliance import Compliance, hand_in, result, scan
@@ -230,6 +231,21 @@ async def test_who_is_limited_waives_within_their_groups(api: Compliance, enrol:
     assert {one["hosts_covered"] for one in listed} == {1}, "hosts of others are not counted"
     await mine.get(f"waivers/{hidden['id']}", status=404)
     await mine.post(f"waivers/{everywhere['id']}/revoke", {"reason": "x"}, status=403)
+
+
+async def test_what_is_waived_is_remediated_only_where_it_is_named(api: Compliance, enrol: Enrol, call: Call) -> None:
+    agent, host = await enrol()
+    await hand_in(agent, scan(*FOUND))
+    await waive(api, call, host)
+
+    async def failing(refs: list[str] | None, *, waived: bool) -> list[str]:
+        found = await remedies.list_failing(call.db, None, host, refs, waived=waived)
+        return [one["ref"].rpartition("_")[2] for one in found]
+
+    assert await failing(None, waived=False) == ["worse"]
+    assert await failing(None, waived=True) == ["bad", "worse"]
+    refs = [one["rule_ref"] for one in FOUND]
+    assert await failing(refs, waived=True) == ["bad", "worse"]
 
 
 async def test_reports_say_what_is_waived(api: Compliance, enrol: Enrol, call: Call) -> None:

@@ -148,13 +148,14 @@ async def draft(request: web.Request) -> web.Response:
 
 
 async def _matching(asked: Call, host: str, wanted: Wanted) -> list[str]:
-    """Return the failing rules of a host that the list was narrowed to."""
+    """Return the failing rules of a host that the list was narrowed to; waived ones only where it asks for them."""
     scan = next((one for one in await service.latest(asked, host) if one["kind"] == "openscap"), None)
     if scan is None:
         return []
     everything = replace(sought(wanted, extra="waived"), limit=_MOST_RULES, offset=0)
     found, _ = await service.results(asked, scan["id"], everything)
-    return [row["ref"] for row in found if row["state"] == "f"]
+    waived = wanted.value("waived") == "yes"
+    return [row["ref"] for row in found if row["state"] == "f" and (waived or row["waived_until"] is None)]
 
 
 async def _do(request: web.Request, deed: Callable[[str], Awaitable[Remedy]], said: str) -> web.Response:

@@ -169,8 +169,13 @@ async def count_open(db: Queries) -> int:
     )
 
 
-async def list_failing(db: Queries, groups: Groups, host: str, refs: Sequence[str] | None) -> list[dict[str, Any]]:
-    """Return what fails on a host by its newest OpenSCAP scan (``refs``: of these), with the scan's profile."""
+async def list_failing(
+    db: Queries, groups: Groups, host: str, refs: Sequence[str] | None, *, waived: bool
+) -> list[dict[str, Any]]:
+    """Return what fails on a host by its newest OpenSCAP scan (``refs``: of these), with the scan's profile.
+
+    Without ``waived`` what is waived there is left out.
+    """
     return await db.all(
         f"""
         select r.ref, x.title, x.severity, substr(l.states, a.place::int, 1) as state, c.profile_id
@@ -184,9 +189,11 @@ async def list_failing(db: Queries, groups: Groups, host: str, refs: Sequence[st
          where h.uuid = %(host)s::uuid and l.kind = 'openscap' and {in_scope("l.host_id")}
            and substr(l.states, a.place::int, 1) = 'f'
            and (%(refs)s::text[] is null or r.ref = any(%(refs)s::text[]))
+           and (%(waived)s or not exists (select from compliance_waivers_of(l.host_id) v where v.rule = a.rule))
          order by r.ref
         """,  # noqa: S608 (only constants are put together)
         groups=groups,
         host=sought_uuid(host),
         refs=None if refs is None else list(refs),
+        waived=waived,
     )
