@@ -161,6 +161,16 @@ class WaiverMissing(Missing):
     text = "Waiver not found"
 
 
+class NoArf(Missing):
+    """The scanner's own result of a scan was not handed in, or is kept no longer."""
+
+    code = "compliance_arf_not_found"
+    text = (
+        "There is no ARF of this scan: it is kept for 90 days of OpenSCAP scans that were asked for with it, "
+        "by agents that run playbooks"
+    )
+
+
 class PolicyMissing(Missing):
     """No policy of automatic remediation has this id, or its group is not among the asker's."""
 

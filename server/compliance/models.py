@@ -158,11 +158,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A scan as somebody asks for it."""
+    """A scan as somebody asks for it; ``arf``: with the scanner's own result, to be taken away."""
 
     asked: Asked = "all"
     profile_id: str | None = None
     remediate: bool = False
+    arf: bool = False
 
 
 @dataclass(frozen=True, slots=True)

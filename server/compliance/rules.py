@@ -1,9 +1,12 @@
 """Pure decisions about compliance: states, scores, verdicts, profiles, words."""
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal
+
+import orjson
 
 from server.compliance.models import (
     DEFAULT_PROFILE,
@@ -27,6 +30,7 @@ STALLED_AFTER: Final = timedelta(hours=3)
 STALLED: Final = "Scan terminated automatically after running for more than 3 hours"
 PROFILE: Final = re.compile(r"[a-zA-Z0-9_.-]{1,256}")
 RULE: Final = PROFILE
+_GZIP: Final = b"\x1f\x8b"
 CONTENT: Final = re.compile(r"ssg-[a-z0-9]+-ds\.xml")
 
 # ---------------------------------------------------------------- states of scans
@@ -260,3 +264,13 @@ def title_of(host: str, failed: int) -> str:
     if failed == 0:
         return f"Compliance Scan - {host}"
     return f"Compliance Scan - {host} - {failed} Failed Rules"
+
+
+def arf_of(content: bytes) -> bytes | None:
+    """Return the packed result in a result file of a host; nothing where it is none."""
+    try:
+        told = orjson.loads(content)["result"]["arf"]
+        packed = base64.b64decode(told, validate=True)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return packed if packed.startswith(_GZIP) else None

@@ -138,6 +138,8 @@ class _Plan:
                 "compliance_scan_scanners": list(self.scanners),
                 "compliance_scan_profile": self.profile,
                 "compliance_scan_remediate": self.wanted.remediate,
+                # Left out it is as agents without it know the playbook.
+                **({"compliance_scan_arf": True} if self.wanted.arf else {}),
             },
             deadline_seconds=int(_DEADLINE / timedelta(seconds=1)),
             title="Compliance scan with remediation" if self.wanted.remediate else "Compliance scan",
@@ -173,6 +175,7 @@ async def _record(tx: Tx, call: Call, asked: Sequence[Target], wanted: Wanted) -
         "scanners": wanted.asked,
         "profile": wanted.profile_id,
         "remediate": wanted.remediate,
+        "arf": wanted.arf,
         "hosts": [one.name for one in asked[:20]],
         "host_count": len(asked),
     }

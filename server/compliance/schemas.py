@@ -32,10 +32,11 @@ class TriggerBody(TextBody):
     profile_id: str | None = None
     enable_remediation: bool = False
     fetch_remote_resources: bool = False
+    arf: bool = False
 
     def wanted(self) -> Wanted:
         """Return the scan."""
-        return Wanted(self.profile_type, self.profile_id or None, self.enable_remediation)
+        return Wanted(self.profile_type, self.profile_id or None, self.enable_remediation, self.arf)
 
 
 class BulkBody(TriggerBody):

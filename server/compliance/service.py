@@ -7,12 +7,13 @@ from typing import Any
 from server.channel import service as channel
 from server.compliance import guides, projection, rules, running, setup, storing
 from server.compliance.content import Content
-from server.compliance.errors import BadRequest, RuleMissing, ScanMissing
+from server.compliance.errors import BadRequest, NoArf, RuleMissing, ScanMissing
 from server.compliance.models import SEVERITIES, Sought, Target, Task, Verdicts
 from server.compliance.queries import board, scans, tasks
 from server.compliance.queries import waivers as waiver_rows
 from server.core.call import Call
 from server.core.ids import HostId
+from server.core.loop import in_thread
 from server.hosts import service as hosts
 
 Facts = dict[str, Any]
@@ -131,6 +132,21 @@ async def results(call: Call, uuid: str, sought: Sought) -> tuple[list[Facts], i
     asked = replace(sought, status=rules.LETTERS.get(sought.status, ""))
     rows = await scans.list_results(call.db, call.actor.scope, found["id"], asked)
     return rows, await scans.count_results(call.db, call.actor.scope, found["id"], asked)
+
+
+async def has_arf(call: Call, uuid: str) -> bool:
+    """Tell whether there is the scanner's own result of a scan."""
+    return await scans.has_arf(call.db, call.actor.scope, uuid)
+
+
+async def arf(call: Call, uuid: str) -> bytes:
+    """Return the scanner's own result of a scan, packed with gzip; raises ``ScanMissing`` or ``NoArf``."""
+    await scan(call, uuid)
+    found = await scans.find_arf(call.db, call.actor.scope, uuid)
+    packed = await in_thread(rules.arf_of, found) if found is not None else None
+    if packed is None:
+        raise NoArf
+    return packed
 
 
 async def breakdown(call: Call, uuid: str) -> list[Facts]:

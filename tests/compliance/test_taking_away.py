@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from server.compliance import rules
 from tests.factories.compliance import Compliance, hand_in, result, scan
 from tests.stand_ins.existing_agent import Enrol
 
@@ -58,3 +59,21 @@ async def test_who_may_not_export_gets_none(api: Compliance, enrol: Enrol, endin
     await api.ask("GET", f"/compliance/results/{one['id']}")
     api.headers = {}
     await taken(api, one["id"], ending, status=401)
+
+
+async def test_without_the_scanners_own_result_it_says_why(api: Compliance, enrol: Enrol) -> None:
+    agent, _ = await enrol("web-01")
+    await hand_in(agent, scan(result("calm")))
+    (one,) = await api.history()
+    refused = await api.get(f"results/{one['id']}/arf.xml.gz", status=404)
+    assert "There is no ARF of this scan" in str(refused)
+    refused = await api.get("results/00000000-0000-0000-0000-000000000001/arf.xml.gz", status=404)
+    assert "Scan not found" in str(refused)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"result": {"arf": 7}}', b'{"result": {"arf": "****"}}', b'{"result": {"arf": "aGVsbG8="}}'],
+)
+def test_what_is_no_packed_result_is_none(content: bytes) -> None:
+    assert rules.arf_of(content) is None

@@ -70,6 +70,21 @@ async def html(request: web.Request) -> web.Response:
     return web.Response(text=text, content_type="text/html", headers=headers)
 
 
+@routes.get("/api/v1/compliance/results/{scan}/arf.xml.gz", name="compliance.arf.download")
+@documented(answers={200: "application/gzip"})
+@gated(_VIEW, "can_export_data", module=_MODULE)
+async def arf(request: web.Request) -> web.Response:
+    """Send the scanner's own result (Asset Reporting Format), for scans that were asked for with it."""
+    scan = await service.scan(call(request), path_text(request, "scan"))
+    headers = {
+        "Content-Disposition": f'attachment; filename="{_file(scan)}.arf.xml.gz"',
+        "Content-Type": "application/gzip",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return web.Response(body=await service.arf(call(request), scan["id"]), headers=headers)
+
+
 def _file(scan: dict[str, Any]) -> str:
     at = scan["completed_at"] or scan["started_at"]
     return f"compliance-{at:%Y-%m-%d}-{scan['id'][:8]}"

@@ -48,7 +48,12 @@ async def _do(request: web.Request, deed: Callable[[str], Awaitable[str]]) -> we
 
 def _wanted(form: Mapping[str, object]) -> Wanted:
     asked = _ASKED.get(str(form.get("profile_type", "all")), "all")
-    return Wanted(asked, str(form.get("profile_id") or "") or None, str(form.get("enable_remediation")) == "true")
+    return Wanted(
+        asked,
+        str(form.get("profile_id") or "") or None,
+        str(form.get("enable_remediation")) == "true",
+        str(form.get("arf")) == "true",
+    )
 
 
 @routes.post("/compliance/hosts/{host}/scan")

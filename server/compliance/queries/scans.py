@@ -156,6 +156,43 @@ async def count_by_severity(db: Queries, groups: Groups, scan: str) -> list[dict
     )
 
 
+async def find_arf(db: Queries, groups: Groups, scan: str) -> bytes | None:
+    """Return the result file with the scanner's own result of a scan, as the agent handed it in."""
+    found = await db.value(
+        f"""
+        select b.content
+          from compliance_scans c
+          join compliance_tasks t on t.id = c.task
+          join job_hosts jh on jh.uuid = t.job_host
+          join job_results r on r.job_host_id = jh.id and r.module = 'oscap_arf'
+          join result_blobs b on b.digest = r.digest
+         where c.uuid = %(scan)s::uuid and c.kind = 'openscap' and {in_scope("c.host_id")}
+         limit 1
+        """,  # noqa: S608 (only constants are put together)
+        groups=groups,
+        scan=sought_uuid(scan),
+    )
+    return None if found is None else bytes(found)
+
+
+async def has_arf(db: Queries, groups: Groups, scan: str) -> bool:
+    """Tell whether the scanner's own result of a scan was handed in."""
+    return bool(
+        await db.value(
+            f"""
+            select exists (
+                select from compliance_scans c
+                  join compliance_tasks t on t.id = c.task
+                  join job_hosts jh on jh.uuid = t.job_host
+                  join job_results r on r.job_host_id = jh.id and r.module = 'oscap_arf'
+                 where c.uuid = %(scan)s::uuid and c.kind = 'openscap' and {in_scope("c.host_id")})
+            """,  # noqa: S608 (only constants are put together)
+            groups=groups,
+            scan=sought_uuid(scan),
+        )
+    )
+
+
 async def list_trend(db: Queries, groups: Groups, host: str, since: datetime) -> list[dict[str, Any]]:
     """Return the scores of a host since a moment, in order."""
     return await db.all(

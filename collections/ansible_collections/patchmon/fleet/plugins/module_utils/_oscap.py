@@ -138,9 +138,17 @@ def content(wanted: str, profile: str = "") -> Tuple[str, str]:
 
 
 def openscap(
-    scanner: str, guide: Tuple[str, str], wanted: str, rules: Sequence[str], remediate: bool, say: Say
+    scanner: str,
+    guide: Tuple[str, str],
+    wanted: str,
+    rules: Sequence[str],
+    remediate: bool,
+    say: Say,
+    keep: Optional[Callable[[str], None]] = None,
 ) -> Scan:
     """Evaluate a profile, or some rules of it, and return it as the server takes it; ``guide`` as of ``content``.
+
+    ``keep`` is given the path of the scanner's own result, in the Asset Reporting Format, before that is deleted.
 
     Raises:
         CannotScan: the scanner, the profile or the result is not there or not usable.
@@ -151,6 +159,9 @@ def openscap(
     try:
         results = os.path.join(folder, "results.xml")
         command = [scanner, "xccdf", "eval", "--progress", "--profile", profile, "--results", results]
+        report = os.path.join(folder, "arf.xml")
+        if keep is not None:
+            command += ["--results-arf", report]
         if tailoring:
             command += ["--tailoring-file", tailoring]
         for rule in rules:
@@ -166,6 +177,8 @@ def openscap(
             found, whole = _xccdf.results(results)
         except (OSError, ET.ParseError) as error:
             raise CannotScan("The scanner's result cannot be read: {0}".format(error)) from error
+        if keep is not None:
+            keep(report)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {

@@ -49,6 +49,12 @@ options:
     description: A guide on the host. Empty, the one that fits its system is fetched from the server or found.
     type: path
     default: ""
+  arf:
+    description:
+      - Leave the scanner's own result (Asset Reporting Format) as a result file too, packed.
+      - It holds the whole guide and is megabytes long.
+    type: bool
+    default: false
   oscap:
     description: Path of the scanner.
     type: path
@@ -80,11 +86,17 @@ scans:
       failed: 31
 """
 
+import base64
+import gzip
+import io
+import shutil
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.patchmon.fleet.plugins.module_utils import _oscap
 from ansible_collections.patchmon.fleet.plugins.module_utils._live import LiveLines
 from ansible_collections.patchmon.fleet.plugins.module_utils._result import write_result
 
+_MOST_ARF_BYTES = 32 * 1024 * 1024
 _COUNTED = {"pass": "passed", "fail": "failed", "warn": "warnings", "error": "errors"}
 
 
@@ -102,6 +114,7 @@ def main():
             "remediate": {"type": "bool", "default": False},
             "rules": {"type": "list", "elements": "str", "default": []},
             "content": {"type": "path", "default": ""},
+            "arf": {"type": "bool", "default": False},
             "oscap": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
@@ -125,10 +138,21 @@ def _scan(module, kind, say):
         program = _oscap.program(wanted["oscap"])
         guide = _oscap.content(wanted["content"], wanted["profile"])
         remediate = wanted["remediate"] and not module.check_mode
-        return _oscap.openscap(program, guide, wanted["profile"], wanted["rules"], remediate, say)
+        keep = (lambda path: _keep(path, say)) if wanted["arf"] else None
+        return _oscap.openscap(program, guide, wanted["profile"], wanted["rules"], remediate, say, keep)
     except _oscap.CannotScan as error:
         say(str(error))
         return _oscap.failed(kind, wanted["profile"] if kind == "openscap" else "Docker Bench for Security", str(error))
+
+
+def _keep(path, say):
+    packed = io.BytesIO()
+    with open(path, "rb") as source, gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as target:
+        shutil.copyfileobj(source, target)
+    if packed.tell() > _MOST_ARF_BYTES:
+        say("The scanner's own result is not kept: packed it has {0} bytes".format(packed.tell()))
+        return
+    write_result("oscap_arf", {"encoding": "gzip+base64", "arf": base64.b64encode(packed.getvalue()).decode("ascii")})
 
 
 def _told(scan):
