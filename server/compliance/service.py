@@ -134,11 +134,6 @@ async def results(call: Call, uuid: str, sought: Sought) -> tuple[list[Facts], i
     return rows, await scans.count_results(call.db, call.actor.scope, found["id"], asked)
 
 
-async def has_arf(call: Call, uuid: str) -> bool:
-    """Tell whether there is the scanner's own result of a scan."""
-    return await scans.has_arf(call.db, call.actor.scope, uuid)
-
-
 async def arf(call: Call, uuid: str) -> bytes:
     """Return the scanner's own result of a scan, packed with gzip; raises ``ScanMissing`` or ``NoArf``."""
     await scan(call, uuid)

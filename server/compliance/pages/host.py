@@ -66,7 +66,6 @@ class Standing:
         kinds: word, address and whether it is shown, for hosts with several scanners.
         listing: what that scan found; ``None`` without a scan.
         waived_percent: the score in which waived rules do not count; empty where none is waived.
-        has_arf: whether the scanner's own result of that scan can be taken away.
         doing: what the host is asked to do now, in words.
     """
 
@@ -90,7 +89,6 @@ class Standing:
     can_scan: bool
     can_manage: bool
     can_export: bool
-    has_arf: bool
     offers: list[Offer]
     cannot_tailor: bool
     can_choose: bool
@@ -182,7 +180,6 @@ async def _standing(request: web.Request, one: Target, base: str) -> tuple[Stand
         can_scan=manages and connected and one.mode != "disabled" and not any(t.kind == "scan" for t in open_tasks),
         can_manage=manages,
         can_export=asked.actor.may("can_export_data"),
-        has_arf=scan is not None and await service.has_arf(asked, scan["id"]),
         offers=_offers(one, offered),
         cannot_tailor=one.native and any(offer.tailored for offer in offered),
         can_choose=asked.actor.may("can_manage_hosts"),

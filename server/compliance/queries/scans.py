@@ -18,6 +18,16 @@ _SCAN: Final = """
       join hosts h on h.id = s.host_id
       left join compliance_latest n on n.scan = s.id
 """
+#: With whether the scanner's own result was handed in.
+_LATEST: Final = _SCAN.replace(
+    "n.waived\n",
+    """n.waived,
+           exists (select from compliance_tasks t
+                     join job_hosts jh on jh.uuid = t.job_host
+                     join job_results r on r.job_host_id = jh.id and r.module = 'oscap_arf'
+                    where t.id = s.task and s.kind = 'openscap') as has_arf
+""",
+)
 _SCOPE: Final = in_scope("s.host_id")
 
 
@@ -84,7 +94,7 @@ async def list_latest(db: Queries, groups: Groups, host: str) -> list[dict[str, 
     """Return a host's newest completed scan by each scanner, the newest first."""
     return await db.all(
         f"""
-        {_SCAN}
+        {_LATEST}
          where n.scan is not null and h.uuid = %(host)s::uuid and {_SCOPE}
          order by s.completed_at desc, s.kind desc
         """,
@@ -173,24 +183,6 @@ async def find_arf(db: Queries, groups: Groups, scan: str) -> bytes | None:
         scan=sought_uuid(scan),
     )
     return None if found is None else bytes(found)
-
-
-async def has_arf(db: Queries, groups: Groups, scan: str) -> bool:
-    """Tell whether the scanner's own result of a scan was handed in."""
-    return bool(
-        await db.value(
-            f"""
-            select exists (
-                select from compliance_scans c
-                  join compliance_tasks t on t.id = c.task
-                  join job_hosts jh on jh.uuid = t.job_host
-                  join job_results r on r.job_host_id = jh.id and r.module = 'oscap_arf'
-                 where c.uuid = %(scan)s::uuid and c.kind = 'openscap' and {in_scope("c.host_id")})
-            """,  # noqa: S608 (only constants are put together)
-            groups=groups,
-            scan=sought_uuid(scan),
-        )
-    )
 
 
 async def list_trend(db: Queries, groups: Groups, host: str, since: datetime) -> list[dict[str, Any]]:
