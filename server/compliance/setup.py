@@ -20,7 +20,7 @@ from server.compliance.errors import (
     UnderWay,
 )
 from server.compliance.events import ComplianceChanged
-from server.compliance.models import Target, Task, TaskKind
+from server.compliance.models import Origin, Target, Task, TaskKind
 from server.compliance.queries import board, tasks
 from server.core.bus import announce
 from server.core.call import Actor, Call
@@ -35,12 +35,40 @@ _WORDS: Final[dict[TaskKind, str]] = {
     "remediate": "A remediation",
     "scan": "A scan",
 }
+_FIRST_AT_ONCE: Final = 200
 
 
 async def install(call: Call, host: str) -> str:
     """Have a host install what scans need; return the task. A host that is away does it when it returns."""
     one = await running.target(call, host)
     return await _begin(call, one, "install", INSTALL, {"compliance_scanner_action": "install"})
+
+
+async def install_first(call: Call) -> int:
+    """Have hosts install the scanner on which OpenSCAP scans were switched on for the first time; return how many.
+
+    Existing agents do so by themselves. One that failed or was cancelled is not repeated: people see why, and ask.
+    """
+    async with call.transaction(long=True) as tx:
+        some = await tasks.list_unprepared(tx, _FIRST_AT_ONCE)
+        made = await tasks.insert_tasks(tx, [_row(one, "install", "scheduled", "schedule") for one in some], call.now)
+        if not made:
+            return 0
+        hosts = [one for one in some if one.id in made]
+        order = Order(
+            INSTALL,
+            hosts=tuple(one.uuid for one in hosts),
+            variables={"compliance_scanner_action": "install"},
+            title=_WORDS["install"],
+        )
+        await tasks.bind_job(tx, await _launch(tx, call, order, "schedule"), list(made.values()))
+        first = hosts[0]
+        one_host = Subject("host", first.uuid, first.name)
+        subject = Subject("compliance", "", "First installation") if hosts[1:] else one_host
+        detail = {"hosts": [one.name for one in hosts[:20]], "host_count": len(hosts)}
+        await audit.record(tx, call, "compliance.install_asked", subject, detail)
+        tx.after_commit(announce(ComplianceChanged(tuple(made)[:50])))
+    return len(made)
 
 
 async def upgrade(call: Call, host: str) -> tuple[str, str]:
@@ -102,22 +130,22 @@ async def _begin(
         task = await _note(tx, call, one, kind, version=version, names=names)
         if not one.native:
             order = Order(playbook, hosts=(one.uuid,), variables=variables, title=_WORDS[kind])
-            asker = call.acting_as(Actor("system", id="compliance", name=call.actor.name))
-            try:
-                job = await automation.launch_in(tx, asker, order)
-            except PlaybookMissing as error:
-                raise CannotYet(name=playbook) from error
-            await tasks.bind_job(tx, job, [task])
+            await tasks.bind_job(tx, await _launch(tx, call, order, call.actor.name), [task])
     return task
+
+
+async def _launch(tx: Tx, call: Call, order: Order, by: str) -> str:
+    asker = call.acting_as(Actor("system", id="compliance", name=by))
+    try:
+        return await automation.launch_in(tx, asker, order)
+    except PlaybookMissing as error:
+        raise CannotYet(name=order.playbook) from error
 
 
 async def _note(
     tx: Tx, call: Call, one: Target, kind: TaskKind, *, version: str = "", names: tuple[str, ...] = ()
 ) -> str:
-    row: dict[str, object] = {
-        "host_id": one.id, "kind": kind, "origin": "manual", "scanners": [], "profile_id": None,
-        "remediate": kind == "remediate", "rules": list(names), "version": version, "asked_by": call.actor.name,
-    }  # fmt: skip
+    row = _row(one, kind, "manual", call.actor.name, version=version, names=names)
     made = await tasks.insert_tasks(tx, [row], call.now)
     if one.id not in made:
         raise UnderWay if kind == "scan" else TaskUnderWay(what=_WORDS[kind])
@@ -125,6 +153,15 @@ async def _note(
     await audit.record(tx, call, f"compliance.{kind}_asked", subject, {"rules": list(names), "version": version})
     tx.after_commit(announce(ComplianceChanged((one.id,))))
     return made[one.id]
+
+
+def _row(
+    one: Target, kind: TaskKind, origin: Origin, by: str, *, version: str = "", names: tuple[str, ...] = ()
+) -> dict[str, object]:
+    return {
+        "host_id": one.id, "kind": kind, "origin": origin, "scanners": [], "profile_id": None,
+        "remediate": kind == "remediate", "rules": list(names), "version": version, "asked_by": by,
+    }  # fmt: skip
 
 
 async def cancel_install(call: Call, host: str) -> bool:

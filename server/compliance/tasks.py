@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from server.compliance import policies, service, upkeep, waivers
+from server.compliance import policies, service, setup, upkeep, waivers
 from server.core.call import Call
 from server.core.log import get_log
 from server.core.queue import Task
@@ -17,6 +17,12 @@ async def schedule(call: Call) -> None:
     """Begin the scans whose time has come."""
     if "compliance" in await identity.modules(call) and (released := await service.release_due(call)):
         log.info("compliance: scheduled scans released", scans=released)
+
+
+async def prepare(call: Call) -> None:
+    """Have hosts install the scanner once they may scan."""
+    if "compliance" in await identity.modules(call) and (asked := await setup.install_first(call)):
+        log.info("compliance: hosts told to install the scanner", hosts=asked)
 
 
 async def clean_up(call: Call) -> None:
@@ -49,6 +55,14 @@ TASKS: Final = (
         title="Remediate by policy",
         about="Looks at new scans of hosts that a policy is for: failing rules of its list are tried, and applied once "
         "somebody approved it, or at once where the policy says so.",
+    ),
+    Task(
+        "compliance.prepare",
+        prepare,
+        every_seconds=15,
+        title="Install the scanner on hosts that begin with compliance",
+        about="Has hosts of this server's own agent install OpenSCAP and their guide when compliance is switched on "
+        "for the first time. One that fails is not repeated; its host's page says why, and has the button.",
     ),
     Task(
         "compliance.schedule",

@@ -107,6 +107,7 @@ ALLOWED: Final = {
     "compliance/queries/storage.py:*": _BY_AGENTS,
     "compliance/queries/waivers.py:recount": "counts numbers anew, and returns nothing",
     "compliance/queries/tasks.py:list_due": _BY_SYSTEM,
+    "compliance/queries/tasks.py:list_unprepared": _BY_SYSTEM,
     "compliance/queries/tasks.py:list_open": _BY_SYSTEM,
     "compliance/queries/tasks.py:list_of_jobs": _BY_SYSTEM,
     "compliance/queries/guides.py:list_users": "guides are the whole server's: one may not go while any host needs it",

@@ -24,6 +24,12 @@ _TARGET: Final = """
       from hosts h
 """
 
+#: Hosts of our own agent that were never told to install the scanner, and never handed in a scan.
+_UNPREPARED: Final = """
+    (h.agent_hello is not null and h.compliance_openscap_enabled and h.compliance_reported_at is null
+     and not exists (select from compliance_tasks i where i.host_id = h.id and i.kind = 'install'))
+"""
+
 
 async def list_targets(db: Queries, groups: Groups, uuids: Sequence[str]) -> list[Target]:
     """Return those of these hosts that exist for the asker."""
@@ -38,7 +44,7 @@ async def list_targets(db: Queries, groups: Groups, uuids: Sequence[str]) -> lis
 async def list_due(db: Queries, now: datetime, interval_minutes: int, limit: int) -> list[Target]:
     """Return connected hosts whose scheduled scan is due and that have none under way.
 
-    Each host is late by its own part of a tenth of the interval, always the same.
+    Each host is late by its own part of a tenth of the interval, always the same. Our agent installs the scanner first.
     """
     return await db.all(
         f"""
@@ -52,14 +58,36 @@ async def list_due(db: Queries, now: datetime, interval_minutes: int, limit: int
                         h.created_at - make_interval(mins => %(interval)s))
                < %(now)s - make_interval(mins => %(interval)s
                          + (h.id::bigint * 2654435761 %% 4294967296 %% greatest(1, %(interval)s / 10))::int)
+           and not {_UNPREPARED}
            and not exists (select from compliance_tasks t
-                            where t.host_id = h.id and t.kind = 'scan' and t.status in ('waiting', 'active'))
+                            where t.host_id = h.id and t.status in ('waiting', 'active')
+                              and (t.kind = 'scan' or (t.kind = 'install' and h.agent_hello is not null)))
          order by h.id
          limit %(limit)s
         """,  # noqa: S608 (only constants are put together)
         Target,
         now=now,
         interval=interval_minutes,
+        limit=limit,
+    )
+
+
+async def list_unprepared(db: Queries, limit: int) -> list[Target]:
+    """Return connected hosts of our own agent that may scan with OpenSCAP and were never told to install it.
+
+    What somebody asked a host to scan meanwhile goes first: it may have the scanner already.
+    """
+    return await db.all(
+        f"""
+        {_TARGET}
+         where h.compliance_mode <> 'disabled' and h.status = 'active'
+           and h.last_connected_at > coalesce(h.last_disconnected_at, '-infinity')
+           and {_UNPREPARED}
+           and not exists (select from compliance_tasks t where t.host_id = h.id and t.status in ('waiting', 'active'))
+         order by h.id
+         limit %(limit)s
+        """,
+        Target,
         limit=limit,
     )
 
@@ -358,8 +386,15 @@ async def store_progress(tx: Tx, task: str, message: str, progress: int) -> None
 
 
 async def delete_old(tx: Tx, before: datetime) -> int:
-    """Forget tasks that are over for long."""
+    """Forget tasks that are over for long; a host's last installation stays, so that no second first one follows."""
     return await tx.execute(
-        "delete from compliance_tasks where status not in ('waiting', 'active') and finished_at < %(before)s",
+        """
+        delete from compliance_tasks t
+         where t.status not in ('waiting', 'active') and t.finished_at < %(before)s
+           and (t.kind <> 'install'
+                or exists (select from compliance_tasks later
+                            where later.host_id = t.host_id and later.kind = 'install'
+                              and later.created_at > t.created_at))
+        """,
         before=before,
     )
