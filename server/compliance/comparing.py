@@ -1,10 +1,10 @@
-"""Two scans beside each other: what got better, what got worse."""
+"""Two scans beside each other: what got better, what got worse; and a host beside a group."""
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from server.compliance import service
-from server.compliance.errors import BadRequest
+from server.compliance import fleet_report, running, service
+from server.compliance.errors import BadRequest, NeverScanned
 from server.compliance.models import Sought
 from server.core.call import Call
 
@@ -75,3 +75,81 @@ def change_of(before: str, after: str) -> Change:
     if before in _WANTING and after in _AS_REQUIRED:
         return "better"
     return "worse" if before in _AS_REQUIRED and after in _WANTING else "other"
+
+
+Side = Literal["worse", "better", "alike"]
+_SIDES: Final[tuple[Side, ...]] = ("worse", "better", "alike")
+_HALF: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A rule on a host and in a group.
+
+    Attributes:
+        state: its letter on the host.
+        good, hosts: on how many hosts of the group it is as required, of those that it was looked at.
+        side: whether the host stands worse or better than most of them.
+    """
+
+    ref: str
+    rule_id: str
+    title: str
+    severity: str
+    state: str
+    good: int
+    hosts: int
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class GroupComparison:
+    """A host's newest scan beside the newest scans of a group, where they differ most first."""
+
+    scan: dict[str, Any]
+    group: str
+    average: float | None
+    lines: list[Beside]
+
+    def count(self, side: Side) -> int:
+        """Return on how many rules the host stands so."""
+        return sum(1 for one in self.lines if one.side == side)
+
+
+async def with_group(call: Call, host: str, group: str, kind: str = "openscap") -> GroupComparison:
+    """Hold a host's newest scan by a scanner against those of a group's hosts.
+
+    Raises:
+        HostMissing, GroupMissing: there is none, or it is not among the asker's.
+        NeverScanned: the host never completed such a scan.
+        BadRequest: no group is named.
+    """
+    one = await running.target(call, host)
+    if not group:
+        raise BadRequest.of({"group": "Name the group that the host is held against"})
+    scan = next((each for each in await service.latest(call, one.uuid) if each["kind"] == kind), None)
+    asked, name = await fleet_report.about(call, group)
+    if scan is None:
+        raise NeverScanned(host=one.name)
+    mine, _ = await service.results(call, scan["id"], Sought(limit=_MOST_RULES))
+    theirs = {row["ref"]: row for row in (await service.rule_list(asked, Sought(kind=kind, limit=_MOST_RULES)))[0]}
+    lines = [_beside(row, theirs[row["ref"]]) for row in mine if row["ref"] in theirs]
+    lines.sort(key=lambda line: (_SIDES.index(line.side), -abs(line.good / line.hosts - (line.side == "better"))))
+    board = await service.fleet(asked, kind)
+    return GroupComparison(scan, name, board.summary["average_score"], lines)
+
+
+def _beside(row: dict[str, Any], group: dict[str, Any]) -> Beside:
+    good, hosts = group["passed"] + group["not_applicable"], group["total"]
+    return Beside(
+        row["ref"], row["rule_id"], row["title"], row["severity"], row["state"], good, hosts,
+        side_of(row["state"], good, hosts),
+    )  # fmt: skip
+
+
+def side_of(state: str, good: int, hosts: int) -> Side:
+    """Return how a host with this letter stands beside a group of which so many hosts are as required."""
+    share = good / hosts
+    if state in _WANTING and share > _HALF:
+        return "worse"
+    return "better" if state in _AS_REQUIRED and share < _HALF else "alike"

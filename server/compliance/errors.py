@@ -161,6 +161,13 @@ class WaiverMissing(Missing):
     text = "Waiver not found"
 
 
+class NeverScanned(Conflict):
+    """There is nothing to compare."""
+
+    code = "compliance_never_scanned"
+    text = "{host} never completed a scan by this scanner: scan it first"
+
+
 class NoArf(Missing):
     """The scanner's own result of a scan was not handed in, or is kept no longer."""
 

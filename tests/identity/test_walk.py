@@ -36,6 +36,7 @@ _BODIES: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/hosts/{host}/primary-interface": {"interface_name": None},
     "/api/v1/hosts/{host}/auto-update": {"auto_update": True},
     "/api/v1/hosts/{host}/host-down-alerts": {"host_down_alerts_enabled": None},
+    "/api/v1/compliance/hosts/{host}/baseline": {"scan_id": "00000000-0000-0000-0000-000000000001"},
     "/api/v1/hosts/{host}/integrations/compliance/mode": {"mode": "enabled"},
     "/api/v1/hosts/{host}/integrations/compliance/default-profile": {"profile_id": None},
     "/api/v1/hosts/{host}/integrations/{integration}/toggle": {"enabled": True},

@@ -94,6 +94,13 @@ async def test_from_a_rule_to_a_host(page: Page, call: Call) -> None:
     await page.get_by_role("link", name="Compare the scan of").first.click()
     await expect(page.get_by_role("heading", name="Compare scans")).to_be_visible()
     await picture(page, "compliance-compare")
+    await page.goto(f"/hosts/{host}/compliance")
+    await page.get_by_role("button", name="Make this scan the baseline").click()
+    await expect(page.get_by_text("This scan is the host's baseline")).to_be_visible()
+    await picture(page, "compliance-baseline")
+    await page.get_by_role("button", name="Compare", exact=True).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Beside a group")
+    await picture(page, "compliance-beside")
 
 
 async def filled(call: Call) -> None:

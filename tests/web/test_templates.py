@@ -56,6 +56,7 @@ ASKED = (
 ELSEWHERE = {
     "campaigns/campaign.html",
     "campaigns/report.html",
+    "compliance/beside.html",
     "compliance/bulk.html",
     "compliance/compare.html",
     "compliance/fleet_report.html",

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Final
 
 from aiohttp import web
 
-from server.compliance import guides, rules, schemas, service
+from server.compliance import baselines, guides, rules, schemas, service
+from server.compliance.baselines import Baseline
 from server.compliance.guides import Offer
 from server.compliance.models import PROFILES, Sought, Target, Task
 from server.compliance.outline import Profile
@@ -66,6 +67,7 @@ class Standing:
         kinds: word, address and whether it is shown, for hosts with several scanners.
         listing: what that scan found; ``None`` without a scan.
         waived_percent: the score in which waived rules do not count; empty where none is waived.
+        baseline: the scan that this one is held against; ``groups`` those that the host can be.
         doing: what the host is asked to do now, in words.
     """
 
@@ -83,6 +85,8 @@ class Standing:
     rows: list[dict[str, Any]]
     trend: Trend | None
     history: list[dict[str, Any]]
+    baseline: Baseline | None
+    groups: list[dict[str, object]]
     tasks: list[Task]
     doing: str
     seconds: int
@@ -164,16 +168,15 @@ async def _standing(request: web.Request, one: Target, base: str) -> tuple[Stand
         base=base,
         connected=connected,
         scan=scan_row(scan) if scan else None,
-        percent=frame.percent(scan["score"] if scan else None),
-        waived_percent=frame.percent(rules.waived_score(scan)) if scan and scan["waived"] else "",
-        verdict=frame.verdict(scan["score"] if scan else None, scanned=scan is not None),
-        is_old=scan is not None and service.is_old(scan["completed_at"], asked.now),
+        **_score(asked, scan),
         chips=_chips(wanted.value("status"), base, kind, scan) if scan else [],
         kinds=[(frame.scanner_word(row["kind"]), link(base, kind=row["kind"]), row is scan) for row in found],
         listing=listing(wanted, total, may=asked.actor.may) if scan else None,
         rows=[_result(row) for row in rows],
         trend=_trend(await service.trend(asked, one.uuid, _DAYS), asked.now.date()),
         history=await _history(asked, one),
+        baseline=await baselines.fetch(asked, one.uuid, scan["kind"], scan["id"]) if scan else None,
+        groups=await hosts.list_groups(asked),
         tasks=tasks[:_RECENT],
         doing=_doing(open_tasks),
         seconds=5 if open_tasks else frame.IDLE_SECONDS,
@@ -188,6 +191,16 @@ async def _standing(request: web.Request, one: Target, base: str) -> tuple[Stand
         setup=str((one.told or {}).get("status") or ""),
     )
     return standing, settled(request, wanted)
+
+
+def _score(asked: Call, scan: dict[str, Any] | None) -> dict[str, Any]:
+    score = scan["score"] if scan else None
+    return {
+        "percent": frame.percent(score),
+        "waived_percent": frame.percent(rules.waived_score(scan)) if scan and scan["waived"] else "",
+        "verdict": frame.verdict(score, scanned=scan is not None),
+        "is_old": scan is not None and service.is_old(scan["completed_at"], asked.now),
+    }
 
 
 def _offers(one: Target, offered: Sequence[Offer]) -> list[Offer]:
