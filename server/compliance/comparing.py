@@ -133,7 +133,7 @@ async def with_group(call: Call, host: str, group: str, kind: str = "openscap") 
         raise NeverScanned(host=one.name)
     mine, _ = await service.results(call, scan["id"], Sought(limit=_MOST_RULES))
     theirs = {row["ref"]: row for row in (await service.rule_list(asked, Sought(kind=kind, limit=_MOST_RULES)))[0]}
-    lines = [_beside(row, theirs[row["ref"]]) for row in mine if row["ref"] in theirs]
+    lines = [_beside(row, theirs[row["ref"]]) for row in mine if theirs.get(row["ref"], {}).get("total")]
     lines.sort(key=lambda line: (_SIDES.index(line.side), -abs(line.good / line.hosts - (line.side == "better"))))
     board = await service.fleet(asked, kind)
     return GroupComparison(scan, name, board.summary["average_score"], lines)

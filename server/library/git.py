@@ -21,6 +21,17 @@ from server.library.errors import BadProject
 from server.library.tools import Say, collected
 
 _SECONDS: Final = 300.0
+#: What ssh says before git says that it could not read; a broken key is told before the refusal that follows from it.
+_SSH_SAYS: Final = (
+    ("error in libcrypto", "The private key cannot be read: paste it whole, with its first and its last line"),
+    ("invalid format", "The private key cannot be read: paste it whole, with its first and its last line"),
+    ("Permission denied", "The key is not accepted there: add its public half to the repository's deploy keys"),
+    (
+        "Host key verification failed",
+        "The server's host key is not among the known hosts of the credential: check it, then put its line there",
+    ),
+    ("Connection refused", "Nobody answers at the repository's address"),
+)
 _OPTIONS: Final = (
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.symlinks=true", "http.followRedirects=false",
     "protocol.allow=never", "transfer.fsckObjects=true", "submodule.recurse=false", "credential.helper=",
@@ -169,6 +180,9 @@ def _without(text: str, secrets: Mapping[str, str], folder: str) -> str:
 
 
 def _reason(output: str) -> str:
+    for words, meaning in _SSH_SAYS:
+        if words in output:
+            return meaning
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     told = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ERROR:"))] or lines[-1:]
     return " ".join(line.removeprefix("fatal: ") for line in told)[:500] or "git could not fetch the repository"

@@ -65,6 +65,7 @@ async def test_an_object_with_numbers_rules_and_hosts(api: Compliance, enrol: En
     whole = await api.get("report.json")
     assert (whole["place"], whole["numbers"]["total_hosts"], len(whole["hosts"])) == ("Whole fleet", 2, 3)
     assert whole["rules"][0]["hosts_failed"] == 2
+    assert whole["failures_by_severity"] == {"critical": 0, "high": 5, "medium": 0, "low": 0, "unknown": 0}
     part = await api.get(f"report.json?group={group}")
     assert (part["place"], part["numbers"]["total_hosts"], len(part["hosts"])) == ("Web <servers>", 1, 1)
     assert {one["hosts_failed"] for one in part["rules"]} == {1}

@@ -43,6 +43,7 @@ async def json(request: web.Request) -> web.Response:
         "made_by": found.made_by,
         "place": found.place,
         "numbers": schemas.dashboard(found.board)["summary"],
+        "failures_by_severity": {name: int(number) for name, number in found.board.severities},
         "rules": [schemas.rule_view(row) for row in found.rules],
         "hosts": [row async for rows in _handfuls(request) for row in rows],
     }
