@@ -225,7 +225,12 @@ class _Connection(http.client.HTTPConnection):
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if parts.scheme != "https":
             return plain
-        context = _relay_keeper.tls_context(self._server.verify, self._server.ca_file)
+        try:
+            context = _relay_keeper.tls_context(self._server.verify, self._server.ca_file)
+        except OSError as error:
+            plain.close()
+            why = f"the certificates in {self._server.ca_file} cannot be read: {error}"
+            raise RelayError("unreachable", why) from error
         return context.wrap_socket(plain, server_hostname=parts.hostname)
 
     def release(self):

@@ -115,6 +115,9 @@ def _refusal(reason: str) -> bytes:
 def tls_context(verify: bool, ca_file: str) -> ssl.SSLContext:
     """Return how the server proves who it is."""
     context = ssl.create_default_context(cafile=ca_file or None)
+    if ca_file:
+        # Beside those of the system, which are left out where a file is named.
+        context.load_default_certs()
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
