@@ -8,6 +8,7 @@ from aiohttp import web
 
 from server.automation.events import JobHostsEnded, JobListChanged
 from server.campaigns.events import CampaignsChanged
+from server.compliance.events import ComplianceChanged
 from server.core.call import World
 from server.core.log import get_log
 from server.core.loop import Keeper, being_cancelled
@@ -26,6 +27,7 @@ _TOPICS: Final = (
     PatchRunsChanged.name,
     CampaignsChanged.name,
     WorkflowsChanged.name,
+    ComplianceChanged.name,
     WebhooksChanged.name,
 )
 

@@ -20,9 +20,9 @@ _ROW: Final = """
                           limit 1) l on true
 """
 
-# Every state that jobs, runs, campaigns and workflows are in by now, or ended in since a moment, as events. What is
-# open is looked at each time, which is little; what is over, only if that is not long ago. What was told has a row, so
-# it does not matter how often they are looked at.
+# Every state that jobs, runs, campaigns, workflows, scans and remediations are in by now, or ended in since a moment, as
+# events. What is open is looked at each time, which is little; what is over, only if that is not long ago. What was told
+# has a row, so it does not matter how often they are looked at.
 _STATES: Final = """
     select 'job' as kind, j.uuid::text as subject, 'job.' || s.word as event, s.at,
            jsonb_build_object(
@@ -85,6 +85,33 @@ _STATES: Final = """
             union all
            select f.status, f.finished_at where f.finished_at is not null) s
      where f.finished_at is null or f.finished_at > %(since)s
+    union all
+    select 'compliance_scan', c.uuid::text, 'compliance_scan.' || c.status, c.completed_at,
+           jsonb_build_object(
+               'id', c.uuid, 'host', t.uuid, 'host_name', t.friendly_name, 'profile_type', c.kind,
+               'profile_name', c.profile_name, 'status', c.status, 'error', left(c.error, 300), 'score', c.score,
+               'passed', c.passed, 'failed', c.failed, 'total', c.total, 'completed_at', c.completed_at)
+      from compliance_scans c
+      join hosts t on t.id = c.host_id
+     where c.status in ('completed', 'failed') and c.started_at > %(since)s - interval '1 day'
+       and c.completed_at > %(since)s
+       -- A fleet has thousands of them a day: nobody looks while nobody wants to hear.
+       and exists (select from webhooks w
+                    where w.enabled and w.events && array['compliance_scan.completed', 'compliance_scan.failed'])
+    union all
+    select 'remediation', m.id || ':' || coalesce(m.apply_job, m.check_job), 'remediation.' || s.word, s.at,
+           jsonb_build_object(
+               'id', m.id, 'host', t.uuid, 'host_name', t.friendly_name, 'status', m.status, 'reason', m.reason,
+               'automatic', m.automatic, 'rules', jsonb_array_length(m.rules), 'asked_by', m.asked_by,
+               'approved_by', m.approved_by, 'finished_at', m.finished_at)
+      from compliance_remedies m
+      join hosts t on t.id = m.host_id
+     cross join lateral (
+           select 'waiting' as word, m.checked_at as at where m.status = 'checked'
+            union all
+           select m.status, coalesce(m.finished_at, m.checked_at)
+            where m.status in ('applied', 'failed', 'rejected')) s
+     where coalesce(m.finished_at, m.checked_at) > %(since)s and coalesce(m.apply_job, m.check_job) is not null
 """
 
 _COLLECT: Final = f"""

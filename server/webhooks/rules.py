@@ -25,6 +25,12 @@ EVENTS: Final[Mapping[str, str]] = {
     "workflow.succeeded": "A workflow ended well",
     "workflow.failed": "A workflow failed",
     "workflow.cancelled": "A workflow was cancelled",
+    "compliance_scan.completed": "A host handed in a compliance scan",
+    "compliance_scan.failed": "A scanner could not do its work on a host",
+    "remediation.waiting": "A remediation was tried and waits for an approval",
+    "remediation.applied": "A remediation ended, and every rule stands as required",
+    "remediation.failed": "A remediation failed, or some rule does not",
+    "remediation.rejected": "A remediation was turned down",
 }
 #: What a person sends to see whether it arrives.
 PING: Final = "ping"

@@ -19,6 +19,7 @@ from server.core.env import Env
 from server.webhooks import rules, service
 from server.webhooks.events import WebhookSwitchedOff
 from tests.factories.automation import Api, Fleet
+from tests.factories.compliance import decided, scan
 from tests.factories.people import bearer
 
 SECRET = "a secret of the pipeline"
@@ -216,3 +217,33 @@ async def test_patch_runs_and_workflows_are_told_too(api: Api, fleet: Fleet, cal
     told = {json.loads(body)["event"]: json.loads(body) for _, body in receiver.taken}
     assert told["patch_run.failed"]["patch_run"]["host_name"] == "web-01"
     assert told["workflow.failed"]["workflow"]["name"] == "Deploy"
+
+
+async def test_scans_and_remediations_are_told(api: Api, fleet: Fleet, call: Call, receiver: Receiver) -> None:
+    agent = await fleet.enrol("web-01")
+    await call.db.execute("update hosts set compliance_mode = 'on-demand', status = 'active'")
+    await made(api, receiver, "compliance_scan.completed", "compliance_scan.failed", "remediation.waiting",
+               "remediation.applied", "remediation.failed")  # fmt: skip
+    body = {"scans": [scan(*decided(3, 1)), {**scan(kind="docker-bench"), "status": "failed", "error": "no docker"}]}
+    await call.db.execute("update hosts set docker_enabled = true, compliance_docker_bench_enabled = true")
+    async with api.session.post(f"{api.url}/api/v1/compliance/scans", json=body, headers=agent.headers) as answer:
+        assert answer.status == 200, await answer.text()
+    for _ in range(2):
+        await service.work(later(call))
+    assert sorted(receiver.told) == ["compliance_scan.completed", "compliance_scan.failed"]
+    told = {json.loads(one)["event"]: json.loads(one) for _, one in receiver.taken}
+    completed = told["compliance_scan.completed"]["compliance_scan"]
+    assert (completed["host_name"], completed["failed"], completed["score"]) == ("web-01", 1, 75.0)
+    assert told["compliance_scan.failed"]["compliance_scan"]["error"] == "no docker"
+    await call.db.execute(
+        """
+        insert into compliance_remedies (host_id, profile_id, guide, rules, playbook, status, check_job, asked_by,
+                                         asked_at, checked_at)
+        select id, 'p', 'g', '[]', 'x', 'checked', gen_random_uuid(), 'ada', now(), now() from hosts
+        """
+    )
+    await service.work(later(call))
+    await call.db.execute("update compliance_remedies set status = 'applied', finished_at = now()")
+    for _ in range(2):
+        await service.work(later(call))
+    assert receiver.told[2:] == ["remediation.waiting", "remediation.applied"]
