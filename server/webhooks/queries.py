@@ -20,9 +20,9 @@ _ROW: Final = """
                           limit 1) l on true
 """
 
-# Every state that jobs, runs, campaigns, workflows, scans and remediations are in by now, or ended in since a moment, as
-# events. What is open is looked at each time, which is little; what is over, only if that is not long ago. What was told
-# has a row, so it does not matter how often they are looked at.
+# Every state that jobs, runs, campaigns, workflows, scans and remediations are in by now, or ended in since a moment,
+# as events. What is open is looked at each time, which is little; what is over, only if that is not long ago. What was
+# told has a row, so it does not matter how often they are looked at.
 _STATES: Final = """
     select 'job' as kind, j.uuid::text as subject, 'job.' || s.word as event, s.at,
            jsonb_build_object(
