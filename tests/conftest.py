@@ -23,6 +23,7 @@ from server.core.env import Env
 from server.core.loop import Keeper
 from server.core.migrate import migrate
 from server.core.secretbox import Secret
+from tests import answers
 from tests.factories import house as houses
 from tests.factories.databases import TEMPLATE, Databases
 from tests.factories.house import House, ServerProcess, Start
@@ -94,7 +95,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a CI run that skipped what tests/allowed-skips does not list."""
+    """Fail a CI run that skipped what tests/allowed-skips does not list; write down what was recorded."""
+    answers.write()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = [report.nodeid for report in reporter.stats.get("skipped", [])] if reporter else []
     if os.environ.get("CI") and not all(map(allowed, skipped)) and session.exitstatus == pytest.ExitCode.OK:
@@ -222,14 +224,20 @@ def start(house: House, unused_tcp_port_factory: Callable[[], int]) -> Start:
 
 @pytest.fixture
 async def server(world: World, keeper: Keeper) -> AsyncIterator[TestServer]:
-    """The real application, listening; what of it blocks the loop is reported at the end of the run."""
-    running = TestServer(build(world, keeper))
+    """The real application, listening; what of it blocks the loop is reported at the end of the run.
+
+    Every answer of its API is held against the description that others write their programs from.
+    """
+    app = build(world, keeper)
+    looked = answers.Watch(app)
+    running = TestServer(app)
     watch = BlockingWatch(note_blocked)
     watch.start()
     await running.start_server()
     yield running
     await running.close()
     watch.stop()
+    assert looked.complaints == []
 
 
 @pytest.fixture

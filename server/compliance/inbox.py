@@ -39,7 +39,7 @@ def set_up(app: web.Application) -> None:
 
 
 @routes.post("/api/v1/compliance/scans", name="agents.compliance_scans")
-@documented(body_kind="application/json")
+@documented(body=reports.SubmissionBody)
 @agent_only()
 async def take(request: web.Request) -> web.Response:
     """Take what a host's scanners found."""

@@ -13,6 +13,7 @@ from server.core.db import DatabaseError
 from server.core.log import get_log
 from server.core.loop import Keeper, in_thread
 from server.docker import deleting, schemas, service
+from server.docker.models import Snapshot
 from server.docker.rules import STATUS_OF
 from server.hosts import service as hosts
 from server.web.forms import read_bytes
@@ -33,7 +34,7 @@ def set_up(app: web.Application) -> None:
 
 
 @routes.post("/api/v1/integrations/docker", name="agents.docker_inventory")
-@documented(body_kind="application/json")
+@documented(body=Snapshot)
 @agent_only(limit="agent")
 async def inventory(request: web.Request) -> web.Response:
     """Take in everything a host has."""

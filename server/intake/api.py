@@ -55,7 +55,7 @@ def stored_or(text: str) -> Callable[[Door], Door]:
 
 
 @routes.post("/api/v1/hosts/ping")
-@documented(body_kind="application/json")
+@documented(body=schemas.Beat)
 @agent_only(limit="agent")
 @stored_or("Ping failed")
 async def ping(request: web.Request) -> web.Response:
@@ -86,7 +86,7 @@ async def _small_body(request: web.Request) -> bytes:
 
 
 @routes.post("/api/v1/hosts/update")
-@documented(body_kind="application/json")
+@documented(body=schemas.WholeReport)
 @agent_only(limit="agent")
 @stored_or("Failed to update host")
 async def update(request: web.Request) -> web.Response:

@@ -158,14 +158,12 @@ class Beat(msgspec.Struct, frozen=True, rename="camel"):
     agent_execution_ms: int = 0
 
 
-class Report(Machine, frozen=True, rename="camel"):
-    """The body of a report; its lists stay bytes until somebody must look into them.
+class Reported(Machine, frozen=True, rename="camel"):
+    """What a report says beside its long lists.
 
     ``execution_time`` is a number from agents and text in the documented form.
     """
 
-    packages: msgspec.Raw = _NOTHING
-    repositories: msgspec.Raw = _NOTHING
     sections: list[str] | None = None
     hashes: HashesBody = HashesBody()
     os_type: str = ""
@@ -188,13 +186,28 @@ class Report(Machine, frozen=True, rename="camel"):
     disk_details: list[DiskBody] | None = None
     gateway_ip: str = ""
     dns_servers: list[str] | None = None
-    network_interfaces: msgspec.Raw = _NOTHING
     execution_time: float | str = 0.0
     needs_reboot: bool = False
     reboot_reason: str = ""
     unfinished_packages: list[str] | None = None
     package_manager: str = ""
     agent_execution_ms: int = 0
+
+
+class Report(Reported, frozen=True, rename="camel"):
+    """The body of a report; its lists stay bytes until somebody must look into them."""
+
+    packages: msgspec.Raw = _NOTHING
+    repositories: msgspec.Raw = _NOTHING
+    network_interfaces: msgspec.Raw = _NOTHING
+
+
+class WholeReport(Reported, frozen=True, rename="camel"):
+    """The same body with its lists, for who wants to know what may stand in them."""
+
+    packages: list[ReportedPackage] = []
+    repositories: list[ReportedRepository] = []
+    network_interfaces: list[InterfaceBody] = []
 
 
 _NO_BEAT: Final = Beat()

@@ -63,7 +63,7 @@ class OutputBody(msgspec.Struct, frozen=True):
 
 
 @routes.post("/api/v1/patching/runs/{run}/output", name="agents.patch_output")
-@documented(body_kind="application/json")
+@documented(body=OutputBody)
 @agent_only(limit="agent", missing=_NO_KEY)
 @stored_or("Failed to save patch output")
 async def output(request: web.Request) -> web.Response:
@@ -104,7 +104,7 @@ class SupersededBody(msgspec.Struct, frozen=True):
 
 
 @routes.post("/api/v1/patching/windows-updates/result", name="agents.windows_result")
-@documented(body_kind="application/json")
+@documented(body=ResultBody)
 @agent_only(limit="agent", missing=_BAD_KEY)
 async def windows_result(request: web.Request) -> web.Response:
     """Note how the installation of one update went."""
@@ -118,7 +118,7 @@ async def windows_result(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/patching/windows-updates/reboot", name="agents.windows_reboot")
-@documented(body_kind="application/json")
+@documented(body=RebootBody)
 @agent_only(limit="agent", missing=_BAD_KEY)
 async def windows_reboot(request: web.Request) -> web.Response:
     """Note that the host needs a restart."""
@@ -130,7 +130,7 @@ async def windows_reboot(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/patching/windows-updates/superseded", name="agents.windows_superseded")
-@documented(body_kind="application/json")
+@documented(body=SupersededBody)
 @agent_only(limit="agent", missing=_BAD_KEY)
 async def windows_superseded(request: web.Request) -> web.Response:
     """Forget updates that newer ones replaced."""

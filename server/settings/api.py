@@ -6,9 +6,10 @@ from typing import Final
 from aiohttp import web
 
 from server.core.errors import Refused
-from server.settings import branding, profiling, schemas, service
-from server.settings.models import Branding
+from server.settings import branding, profiling, rules, schemas, service
+from server.settings.models import Branding, Settings
 from server.web.forms import BadBody, query_number, read_json, read_json_value
+from server.web.handler_code import documented, some_of
 from server.web.problems import json_answer
 from server.web.proxy import origin
 from server.web.routing import Routes, call, gated, open_to_all, path_text
@@ -24,6 +25,7 @@ _PICTURE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     "X-Content-Type-Options": "nosniff",
 }
+_VARIABLE: Final = {"type": "object", "properties": {"value": {}}, "required": ["value"]}
 _LOGOS: Final = {"logo_dark": "dark", "logo_light": "light", "favicon": "favicon"}
 
 
@@ -40,6 +42,7 @@ async def show(request: web.Request) -> web.Response:
 
 @routes.put("/api/v1/settings")
 @routes.patch("/api/v1/settings")
+@documented(body=some_of(Settings, rules.BY_NAME.keys() - rules.APART))
 @gated("can_manage_settings")
 async def change(request: web.Request) -> web.Response:
     """Change the settings that are named, leave the others."""
@@ -75,6 +78,7 @@ async def environment(request: web.Request) -> web.Response:
 
 
 @routes.patch("/api/v1/settings/environment/{key}")
+@documented(body=_VARIABLE)
 @gated("can_manage_settings")
 async def change_variable(request: web.Request) -> web.Response:
     """Store a value for one variable."""

@@ -8,17 +8,20 @@ seen there is added with ``documented``.
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any, Final, TypeVar
 
+import msgspec
 from pydantic import BaseModel
 
 from server.web import live
 from server.web.routing import Handler
 
 H = TypeVar("H", bound=Handler)
+#: A model of pydantic or msgspec, or a JSON Schema where names are not known before the program runs.
+BodyShape = type[BaseModel] | type[msgspec.Struct] | Mapping[str, Any]
 _DOCUMENTED: Final = "__documented__"
 _DEEPEST: Final = 3
 _JSON: Final = "application/json"
@@ -42,14 +45,14 @@ class Taken:
     """What a handler takes and answers.
 
     Attributes:
-        body: the model of the body; ``None`` when there is none, or when it is not held against a model.
+        body: what the body has to look like; ``None`` when there is none, or when it is no JSON.
         body_kind: media type of the body, empty when none is read.
         body_optional: whether the body may be left out.
         query: parameters of the query; ``None`` stands for text.
         answers: media type of the answer by status.
     """
 
-    body: type[BaseModel] | None = None
+    body: BodyShape | None = None
     body_kind: str = ""
     body_optional: bool = False
     query: Mapping[str, Number | None] = field(default_factory=dict)
@@ -58,7 +61,7 @@ class Taken:
 
 def documented(
     *,
-    body: type[BaseModel] | None = None,
+    body: BodyShape | None = None,
     body_kind: str = "",
     query: tuple[str, ...] = (),
     answers: Mapping[int, str] | None = None,
@@ -70,6 +73,13 @@ def documented(
         return handler
 
     return mark
+
+
+def some_of(model: type, names: Iterable[str], **also: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of an object with any of these fields of a dataclass, and of more."""
+    _, components = msgspec.json.schema_components([model], ref_template="{name}")
+    fields = components[model.__name__]["properties"]
+    return {"type": "object", "properties": {**{name: fields[name] for name in sorted(names)}, **also}}
 
 
 def taken_by(handler: Handler) -> Taken:
@@ -93,7 +103,7 @@ class _Reader:
     """Collects from one function and the steps it hands the request to."""
 
     def __init__(self) -> None:
-        self.body: type[BaseModel] | None = None
+        self.body: BodyShape | None = None
         self.body_kind = ""
         self.body_optional = False
         self.query: dict[str, Number | None] = {}

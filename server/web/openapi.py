@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
 import orjson
 from aiohttp import hdrs, web
 from pydantic import BaseModel
@@ -12,7 +13,8 @@ from pydantic.json_schema import models_json_schema
 
 from server import __version__
 from server.core.loop import in_thread
-from server.web.handler_code import Number, Taken, taken_by
+from server.web import answers
+from server.web.handler_code import BodyShape, Number, Taken, taken_by
 from server.web.routing import Gate, Handler, gate_of
 
 Json = dict[str, Any]
@@ -47,6 +49,11 @@ _ERROR: Final[Json] = {
         "complaints": {"type": "object", "additionalProperties": {"type": "string"}},
     },
 }
+_LINK: Final = "#/components/schemas/"
+_JSON: Final = "application/json"
+_TEXTS: Final = ("text/", "application/yaml")
+_TEXT: Final[Json] = {"type": "string"}
+_BYTES: Final[Json] = {"type": "string", "format": "binary"}
 _RETRY: Final[Json] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
 _SCHEMES: Final[Json] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A sign-in's `token` or a personal API token"},
@@ -132,17 +139,20 @@ def described(app: web.Application) -> Iterator[tuple[str, str, Handler]]:
         yield from ((one, path, handler) for one in _METHODS if (one, path) not in named)
 
 
-def _schemas(all_taken: list[Taken]) -> tuple[dict[type[BaseModel], Json], Json]:
-    models = sorted({taken.body for taken in all_taken if taken.body is not None}, key=lambda model: model.__name__)
-    if not models:
-        return {}, {}
-    found, definitions = models_json_schema(
-        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+def _schemas(all_taken: list[Taken]) -> tuple[dict[type, Json], Json]:
+    """Return a reference to the schema of each model of a body, and the schemas by name."""
+    models = sorted({taken.body for taken in all_taken if isinstance(taken.body, type)}, key=lambda one: one.__name__)
+    ours = [model for model in models if issubclass(model, BaseModel)]
+    agents = [model for model in models if issubclass(model, msgspec.Struct)]
+    found, definitions = models_json_schema([(model, "validation") for model in ours], ref_template=_LINK + "{model}")
+    references, components = msgspec.json.schema_components(agents, ref_template=_LINK + "{name}")
+    return (
+        {**{model: found[model, "validation"] for model in ours}, **dict(zip(agents, references, strict=True))},
+        {**definitions.get("$defs", {}), **components},
     )
-    return {model: found[model, "validation"] for model in models}, dict(definitions.get("$defs", {}))
 
 
-def _operation(method: str, path: str, handler: Handler, taken: Taken, references: dict[type[BaseModel], Json]) -> Json:
+def _operation(method: str, path: str, handler: Handler, taken: Taken, references: dict[type, Json]) -> Json:
     gate = gate_of(handler) or Gate("open")
     summary, _, more = (handler.__doc__ or "").strip().partition("\n")
     names = re.findall(r"\{([^}]+)\}", path)
@@ -153,7 +163,7 @@ def _operation(method: str, path: str, handler: Handler, taken: Taken, reference
         "description": "\n\n".join(filter(None, (" ".join(more.split()), _who(gate)))),
         "security": _SECURITY[gate.kind],
         "parameters": [_in_path(name) for name in names] + [_in_query(*one) for one in taken.query.items()],
-        "responses": _responses(method, gate, taken, has_names=bool(names)),
+        "responses": _responses(method, path, gate, taken, has_names=bool(names)),
         "x-gate": {"kind": gate.kind, "permissions": list(gate.permissions), "limits": list(gate.limits)},
     }
     if gate.module:
@@ -192,12 +202,20 @@ def _in_query(name: str, number: Number | None) -> Json:
     return {"name": name, "in": "query", "required": False, "schema": schema}
 
 
-def _body(taken: Taken, references: dict[type[BaseModel], Json]) -> Json:
-    schema: Json = references[taken.body] if taken.body is not None else {}
-    return {"required": not taken.body_optional, "content": {taken.body_kind: {"schema": schema}}}
+def _body(taken: Taken, references: dict[type, Json]) -> Json:
+    return {
+        "required": not taken.body_optional,
+        "content": {taken.body_kind: {"schema": _sent(taken.body, references)}},
+    }
 
 
-def _responses(method: str, gate: Gate, taken: Taken, *, has_names: bool) -> Json:
+def _sent(body: BodyShape | None, references: dict[type, Json]) -> Json:
+    if body is None:
+        return _BYTES
+    return references[body] if isinstance(body, type) else dict(body)
+
+
+def _responses(method: str, path: str, gate: Gate, taken: Taken, *, has_names: bool) -> Json:
     # An open door may ask for credentials of its own.
     statuses = {400, 401, 403, 500, 503, 504}
     statuses |= {429} if gate.limits else set()
@@ -206,7 +224,7 @@ def _responses(method: str, gate: Gate, taken: Taken, *, has_names: bool) -> Jso
     statuses |= {413} if taken.body_kind else set()
     statuses |= {404, 409} if method != "get" else set()
     refused = {status: _refusal(status) for status in statuses}
-    done = {status: _answer(status, kind) for status, kind in taken.answers.items()}
+    done = {status: _answer(f"{method.upper()} {path} {status}", kind) for status, kind in taken.answers.items()}
     return {str(status): answer for status, answer in sorted({**refused, **done}.items())}
 
 
@@ -218,12 +236,14 @@ def _refusal(status: int) -> Json:
     return {**refusal, "headers": _RETRY} if status in {429, 503} else refusal
 
 
-def _answer(status: int, kind: str) -> Json:
-    described_: Json = {"description": _WORDS.get(status, "Done")}
-    if kind:
-        described_["content"] = {kind: {"schema": {}}}
+def _answer(name: str, kind: str) -> Json:
+    described_: Json = {"description": _WORDS.get(int(name.rpartition(" ")[2]), "Done")}
+    if kind == _JSON:
+        described_["content"] = {kind: {"schema": answers.shapes().get(name, {})}}
+    elif kind:
+        described_["content"] = {kind: {"schema": _TEXT if kind.startswith(_TEXTS) else _BYTES}}
     return described_
 
 
 def _reference(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"$ref": _LINK + name}

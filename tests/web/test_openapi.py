@@ -83,6 +83,36 @@ async def test_bodies_and_queries_are_read_from_the_code(client: Browser) -> Non
     assert list(stream["content"]) == ["text/event-stream"]
 
 
+@pytest.mark.proves("INTG-DOC-03")
+async def test_everything_sent_and_answered_has_a_schema(server: TestServer) -> None:
+    described = document(server.app)
+    routes = {path for _, path, _ in ours(server.app)}
+    without = [
+        f"{method} {path} {what}"
+        for path, operations in described["paths"].items()
+        for method, operation in operations.items()
+        for what, part in [("body", operation.get("requestBody", {})), *operation["responses"].items()]
+        for content in part.get("content", {}).values()
+        if not content["schema"]
+    ]
+    assert without == []
+    # Those of the server itself, and those that scoped tokens open.
+    assert set(described["paths"]) == routes
+    assert sum(path.startswith("/api/v1/api/") for path in routes) > 20
+
+
+async def test_what_is_answered_is_described_as_it_is(client: Browser) -> None:
+    document_ = await (await client.get("/api/v1/openapi.json")).json()
+    answers = document_["paths"]["/api/v1/hosts"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    one = answers["properties"]["data"]["items"]
+    assert one["properties"]["id"] == {"type": "string", "format": "uuid"}
+    assert one["properties"]["last_update"] == {"type": "string", "format": "date-time"}
+    sent = document_["paths"]["/api/v1/hosts/update"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert sent == {"$ref": "#/components/schemas/WholeReport"}
+    package = document_["components"]["schemas"]["ReportedPackage"]["properties"]
+    assert package["needsUpdate"] == {"type": "boolean", "default": False}
+
+
 def test_a_handler_that_reads_a_body_without_a_model_says_what_kind() -> None:
     async def step(request: web.Request) -> Order:
         return await read_json(request, Order)

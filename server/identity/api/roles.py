@@ -7,10 +7,12 @@ from aiohttp import web
 from server.identity import permissions, roles, schemas
 from server.identity.errors import RoleMissing
 from server.web.forms import BadBody, read_json_value
+from server.web.handler_code import documented
 from server.web.problems import json_answer
 from server.web.routing import Routes, call, gated, path_text
 
 routes: Final = Routes()
+_FLAGS: Final = {"type": "object", "properties": {key: {"type": "boolean"} for key in sorted(permissions.KEYS)}}
 
 
 @routes.get("/api/v1/permissions/roles/{role}")
@@ -21,6 +23,7 @@ async def show_role(request: web.Request) -> web.Response:
 
 
 @routes.put("/api/v1/permissions/roles/{role}")
+@documented(body=_FLAGS)
 @gated("can_manage_settings", module="rbac_custom")
 async def save_role(request: web.Request) -> web.Response:
     """Make a role or change the flags that are named; flags that are not named stay as they are."""

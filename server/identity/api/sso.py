@@ -7,7 +7,9 @@ from aiohttp import web
 from server.core.call import Call
 from server.identity.sso import config, discord, discovery, linked
 from server.settings import service as settings
+from server.settings.models import Settings
 from server.web.forms import BadBody, read_json_value
+from server.web.handler_code import documented, some_of
 from server.web.problems import json_answer
 from server.web.routing import Routes, call, gated, open_to_all
 
@@ -40,6 +42,7 @@ async def oidc_settings(request: web.Request) -> web.Response:
 
 
 @routes.put("/api/v1/auth/oidc/settings")
+@documented(body=some_of(Settings, config.CHANGEABLE, **{config.FOR_OIDC: {"type": "string"}}))
 @gated("can_manage_settings")
 async def change_oidc_settings(request: web.Request) -> web.Response:
     """Change what is named; it counts at once."""
@@ -88,6 +91,7 @@ async def discord_settings(request: web.Request) -> web.Response:
 
 
 @routes.put("/api/v1/auth/discord/settings")
+@documented(body=some_of(Settings, discord.CHANGEABLE, **{config.FOR_DISCORD: {"type": "string"}}))
 @gated("can_manage_settings")
 async def change_discord_settings(request: web.Request) -> web.Response:
     """Change what is named; it counts at once."""

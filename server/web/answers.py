@@ -1,0 +1,34 @@
+"""What the API answers, as JSON Schema by ``METHOD path status``; gathered from real answers by tools/shapes.py.
+
+Every test that asks the API holds what it gets against these shapes, so that the description stays true.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+Shape = dict[str, Any]
+
+_FILE: Final = Path(__file__).with_name("answers.json")
+_NOTHING: Final[Shape] = {"type": "null"}
+
+
+@cache
+def shapes() -> dict[str, Shape]:
+    """Return the schema of every answer."""
+    return {name: _open(shape) for name, shape in orjson.loads(_FILE.read_bytes()).items()}
+
+
+def _open(shape: Shape) -> Shape:
+    """Return the schema without what only says that nothing was seen yet where something else may stand."""
+    if shape == _NOTHING:
+        return {}
+    said = dict(shape)
+    for inner in ("items", "additionalProperties"):
+        if isinstance(shape.get(inner), dict):
+            said[inner] = _open(shape[inner])
+    if "properties" in shape:
+        said["properties"] = {name: _open(one) for name, one in shape["properties"].items()}
+    return said
