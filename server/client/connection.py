@@ -38,9 +38,9 @@ class Complaint(Exception):
 
 
 def opened(token: str) -> aiohttp.ClientSession:
-    """Return a session that asks in the name of a token."""
+    """Return a session that asks in the name of a token, through the proxy that the environment names."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
-    return aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}, timeout=timeout)
+    return aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}, timeout=timeout, trust_env=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,18 +37,21 @@ def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("dist") / "patchmon-agent.pyz")
 
 
+def version_of(python: str) -> tuple[int, ...]:
+    """Return what an interpreter says it is; nothing when there is none."""
+    ask = [python, "-c", "import sys; print(sys.version_info[0], sys.version_info[1])"]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False) if shutil.which(python) else None
+    return tuple(map(int, done.stdout.split())) if done and done.returncode == 0 else ()
+
+
 def interpreters() -> list[str]:
     """Return one interpreter of each version this machine really has."""
     candidates = [sys.executable, *(f"python{version}" for version in OLDEST)]
     candidates += [str(path) for path in sorted(Path.home().glob(".pyenv/versions/3.*/bin/python3"))]
-    found: dict[str, str] = {}
+    found: dict[tuple[int, ...], str] = {}
     for candidate in candidates:
-        ask = [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-        if shutil.which(candidate):
-            done = subprocess.run(ask, capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                found.setdefault(done.stdout.strip(), candidate)
-    return [path for version, path in found.items() if tuple(map(int, version.split("."))) >= (3, 9)]
+        found.setdefault(version_of(candidate), candidate)
+    return [python for version, python in found.items() if version >= (3, 9)]
 
 
 @pytest.mark.proves("AGENT-PLAT-09")

@@ -12,10 +12,12 @@ from aiohttp import ClientSession
 
 from server.automation import relay_runs
 from server.automation.models import Field
+from tests.agent.test_pyz import interpreters, pyz, version_of
 from tests.factories.automation import Api
 from tests.factories.house import AgentProcess, House, ServerProcess
 from tests.factories.people import bearer
 
+__all__ = ["pyz"]
 ACROSS = """
 - name: Across
   hosts: all
@@ -174,3 +176,51 @@ async def test_batches_stops_and_workers_that_die_end_every_host_with_a_reason(
     await relay_runs.sweep(replace(house.call, now=house.call.now + timedelta(minutes=5)))
     row = await house.call.db.one("select status, reason from job_hosts order by id desc limit 1")
     assert dict(row or {}) == {"status": "lost", "reason": "the worker that ran the play is gone"}
+
+
+OLD = """
+- hosts: all
+  gather_facts: false
+  vars: {ansible_python_interpreter: "PYTHON"}
+  tasks:
+    - ansible.builtin.setup: {gather_subset: [min]}
+    - name: Write
+      ansible.builtin.copy: {content: "by {{ ansible_facts.python_version }}", dest: "FILE", mode: "0600"}
+    - name: Later
+      ansible.builtin.command: {cmd: "cat FILE"}
+      async: 30
+      poll: 1
+      changed_when: false
+"""
+
+
+@pytest.mark.real
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("python", [one for one in interpreters() if version_of(one) < (3, 11)])
+async def test_a_host_with_an_older_python_has_its_plays_relayed_without_being_told_to(
+    house: House, running: ServerProcess, remote: Api, pyz: Path, tmp_path: Path, python: str
+) -> None:
+    file = tmp_path / "written"
+    await house.playbook("old", OLD.replace("PYTHON", python).replace("FILE", str(file)))
+    agent = await house.agent("old-01", running.port, pyz=pyz)
+    agent.program.command[0] = python
+    await agent.start()
+    async with asyncio.timeout(90):
+        while not await house.call.db.value(
+            "select agent_hello ->> 'python' from hosts where friendly_name = 'old-01'"
+        ):
+            await asyncio.sleep(0.1)
+
+    done = await remote.until(
+        await remote.launch("old-01", playbook="old", check=False), lambda found: found["finished_at"], 150
+    )
+    (host,) = done["hosts"]
+    assert (host["status"], host["executor"]) == ("succeeded", "relayed"), done
+    assert file.read_text() == f"by {'.'.join(map(str, version_of(python)))}." + file.read_text().rpartition(".")[2]
+
+    dry = await remote.until(
+        await remote.launch("old-01", playbook="patch", check=True), lambda found: found["finished_at"], 150
+    )
+    (host,) = dry["hosts"]
+    assert (host["status"], host["executor"]) == ("succeeded", "relayed"), dry
+    assert [event for event in await remote.events(dry) if event["source"] == "live"]

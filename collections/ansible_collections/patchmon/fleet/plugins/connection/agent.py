@@ -94,6 +94,21 @@ options:
     ini:
       - section: patchmon
         key: ca_file
+  proxy:
+    description:
+      - Proxy between here and the server, as C(http://[user:password@]host:port). It has to take C(CONNECT), also to
+        the port of a server without TLS.
+      - When it is not set, C(HTTPS_PROXY), C(HTTP_PROXY) and C(NO_PROXY) of the environment decide; C(none) takes no
+        proxy whatever they say.
+    type: str
+    default: ""
+    vars:
+      - name: ansible_patchmon_proxy
+    env:
+      - name: PATCHMON_PROXY
+    ini:
+      - section: patchmon
+        key: proxy
   timeout:
     description: Seconds to wait until the server answers at all. Commands may take as long as they like.
     type: int
@@ -147,6 +162,7 @@ from ansible_collections.patchmon.fleet.plugins.plugin_utils._relay import (
     Server,
     basic,
     bearer,
+    proxy_for,
 )
 
 display = Display()
@@ -180,6 +196,7 @@ class Connection(ConnectionBase):
                 ca_file=str(self.get_option("ca_file") or ""),
                 timeout_seconds=self.get_option("timeout"),
                 persist_seconds=self.get_option("persist"),
+                proxy=self._proxy(),
             )
             folder = os.path.expanduser(os.environ.get("ANSIBLE_HOME") or "~/.ansible")
             self._relay = Relay(server, os.path.join(folder, "cp"))
@@ -251,6 +268,12 @@ class Connection(ConnectionBase):
     @property
     def _host(self):
         return to_text(self.get_option("host"))
+
+    def _proxy(self):
+        try:
+            return proxy_for(str(self.get_option("url")), str(self.get_option("proxy") or ""))
+        except RelayError as error:
+            raise AnsibleConnectionFailure(self._sentence(str(error))) from error
 
     def _run(self, operation, target, pieces, received):
         """The one place where the relay's errors become Ansible's: whatever was not even begun is 'unreachable'."""

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+import urllib.request
 from dataclasses import dataclass
 
 from ansible_collections.patchmon.fleet.plugins.plugin_utils import _relay_keeper
@@ -41,7 +42,10 @@ class RelayError(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """Where the relay is and how to prove who asks; ``persist_seconds`` of 0 opens a connection for every task."""
+    """Where the relay is and how to prove who asks; ``persist_seconds`` of 0 opens a connection for every task.
+
+    ``proxy`` is the URL of what stands between, empty for nothing.
+    """
 
     url: str
     authorization: str
@@ -50,6 +54,33 @@ class Server:
     ca_file: str = ""
     timeout_seconds: float = 10
     persist_seconds: float = 60
+    proxy: str = ""
+
+
+def proxy_for(url, told):
+    """Return the proxy between here and the server; empty for none.
+
+    Args:
+        url: address of the server.
+        told: what was configured: a URL, C(none), or nothing for what the environment says (C(HTTPS_PROXY),
+            C(HTTP_PROXY), C(NO_PROXY)).
+
+    Raises:
+        RelayError: it is no proxy that connects through.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if told == "none" or parts.scheme not in ("http", "https"):
+        return ""
+    found = told
+    if not told and not urllib.request.proxy_bypass_environment(f"{parts.hostname}:{parts.port or ''}".rstrip(":")):
+        found = urllib.request.getproxies_environment().get(parts.scheme, "")
+    if not found:
+        return ""
+    found = found if "://" in found else f"http://{found}"
+    between = urllib.parse.urlsplit(found)
+    if between.scheme != "http" or not between.hostname:
+        raise RelayError("bad_proxy", f"a proxy has to be http://[user:password@]host:port, not {between.scheme}://…")
+    return found
 
 
 def bearer(token):
@@ -217,12 +248,10 @@ class _Connection(http.client.HTTPConnection):
         self.sock.settimeout(_SILENT_SECONDS)
 
     def _direct(self, parts):
-        port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
-            plain = socket.create_connection((parts.hostname, port), self._server.timeout_seconds)
+            plain = _relay_keeper.dial(self._server.url, self._server.proxy, self._server.timeout_seconds)
         except OSError as error:
             raise RelayError("unreachable", f"{self._server.url} cannot be reached: {error}") from error
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if parts.scheme != "https":
             return plain
         try:
@@ -311,11 +340,12 @@ def _start_keeper(path, server):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         cwd="/",
+        env={**os.environ, _relay_keeper.PROXY_VARIABLE: server.proxy},
     )
 
 
 def _keeper_path(server, folder):
-    text = "\0".join((server.url, str(server.verify), server.ca_file, str(server.persist_seconds)))
+    text = "\0".join((server.url, str(server.verify), server.ca_file, str(server.persist_seconds), server.proxy))
     name = f"patchmon-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     for place in (folder, os.path.join(tempfile.gettempdir(), f"patchmon-{os.getuid()}")):
         path = os.path.join(place, name)

@@ -13,8 +13,10 @@ to its end, and the connection may be lent again.
 from __future__ import annotations
 
 import asyncio
+import base64
 import fcntl
 import os
+import socket
 import ssl
 import sys
 import urllib.parse
@@ -22,15 +24,20 @@ import urllib.parse
 _PIECE = 65536
 _LOOK_SECONDS = 1.0
 _KEPT = 64
+_HEAD_BYTES = 65536
+_DIAL_SECONDS = 30
+#: Where the keeper is told its proxy: the password of one must not be in a list of processes.
+PROXY_VARIABLE = "PATCHMON_KEEPER_PROXY"
 
 
 class Keeper:
     """Lends connections to one server."""
 
-    def __init__(self, url: str, verify: bool, ca_file: str, idle_seconds: float) -> None:
+    def __init__(self, url: str, verify: bool, ca_file: str, idle_seconds: float, proxy: str = "") -> None:
         parts = urllib.parse.urlsplit(url)
+        self._url = url
         self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._proxy = proxy
         self._tls = tls_context(verify, ca_file) if parts.scheme == "https" else None
         self._idle_seconds = idle_seconds
         self._free: list = []
@@ -89,7 +96,11 @@ class Keeper:
             if not reader.at_eof() and not writer.is_closing():
                 return reader, writer
             writer.close()
-        return await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+        plain = await asyncio.get_running_loop().run_in_executor(None, dial, self._url, self._proxy, _DIAL_SECONDS)
+        plain.setblocking(False)
+        return await asyncio.open_connection(
+            sock=plain, ssl=self._tls, server_hostname=self._host if self._tls else None
+        )
 
 
 async def _pass_on(reader, writer) -> None:
@@ -110,6 +121,47 @@ def _refusal(reason: str) -> bytes:
     body = reason.encode("utf-8", "replace")
     head = f"HTTP/1.1 502 Bad Gateway\r\nX-PatchMon-Keeper: refused\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode("ascii") + body
+
+
+def dial(url: str, proxy: str, timeout_seconds: float) -> socket.socket:
+    """Return a connection to the server of this URL, through a proxy where one is named.
+
+    Raises:
+        OSError: it cannot be reached, or the proxy does not let it be.
+    """
+    parts = urllib.parse.urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    if not proxy:
+        made = socket.create_connection((host, port), timeout_seconds)
+    else:
+        between = urllib.parse.urlsplit(proxy)
+        made = socket.create_connection((between.hostname or "", between.port or 3128), timeout_seconds)
+        try:
+            _pass_through(made, between, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        except OSError:
+            made.close()
+            raise
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
+def _pass_through(made: socket.socket, proxy: urllib.parse.SplitResult, target: str) -> None:
+    """Have the proxy connect through; reads its answer byte by byte, for what follows belongs to the server."""
+    named = f"{proxy.hostname}:{proxy.port or 3128}"
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", "User-Agent: patchmon.fleet"]
+    if proxy.username:
+        pair = f"{urllib.parse.unquote(proxy.username)}:{urllib.parse.unquote(proxy.password or '')}"
+        lines.append("Proxy-Authorization: Basic " + base64.b64encode(pair.encode()).decode("ascii"))
+    made.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+    head = b""
+    while not head.endswith(b"\r\n\r\n") and len(head) < _HEAD_BYTES:
+        byte = made.recv(1)
+        if not byte:
+            raise OSError(f"the proxy {named} ended the connection")
+        head += byte
+    status = head.split(b"\r\n", 1)[0].decode("latin-1")
+    if status.split(" ")[1:2] != ["200"]:
+        raise OSError(f"the proxy {named} did not connect to {target}: {status}")
 
 
 def tls_context(verify: bool, ca_file: str) -> ssl.SSLContext:
@@ -133,7 +185,7 @@ def main(path: str, url: str, verify: str, ca_file: str, idle_seconds: str) -> N
         return
     if os.path.exists(path):
         os.unlink(path)
-    asyncio.run(Keeper(url, verify == "1", ca_file, float(idle_seconds)).run(path))
+    asyncio.run(Keeper(url, verify == "1", ca_file, float(idle_seconds), os.environ.get(PROXY_VARIABLE, "")).run(path))
 
 
 if __name__ == "__main__":
