@@ -11,8 +11,11 @@ from typing import Any, Final
 
 import orjson
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from aiohttp.web_routedef import RouteDef
 from jsonschema_rs import Draft202012Validator
 
+from server.app import drawers
 from server.web.answers import shapes
 from server.web.openapi import described
 from tools.shapes import SEEN, Shape, merge, shape_of
@@ -29,10 +32,14 @@ _SEEN: Final[dict[str, Shape]] = {}
 
 
 class Watch:
-    """Looks at the answers of one application; ``complaints`` are sentences."""
+    """Looks at answers; ``complaints`` are sentences."""
 
-    def __init__(self, app: web.Application) -> None:
+    def __init__(self) -> None:
         self.complaints: list[str] = []
+        self._described: set[tuple[str, str]] = set()
+
+    def look_at(self, app: web.Application) -> None:
+        """Hold what this application answers."""
         self._described = {(method, path) for method, path, _ in described(app)}
         app.on_response_prepare.append(self._look)
 
@@ -41,15 +48,36 @@ class Watch:
         asked = (request.method.lower(), resource.canonical if resource else "")
         if asked not in self._described or asked[1] == _OTHERS or answer.status >= web.HTTPBadRequest.status_code:
             return
-        if answer.content_type != _JSON or not isinstance(answer, web.Response) or not answer.body:
+        if answer.content_type != _JSON:
             return
-        body = answer.body if isinstance(answer.body, bytes) else b""
+        key = f"{request.method} {asked[1]} {answer.status}"
+        if isinstance(answer, web.Response):
+            self._read(key, answer.body if isinstance(answer.body, bytes) else b"")
+        else:
+            self._follow(key, answer)
+
+    def _follow(self, key: str, answer: web.StreamResponse) -> None:
+        """Gather what is written piece by piece."""
+        written, write, write_eof = bytearray(), answer.write, answer.write_eof
+
+        async def wrote(data: bytes) -> None:
+            written.extend(data)
+            await write(data)
+
+        async def ended(data: bytes = b"") -> None:
+            await write_eof(data)
+            self._read(key, bytes(written + data))
+
+        answer.write, answer.write_eof = wrote, ended  # type: ignore[method-assign, assignment]
+
+    def _read(self, key: str, body: bytes) -> None:
         if body.startswith(_GZIP):
             body = gzip.decompress(body)
         if 0 < len(body) <= _MOST_BYTES:
-            self._hold(f"{request.method} {asked[1]} {answer.status}", orjson.loads(body))
+            self.hold(key, orjson.loads(body))
 
-    def _hold(self, key: str, value: object) -> None:
+    def hold(self, key: str, value: object) -> None:
+        """Hold an answer against its schema, or record its shape."""
         if RECORDING:
             _SEEN[key] = merge(_SEEN.get(key, {}), shape_of(value))
             return
@@ -61,6 +89,27 @@ class Watch:
             f"{key}: {error.message} at /{'/'.join(map(str, error.instance_path))}; see tools/shapes.py"
             for error in validator.iter_errors(value)
         ]
+
+
+async def looked(method: str, path: str, status: int, value: object) -> list[str]:
+    """Look at an answer that came from a server process; return the complaints."""
+    if value is None or status >= web.HTTPBadRequest.status_code:
+        return []
+    found = await _routes().resolve(make_mocked_request(method, path))
+    resource = found.route.resource
+    watch = Watch()
+    watch.hold(f"{method} {resource.canonical if resource else path} {status}", value)
+    return watch.complaints
+
+
+@cache
+def _routes() -> web.UrlDispatcher:
+    routes = web.UrlDispatcher()
+    for drawer in drawers():
+        for route in getattr(drawer, "routes", ()):
+            if isinstance(route, RouteDef):
+                routes.add_route(route.method, route.path, route.handler)
+    return routes
 
 
 def write() -> None:

@@ -229,7 +229,8 @@ async def server(world: World, keeper: Keeper) -> AsyncIterator[TestServer]:
     Every answer of its API is held against the description that others write their programs from.
     """
     app = build(world, keeper)
-    looked = answers.Watch(app)
+    looked = answers.Watch()
+    looked.look_at(app)
     running = TestServer(app)
     watch = BlockingWatch(note_blocked)
     watch.start()

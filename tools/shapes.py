@@ -9,7 +9,7 @@ The shapes of the API's answers are gathered while the tests run (``tests/answer
 
 import argparse
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +22,13 @@ KEPT: Final = ROOT / "server" / "web" / "answers.json"
 SEEN: Final = ROOT / "build" / "answers"
 #: Objects whose keys are data and not names: the shape of their values counts, whatever the keys are called.
 _KEY_IS_DATA: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d[\d.:-]*|.*[/ ].*", re.IGNORECASE)
-#: What these hold is somebody else's: results of modules, variables of a play, values of settings.
-_FREE: Final = frozenset[str]()
+#: What these hold is somebody else's: results of modules, variables of a play, labels of containers.
+_FREE: Final = frozenset({"detail", "env_preview", "labels", "result", "variables"})
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+#: Objects with fewer names than this may have them in common by chance; of more, this part has to be the same.
+_KIND_NAMES: Final = 5
+_ALIKE: Final = 0.75
 _ORDER: Final = ("null", "boolean", "integer", "number", "string", "array", "object")
 
 
@@ -108,6 +111,68 @@ def _any_key(shapes: list[Shape]) -> Shape | bool:
     return merged(found)
 
 
+def filled(shapes: dict[str, Shape]) -> dict[str, Shape]:
+    """Return them with what is known of a thing in one answer said in the others that hold the same kind of thing.
+
+    Two objects are of one kind when they have most of their names in common. Only where nothing was seen yet (null, or
+    a list without anything in it) something is added.
+    """
+    kinds: list[tuple[set[str], dict[str, Shape]]] = []
+    for shape in shapes.values():
+        for one in _objects(shape):
+            _note_kind(kinds, one)
+    return {key: _filled(shape, kinds) for key, shape in shapes.items()}
+
+
+def _objects(shape: Shape) -> Iterator[Shape]:
+    if len(shape.get("properties", {})) >= _KIND_NAMES:
+        yield shape
+    inner = [*shape.get("properties", {}).values(), shape.get("items"), shape.get("additionalProperties")]
+    for one in inner:
+        if isinstance(one, dict):
+            yield from _objects(one)
+
+
+def _note_kind(kinds: list[tuple[set[str], dict[str, Shape]]], one: Shape) -> None:
+    names = set(one["properties"])
+    kind = _kind_of(kinds, names)
+    if kind is None:
+        kind = (set(), {})
+        kinds.append(kind)
+    kind[0].update(names)
+    for name, inner in one["properties"].items():
+        kind[1][name] = merge(kind[1].get(name, {}), inner)
+
+
+def _kind_of(
+    kinds: list[tuple[set[str], dict[str, Shape]]], names: set[str]
+) -> tuple[set[str], dict[str, Shape]] | None:
+    return max(
+        (kind for kind in kinds if len(names & kind[0]) >= _ALIKE * len(names | kind[0])),
+        key=lambda kind: len(names & kind[0]),
+        default=None,
+    )
+
+
+def _filled(shape: Shape, kinds: list[tuple[set[str], dict[str, Shape]]]) -> Shape:
+    said = dict(shape)
+    for inner in ("items", "additionalProperties"):
+        if isinstance(shape.get(inner), dict):
+            said[inner] = _filled(shape[inner], kinds)
+    if "properties" in shape:
+        kind = _kind_of(kinds, set(shape["properties"])) if len(shape["properties"]) >= _KIND_NAMES else None
+        known = kind[1] if kind else {}
+        said["properties"] = {
+            name: merge(one, known[name]) if name in known and _says_nothing(one) else _filled(one, kinds)
+            for name, one in shape["properties"].items()
+        }
+    return said
+
+
+def _says_nothing(shape: Shape) -> bool:
+    return shape["type"] == ["null"] or (shape["type"] == ["array"] and not shape["items"])
+
+
 def plain(shape: Shape) -> Shape:
     """Return the schema as it is read best: one type as a word, keys in order, nothing that says nothing."""
     kinds = shape.get("type", [])
@@ -147,6 +212,12 @@ def kept() -> dict[str, Shape]:
     return dict(orjson.loads(KEPT.read_bytes())) if KEPT.exists() else {}
 
 
+def _text(shapes: dict[str, Shape]) -> bytes:
+    """Return a line for each answer: a change of one is read as one."""
+    lines = (orjson.dumps(key) + b": " + orjson.dumps(shape) for key, shape in shapes.items())
+    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+
+
 def main() -> None:
     """Add what the last recording saw to what is kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -157,12 +228,7 @@ def main() -> None:
     for file in files:
         for key, shape in orjson.loads(file.read_bytes()).items():
             known[key] = merge(known.get(key, {}), shape)
-    KEPT.write_bytes(
-        orjson.dumps(
-            {key: plain(shape) for key, shape in sorted(known.items())},
-            option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
-        )
-    )
+    KEPT.write_bytes(_text({key: plain(shape) for key, shape in sorted(filled(known).items())}))
     print(f"{len(known)} answers from {len(files)} recordings in {KEPT.relative_to(ROOT)}")
 
 

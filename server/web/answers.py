@@ -12,6 +12,12 @@ import orjson
 Shape = dict[str, Any]
 
 _FILE: Final = Path(__file__).with_name("answers.json")
+_ITSELF: Final = "GET /api/v1/openapi.json 200"
+_OPENAPI: Final[Shape] = {
+    "type": "object",
+    "externalDocs": {"url": "https://spec.openapis.org/oas/v3.1.0.html"},
+    "properties": {"openapi": {"type": "string"}, "paths": {"type": "object"}},
+}
 _NOTHING: Final[Shape] = {"type": "null"}
 
 
@@ -19,6 +25,13 @@ _NOTHING: Final[Shape] = {"type": "null"}
 def shapes() -> dict[str, Shape]:
     """Return the schema of every answer."""
     return {name: _open(shape) for name, shape in orjson.loads(_FILE.read_bytes()).items()}
+
+
+def shape(name: str) -> Shape:
+    """Return the schema of one answer, empty when it is not known; a slash at the end makes no other."""
+    if name == _ITSELF:
+        return _OPENAPI
+    return shapes().get(name) or shapes().get(name.replace("/ ", " "), {})
 
 
 def _open(shape: Shape) -> Shape:

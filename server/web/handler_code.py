@@ -169,9 +169,10 @@ class _Reader:
         given = next((one.value for one in node.keywords if one.arg == "status"), None)
         if given is None and position is not None and len(node.args) > position:
             given = node.args[position]
-        status = 200 if given is None else scope.value(given)
-        if isinstance(status, int):
-            self.answers.setdefault(status, kind)
+        either = [given.body, given.orelse] if isinstance(given, ast.IfExp) else [given]
+        for status in (200 if one is None else scope.value(one) for one in either):
+            if isinstance(status, int):
+                self.answers.setdefault(status, kind)
 
 
 class _Scope:

@@ -51,6 +51,7 @@ _ERROR: Final[Json] = {
 }
 _LINK: Final = "#/components/schemas/"
 _JSON: Final = "application/json"
+_REFUSED: Final = 400
 _TEXTS: Final = ("text/", "application/yaml")
 _TEXT: Final[Json] = {"type": "string"}
 _BYTES: Final[Json] = {"type": "string", "format": "binary"}
@@ -238,8 +239,10 @@ def _refusal(status: int) -> Json:
 
 def _answer(name: str, kind: str) -> Json:
     described_: Json = {"description": _WORDS.get(int(name.rpartition(" ")[2]), "Done")}
-    if kind == _JSON:
-        described_["content"] = {kind: {"schema": answers.shapes().get(name, {})}}
+    if kind == _JSON and int(name.rpartition(" ")[2]) >= _REFUSED:
+        described_["content"] = {kind: {"schema": _reference("Error")}}
+    elif kind == _JSON:
+        described_["content"] = {kind: {"schema": answers.shape(name)}}
     elif kind:
         described_["content"] = {kind: {"schema": _TEXT if kind.startswith(_TEXTS) else _BYTES}}
     return described_

@@ -152,6 +152,18 @@ async def test_changing_a_window_takes_back_what_was_approved_for_the_old_one(
     assert await campaigns(api) == []
 
 
+async def test_openings_are_shown_before_and_work_starts_beside_them(api: Campaigns, fleet: Fleet) -> None:
+    await fleet.enrol("a")
+    coming = await api.ask("POST", "/patching/windows/openings", {"cron": "0 2 * * *", "duration_minutes": 60})
+    assert [str(one["starts_at"])[11:16] for one in coming["next_occurrences"]][:2] == ["02:00", "02:00"]
+    refused = await api.ask("POST", "/patching/windows/openings", {"cron": "often", "duration_minutes": 60}, status=400)
+    assert "cron" in refused["complaints"]
+    window = await api.window(*fleet.ids.values())
+    started = await api.ask("POST", f"/patching/windows/{window['id']}/start", status=201)
+    assert started["window_id"] == window["id"]
+    assert started["id"] in {one["id"] for one in await campaigns(api)}
+
+
 async def test_maintenance_is_announced_once_and_in_time(api: Campaigns, fleet: Fleet, call: Call, wall: Clock) -> None:
     await fleet.enrol("a")
     async with call.world.bus.following("maintenance_announced") as bell:

@@ -76,7 +76,7 @@ async def test_the_engine_decides_and_its_words_are_told(client: Browser, as_adm
     assert (await ask(client, call, path, 409, "DELETE"))["error"].startswith("The agent on web-01"), (
         "an existing agent"
     )
-    async with able(client, call, agent, [refused, "", "", "", "", None]) as asked:
+    async with able(client, call, agent, [refused, "", "", "", "", "", "", None]) as asked:
         assert (await ask(client, call, path, 409, "DELETE"))["error"] == refused
         assert len((await ask(client, call, "/docker/containers"))["containers"]) == 1
         # A person reads the same on the page, and is asked first by name and host.
@@ -86,6 +86,11 @@ async def test_the_engine_decides_and_its_words_are_told(client: Browser, as_adm
         assert (await ask(client, call, path, method="DELETE"))["message"] == "web was deleted from web-01"
         assert (await ask(client, call, "/docker/containers"))["containers"] == []
         assert (asked[-1]["kind"], asked[-1]["id"]) == ("container", f"{1:064x}")
+        for kind in ("volumes", "networks"):
+            (one,) = (await ask(client, call, f"/docker/{kind}"))[kind]
+            assert (await ask(client, call, f"/docker/{kind}/{one['id']}", method="DELETE"))["success"]
+            assert (await ask(client, call, f"/docker/{kind}"))[kind] == []
+        await tell(agent, told)
         for kind, target in (("images", "nginx:1.25"), ("volumes", "data"), ("networks", f"{1:064x}")):
             (one,) = (await ask(client, call, f"/docker/{kind}"))[kind]
             answer = await post_form(as_admin, f"/docker/{kind}/{one['id']}", f"/docker/{kind}/{one['id']}/delete")

@@ -154,6 +154,8 @@ async def test_newer_builds_and_newer_versions_are_found_once(
         one["available_digest"]
         for one in (await ask(client, call, f"/docker/images/{found['app:1.4']['id']}"))["updates"]
     ] == [NEW]
+    again = await ask(client, call, f"/docker/images/{found['app:1.4']['id']}/check", method="POST")
+    assert again["message"] == "The registry is asked again"
     # The host pulls it: then nothing is newer, without anybody asking the registry again.
     asked = len(hub.asked)
     told["images"][0] |= {"image_id": "8", "digest": NEW}

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from server.core.call import Call
 from server.hosts import service as hosts
 from server.hosts.models import NewHost
+from tests import answers
 from tests.stand_ins.scripted_agent import ScriptedAgent
 
 
@@ -54,7 +55,9 @@ class Api:
         async with self.session.request(method, f"{self.url}/api/v1{path}", json=body, headers=self.headers) as answer:
             text = await answer.text()
             assert answer.status == status, f"{answer.status} {text}"
-            return json.loads(text) if text else None
+            found = json.loads(text) if text else None
+        assert await answers.looked(method, f"/api/v1{path}", status, found) == []
+        return found
 
     async def launch(self, *hosts_: str, playbook: str = "ping", **order: Any) -> dict[str, Any]:
         found: dict[str, Any] = await self.ask(

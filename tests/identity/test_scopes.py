@@ -190,6 +190,9 @@ async def test_administrators_are_not_limited_by_their_role(client: Browser, cal
     everything = await boss_of(client, call)
     path = "/permissions/roles/admin/host-groups"
     assert (await ask(client, everything, path, "PUT", {"host_groups": []}, 403))["code"] == "role_locked"
+    path = "/permissions/roles/readonly/host-groups"
+    await ask(client, everything, path, "PUT", {"host_groups": [placed.north]})
+    assert (await ask(client, everything, path))["host_groups"] == [placed.north]
     boss = await person(call, "superadmin")
     path = f"/auth/admin/users/{boss.id}/host-groups"
     await ask(client, everything, path, "PUT", {"host_groups": [placed.north]}, 400)

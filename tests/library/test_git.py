@@ -161,6 +161,9 @@ async def test_a_token_opens_a_repository_and_is_in_no_log(api: Projects, smart:
     body = {"name": "Bot", "kind": "git_token", "values": {"username": "bot", "token": TOKEN}}
     made = await api.ask("POST", "/credentials", body, status=201)
     assert made["names"] == ["token", "username"]
+    changed = await api.ask("PUT", f"/credentials/{made['id']}", {**body, "name": "The bot", "values": {}})
+    assert (changed["id"], changed["name"], changed["names"]) == (made["id"], "The bot", made["names"])
+    assert TOKEN not in str(changed)
     await api.ask("PUT", "/projects/shop", {"title": "shop", "kind": "git", "url": smart, "credential_id": made["id"]})
     await api.work()
     shown = await api.shown()

@@ -77,8 +77,11 @@ async def test_a_view_is_replaced_and_removed(as_admin: Browser, call: Call) -> 
     assert status == 303
     assert await call.db.value("select count(*) from list_views") == 0
     assert (await as_admin.delete(f"/api/v1/list-views/{first}")).status == 404
+    other = await kept(as_admin, "Other")
+    assert (await as_admin.delete(f"/api/v1/list-views/{other}")).status == 200
+    assert await call.db.value("select count(*) from list_views") == 0
     actions = await call.db.column("select action from audit_log where action like 'lists.%%' order by id")
-    assert actions == ["lists.view_shared", "lists.view_removed"]
+    assert actions == ["lists.view_shared", "lists.view_removed", "lists.view_removed"]
 
 
 async def test_what_somebody_keeps_goes_with_them(as_admin: Browser, client: Browser, call: Call) -> None:

@@ -281,6 +281,8 @@ async def test_what_matches_can_be_taken_away(as_admin: Browser, client: Browser
     ]
     answer = await as_admin.get("/api/v1/packages/export.json?direction=desc&sort=name")
     assert [row["name"] for row in json.loads(await answer.text())] == ["openssl", "curl", "bash"]
+    answer = await as_admin.get("/api/v1/repositories/export.json")
+    assert [row["name"] for row in json.loads(await answer.text())] == ["debian", "debian-security"]
     answer = await as_admin.get("/api/v1/repositories/export.csv")
     assert [row["name"] for row in csv.DictReader(io.StringIO(await answer.text()))] == ["debian", "debian-security"]
 

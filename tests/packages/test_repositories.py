@@ -223,7 +223,11 @@ async def test_a_deleted_repository_comes_back_with_the_next_report(
     assert asked != calm, "the host is asked for everything again although it has nothing new"
     assert {"packages", "repos"} <= set(asked["requestFull"])
     await agents[0].update(told)
-    assert [one["host_count"] for one in await ask(client, call, "?search=deb.debian")] == [1]
+    (back,) = await ask(client, call, "?search=deb.debian")
+    assert back["host_count"] == 1
+    gone = await as_admin.delete(f"/api/v1/repositories/{back['id']}")
+    assert (gone.status, (await gone.json())["deletedRepository"]["hostCount"]) == (200, 1)
+    assert await ask(client, call, "?search=deb.debian") == []
 
 
 @pytest.mark.proves("INV-141")

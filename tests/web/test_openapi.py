@@ -129,6 +129,13 @@ def test_a_handler_that_reads_a_body_without_a_model_says_what_kind() -> None:
     assert taken.answers == {202: "application/json"}
 
 
+def test_an_answer_that_is_one_of_two_is_described_as_both() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return json_answer({}, 201 if request.query.get("new") else 200)
+
+    assert taken_by(handler).answers == {200: "application/json", 201: "application/json"}
+
+
 @pytest.mark.proves("OPS-04", "LOGIN-10")
 async def test_the_page_is_for_who_is_signed_in(as_admin: Browser, client: Browser, call: Call) -> None:
     await person(call, "superadmin")

@@ -138,6 +138,9 @@ async def test_a_workflow_starts_by_itself_and_wrong_times_are_explained(api: Ap
     await readonly.ask("GET", "/schedules", status=403)
     await api.ask("DELETE", f"/workflows/{workflow['id']}")
     await api.ask("GET", f"/schedules/{schedule['id']}", status=404)
+    alone = await made(api, hosts=["web-01"])
+    await api.ask("DELETE", f"/schedules/{alone['id']}")
+    assert (await api.ask("GET", "/schedules"))["schedules"] == []
 
 
 async def test_secrets_of_steps_and_schedules_are_sealed_and_kept(api: Api, call: Call, fleet: Fleet) -> None:
