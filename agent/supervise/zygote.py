@@ -8,7 +8,10 @@ which there is nothing to wait for. It serves one launcher (see
 import gc
 import hashlib
 import importlib
+import importlib.machinery
+import importlib.util
 import json
+import marshal
 import os
 import select
 import signal
@@ -45,6 +48,21 @@ _NEEDED = (
     "ansible.plugins.vars.host_group_vars",
 )
 _READ = "ansible/config/read.json"
+#: Every module's archive begins with this file. What it says at its end: files that were compiled here carry the folder
+#: of the archive they are read from, as those do that are compiled there; Ansible tells by it who speaks.
+_FIRST = "ansible/__init__.py"
+_NAMED = b"""
+def _named(read):
+    def reading(archive, name):
+        code, is_package, path = read(archive, name)
+        if path.endswith('.pyc'):
+            path = path[:-1]
+            _imp._fix_co_filename(code, path)
+        return code, is_package, path
+    return reading
+import _imp, zipimport
+zipimport._get_module_code = _named(zipimport._get_module_code)
+"""
 _MESSAGE_BYTES = 1024 * 1024
 _LOOK_SECONDS = 1.0
 _POLL_SECONDS = 0.02
@@ -96,6 +114,7 @@ def warm_up(server: socket.socket) -> None:
 def steps() -> Iterator[Callable[[], object]]:
     """Yield modules, then the routing table, then the options of plugins."""
     yield use_what_is_read
+    yield carry_compiled
     for name in _NEEDED:
         yield partial(import_if_there, name)
     loader = importlib.import_module("ansible.plugins.loader")
@@ -155,6 +174,52 @@ def as_trusted(value: Any, trusted: Any) -> Any:
     if isinstance(value, list):
         return [as_trusted(one, trusted) for one in value]
     return trusted.tag(value) if isinstance(value, str) and "{" in value else value
+
+
+def carry_compiled() -> None:
+    """Have the archive of a module carry its library compiled, beside the sources.
+
+    Compiling is most of what a short task takes. Another Python than this one passes over what it cannot read.
+    """
+    common: Any = importlib.import_module("ansible.executor.module_common")
+    origin: Any = importlib.import_module("ansible._internal._datatag._tags").Origin
+    find = common.recursive_finder
+
+    def finding(name: Any, fqn: Any, data: Any, archive: Any, at: Any, extensions: Any) -> Any:
+        carrying = archive if extensions.debugger_enabled else Carrying(archive, origin)
+        return find(name, fqn, data, carrying, at, extensions)
+
+    common.recursive_finder = finding
+
+
+class Carrying:
+    """An archive that gets the compiled file beside every source that comes from a file here."""
+
+    def __init__(self, archive: Any, origin: Any) -> None:
+        self._archive = archive
+        self._origin = origin
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._archive, name)
+
+    def writestr(self, info: Any, data: Any) -> None:
+        """Write a file, and what it compiles to."""
+        if info.filename == _FIRST:
+            self._archive.writestr(info, data + _NAMED)
+            return
+        self._archive.writestr(info, data)
+        found = self._origin.get_tag(data)
+        if found is not None and found.path and info.filename.endswith(".py"):
+            compiled = type(info)(info.filename + "c", info.date_time)
+            compiled.compress_type = info.compress_type
+            self._archive.writestr(compiled, compiled_of(found.path, bytes(data)))
+
+
+def compiled_of(path: str, source: bytes) -> bytes:
+    """Return a compiled file as it counts anywhere; Python itself keeps one beside the source for the next time."""
+    code = importlib.machinery.SourceFileLoader("carried", path).get_code("carried")
+    flags = (1).to_bytes(4, "little")  # named by the hash of its source, and not compared
+    return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + marshal.dumps(code)
 
 
 def import_if_there(name: str) -> None:
