@@ -163,14 +163,18 @@ def _filled(shape: Shape, kinds: list[tuple[set[str], dict[str, Shape]]]) -> Sha
         kind = _kind_of(kinds, set(shape["properties"])) if len(shape["properties"]) >= _KIND_NAMES else None
         known = kind[1] if kind else {}
         said["properties"] = {
-            name: merge(one, known[name]) if name in known and _says_nothing(one) else _filled(one, kinds)
-            for name, one in shape["properties"].items()
+            name: _more(one, known.get(name, {})) or _filled(one, kinds) for name, one in shape["properties"].items()
         }
     return said
 
 
-def _says_nothing(shape: Shape) -> bool:
-    return shape["type"] == ["null"] or (shape["type"] == ["array"] and not shape["items"])
+def _more(shape: Shape, known: Shape) -> Shape:
+    """Return a schema that says nothing together with what is known; nothing when there is nothing to add."""
+    if known and shape["type"] == ["null"]:
+        return merge(shape, known)
+    if shape["type"] == ["array"] and not shape["items"] and known.get("items"):
+        return {**shape, "items": known["items"]}
+    return {}
 
 
 def plain(shape: Shape) -> Shape:

@@ -124,7 +124,10 @@ async def test_a_host_that_runs_builtin_playbooks_alone_says_so(
 ) -> None:
     async with scanned(house, unused_tcp_port_factory(), tmp_path, automation="builtin") as box:
         api, host = box.api, box.host
-        remedy = (await api.post("remedies", {"host_id": host, "rules": [f"{RULE}fixable"]}, status=201))["id"]
+        wanted = {"host_id": host, "rules": [f"{RULE}fixable"]}
+        given_up = (await api.post("remedies", wanted, status=201))["id"]
+        assert (await api.post(f"remedies/{given_up}/cancel"))["status"] == "cancelled"
+        remedy = (await api.post("remedies", wanted, status=201))["id"]
         await api.post(f"remedies/{remedy}/check", status=202)
         refused = await until(api, remedy, "checked", "failed")
         assert (refused["status"], "builtin" in (refused["reason"] or "")) == ("failed", True), refused

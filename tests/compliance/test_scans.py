@@ -110,11 +110,11 @@ async def test_many_at_once_and_none_stops_another(api: Compliance, enrol: Enrol
 async def test_profiles_and_remediation_reach_the_agent(api: Compliance, enrol: Enrol) -> None:
     agent, host = await enrol(bench=True)
     await agent.connect()
-    await api.ask("POST", f"/hosts/{host}/integrations/compliance/request-status")
-    await agent.until(lambda body: body["type"] == "refresh_integration_status")
     await api.ask("POST", f"/hosts/{host}/integrations/compliance/default-profile", {"profile_id": "level2_server"})
     await api.trigger(host)
     told = await agent.until(lambda body: body["type"] == "compliance_scan")
+    await api.ask("POST", f"/hosts/{host}/integrations/compliance/request-status")
+    await agent.until(lambda body: body["type"] == "refresh_integration_status")
     assert (told["profile_type"], told["profile_id"], told["openscap_enabled"], told["docker_bench_enabled"]) == (
         "all", "level2_server", True, True,
     )  # fmt: skip

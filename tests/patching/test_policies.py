@@ -84,6 +84,7 @@ async def test_the_oldest_policy_that_does_not_exclude_the_host_holds_and_its_ow
     await api.ask("DELETE", f"/patching/policies/{second['id']}/exclusions/{there.both}", status=204)
     shown = await api.ask("GET", f"/patching/policies/{third['id']}")
     assignment = shown["assignments"][0]
+    assert assignment in await api.ask("GET", f"/patching/policies/{third['id']}/assignments")
     assert (assignment["target_type"], assignment["target_id"]) == ("host", there.both)
     await api.ask("DELETE", f"/patching/policies/{third['id']}/assignments/{assignment['id']}", status=204)
     assert await holds() == (second["id"], "P2")

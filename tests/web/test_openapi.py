@@ -104,9 +104,10 @@ async def test_everything_sent_and_answered_has_a_schema(server: TestServer) -> 
 async def test_what_is_answered_is_described_as_it_is(client: Browser) -> None:
     document_ = await (await client.get("/api/v1/openapi.json")).json()
     answers = document_["paths"]["/api/v1/hosts"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-    one = answers["properties"]["data"]["items"]
-    assert one["properties"]["id"] == {"type": "string", "format": "uuid"}
-    assert one["properties"]["last_update"] == {"type": "string", "format": "date-time"}
+    one = answers["items"]["properties"]
+    assert one["id"] == {"type": "string", "format": "uuid"}
+    assert one["last_update"] == {"type": ["null", "string"], "format": "date-time"}
+    assert set(answers["items"]["required"]) <= set(one)
     sent = document_["paths"]["/api/v1/hosts/update"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert sent == {"$ref": "#/components/schemas/WholeReport"}
     package = document_["components"]["schemas"]["ReportedPackage"]["properties"]
