@@ -6,9 +6,11 @@ imported waits behind SOCKET (``zygote.py``) and becomes the play; where that do
 
 import json
 import os
+import runpy
 import signal
 import socket
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -86,6 +88,8 @@ def cold(paths: "list[str]", arguments: "list[str]") -> None:
     os.umask(0o022)
     sys.path[:] = paths
     sys.argv = ["ansible-playbook", *arguments]
+    # Its file lies beside this one, in no import folder.
+    runpy.run_path(str(Path(__file__).with_name("zygote.py")))["carry_compiled"]()
     from ansible.cli.playbook import main as ansible_playbook  # noqa: PLC0415 (a warm start never needs it)
 
     ansible_playbook()

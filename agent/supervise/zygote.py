@@ -47,6 +47,8 @@ _NEEDED = (
     "ansible.plugins.test.uri",
     "ansible.plugins.vars.host_group_vars",
 )
+#: Where Ansible makes the archives of modules.
+_ARCHIVES = "ansible.executor.module_common"
 _READ = "ansible/config/read.json"
 #: Every module's archive begins with this file. What it says at its end: files that were compiled here carry the folder
 #: of the archive they are read from, as those do that are compiled there; Ansible tells by it who speaks.
@@ -78,6 +80,7 @@ def main() -> None:
     server.listen(1)
     sys.path[:] = paths
     sys.argv = ["ansible-playbook"]
+    carry_compiled()
     warm_up(server)
     connection = wait_for_launcher(server, parent)
     server.close()
@@ -114,7 +117,6 @@ def warm_up(server: socket.socket) -> None:
 def steps() -> Iterator[Callable[[], object]]:
     """Yield modules, then the routing table, then the options of plugins."""
     yield use_what_is_read
-    yield carry_compiled
     for name in _NEEDED:
         yield partial(import_if_there, name)
     loader = importlib.import_module("ansible.plugins.loader")
@@ -181,7 +183,30 @@ def carry_compiled() -> None:
 
     Compiling is most of what a short task takes. Another Python than this one passes over what it cannot read.
     """
-    common: Any = importlib.import_module("ansible.executor.module_common")
+    sys.meta_path.insert(0, Carriers())
+
+
+class Carriers:
+    """Waits until Ansible imports what makes archives: to import it sooner would hold up a play's first event."""
+
+    def find_spec(self, name: str, _path: object, _target: object = None) -> Any:
+        """Return the module as it is found without this, to be changed once it is there."""
+        if name != _ARCHIVES:
+            return None
+        sys.meta_path.remove(self)
+        spec: Any = importlib.util.find_spec(name)
+        run = spec.loader.exec_module
+
+        def run_and_change(module: Any) -> None:
+            run(module)
+            have_carried(module)
+
+        spec.loader.exec_module = run_and_change
+        return spec
+
+
+def have_carried(common: Any) -> None:
+    """Change what fills an archive."""
     origin: Any = importlib.import_module("ansible._internal._datatag._tags").Origin
     find = common.recursive_finder
 

@@ -3,14 +3,17 @@
 import json
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.agent.supervise.test_warm import of, waiting
+from tests.agent.supervise.test_warm import waiting
 from tests.agent.test_pyz import interpreters, version_of
-from tests.factories.jobs import HostJob, Jobs
+from tests.factories.house import BIN
+from tests.factories.jobs import Jobs
 
 pytestmark = pytest.mark.real
 PLAY = """
@@ -18,11 +21,15 @@ PLAY = """
   gather_facts: false
   vars: {ansible_python_interpreter: "PYTHON"}
   tasks:
-    - {name: Probe, probe: {respawn: ""}, register: first}
-    - {name: Anew, probe: {respawn: "OTHER"}}
-    - {name: Fails, probe: {fail: true}, ignore_errors: true}
-    - {name: Known, ansible.builtin.stat: {path: /etc/passwd}}
-    - {name: Later, ansible.builtin.command: {cmd: echo later}, async: 30, poll: 1, changed_when: false}
+    - {probe: {respawn: ""}, register: probe}
+    - {probe: {respawn: "OTHER"}, register: anew}
+    - {probe: {fail: true}, ignore_errors: true, register: fails}
+    - {ansible.builtin.stat: {path: /etc/passwd}, register: known}
+    - {ansible.builtin.command: {cmd: echo later}, async: 30, poll: 1, changed_when: false, register: later}
+    - ansible.builtin.copy:
+        content: "{{ {'probe': probe, 'anew': anew, 'fails': fails, 'known': known, 'later': later} | to_json }}"
+        dest: "OUT"
+        mode: "0600"
 """
 MODULE = """
 import inspect
@@ -66,65 +73,64 @@ def speak(module):
 """
 
 
-def job(jobs: Jobs, python: str, other: str) -> HostJob:
-    files = {"library/probe.py": MODULE, "module_utils/spoken.py": UTIL}
-    return jobs.make(PLAY.replace("PYTHON", python).replace("OTHER", other), files=files)
+FILES = {"library/probe.py": MODULE, "module_utils/spoken.py": UTIL}
 
 
-def results(done: HostJob) -> dict[str, Any]:
-    return {
-        str(event["task"]): event["result"]
-        for event in done.events("runner")
-        if event["event"] in {"runner_on_ok", "runner_on_failed"}
-    }
+def play(out: Path, python: str, other: str = sys.executable) -> str:
+    return PLAY.replace("PYTHON", python).replace("OTHER", other).replace("OUT", str(out))
 
 
-def comparable(result: Any) -> Any:
-    """Return a result without what differs from run to run: when, how long, which process, which folder."""
-    text = json.dumps(result, sort_keys=True)
-    for name in ("start", "end", "delta", "ansible_job_id", "results_file"):
-        text = text.replace(f'"{name}"', f'"_{name}"')
-    found = json.loads(text)
-    return {name: value for name, value in found.items() if not name.startswith("_") and name != "exception"}
+def by_agent(jobs: Jobs, out: Path, python: str, *, warm: bool) -> dict[str, Any]:
+    """Return every task's result as a job of the agent has it."""
+    job = jobs.make(play(out, python), files=FILES)
+    job.start()
+    waits = waiting(job)
+    if not warm:
+        os.kill(waits.pid, signal.SIGKILL)
+    job.go()
+    assert job.ended(60)["status"] == "succeeded", job.log()
+    return dict(json.loads(out.read_text()))
 
 
-def test_the_library_says_what_it_says_without(jobs: Jobs) -> None:
-    warm, cold = job(jobs, sys.executable, sys.executable), job(jobs, sys.executable, sys.executable)
-    warm.start()
-    waiting(warm)
-    warm.go()
-    assert warm.ended(60)["status"] == "succeeded", warm.log()
-    cold.start()
-    os.kill(waiting(cold).pid, signal.SIGKILL)
-    cold.go()
-    assert cold.ended(60)["status"] == "succeeded", cold.log()
-    with_, without = results(warm), results(cold)
-    assert with_["Probe"].pop("carried") is True
-    assert without["Probe"].pop("carried") is False
-    assert with_["Anew"].pop("carried") != without["Anew"].pop("carried")
-    assert with_.keys() == without.keys() == {"Probe", "Anew", "Fails", "Known", "Later"}
-    for task, result in with_.items():
-        assert comparable(result) == comparable(without[task]), task
-    probe = with_["Probe"]
+def by_ansible(folder: Path, out: Path) -> dict[str, Any]:
+    """Return every task's result as ansible-playbook itself has it."""
+    for name, text in {**FILES, "play.yml": play(out, sys.executable)}.items():
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
+        (folder / name).write_text(text)
+    command = [str(BIN / "ansible-playbook"), "-i", "web-01,", "-c", "local", "play.yml"]
+    subprocess.run(command, check=True, cwd=folder, capture_output=True)
+    return dict(json.loads(out.read_text()))
+
+
+def comparable(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result without what differs from run to run: when, how long, which process and folder."""
+    differs = {"start", "end", "delta", "ansible_job_id", "results_file", "exception", "carried"}
+    return {name: value for name, value in result.items() if name not in differs}
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+def test_the_library_says_what_it_says_without(jobs: Jobs, tmp_path: Path, warm: bool) -> None:
+    ours = by_agent(jobs, tmp_path / "ours", sys.executable, warm=warm)
+    theirs = by_ansible(tmp_path / "plain", tmp_path / "theirs")
+    assert [ours[task]["carried"] for task in ("probe", "anew")] == [True, True]
+    assert [theirs[task]["carried"] for task in ("probe", "anew")] == [False, False]
+    assert ours.keys() == theirs.keys()
+    for task, result in ours.items():
+        assert comparable(result) == comparable(theirs[task]), task
+    probe = ours["probe"]
     assert (probe["file"], probe["told"]) == ("ansible/module_utils/basic.py",) * 2
     assert probe["inner"] == "ansible/module_utils/common/text/converters.py"
     assert probe["source"].startswith("def container_to_text")
     assert probe["read"] is True
     assert [one["msg"] for one in probe["deprecations"]] == ["from the module", "from the library"]
-    assert (probe["anew"], with_["Anew"]["anew"]) == (False, True)
-    assert "as it was asked for" in str(with_["Fails"])
+    assert (probe["anew"], ours["anew"]["anew"]) == (False, True)
+    assert "as it was asked for" in str(ours["fails"])
 
 
 @pytest.mark.parametrize("python", [one for one in interpreters() if version_of(one) != sys.version_info[:2]])
-def test_another_python_compiles_for_itself(jobs: Jobs, python: str) -> None:
-    warm = job(jobs, python, sys.executable)
-    warm.start()
-    waiting(warm)
-    warm.go()
-    assert warm.ended(60)["status"] == "succeeded", warm.log()
-    found = results(warm)
-    assert tuple(found["Probe"]["python"]) == version_of(python)
-    assert (found["Probe"]["carried"], found["Probe"]["file"]) == (True, "ansible/module_utils/basic.py")
+def test_another_python_compiles_for_itself(jobs: Jobs, tmp_path: Path, python: str) -> None:
+    found = by_agent(jobs, tmp_path / "out", python, warm=True)
+    assert tuple(found["probe"]["python"]) == version_of(python)
+    assert (found["probe"]["carried"], found["probe"]["file"]) == (True, "ansible/module_utils/basic.py")
     # Started anew under the Python that Ansible runs in.
-    assert (tuple(found["Anew"]["python"]), found["Anew"]["anew"]) == (sys.version_info[:2], True)
-    assert of(warm, "zygote.py") == []
+    assert (tuple(found["anew"]["python"]), found["anew"]["anew"]) == (sys.version_info[:2], True)
