@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -24,12 +24,14 @@ from server.core.migrate import migrate
 from server.core.queue import Worker
 from server.core.secretbox import Secret
 from server.web import connections
+from server.web.admission import Door
 from server.web.render import compile_templates
 
 log = get_log(__name__)
 
 #: Open streams and sockets are closed after this long at the end; agents and browsers come back by themselves.
 _SHUTDOWN_SECONDS: Final = 3.0
+_CONNECTIONS: Final[dict[str, Any]] = {"access_log": None, "keepalive_timeout": connections.KEEP_ALIVE_SECONDS}
 
 Say = Callable[[str], None]
 
@@ -94,13 +96,7 @@ async def serving(env: Env, say: Say = lambda _: None) -> AsyncIterator[Serving]
         world, keeper = await stack.enter_async_context(opened(ready))
         await migrate(world.db)
         app = build(world, keeper)
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            shutdown_timeout=_SHUTDOWN_SECONDS,
-            keepalive_timeout=connections.KEEP_ALIVE_SECONDS,
-            handle_signals=False,
-        )
+        runner = web.AppRunner(app, shutdown_timeout=_SHUTDOWN_SECONDS, handle_signals=False, **_CONNECTIONS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, env)
@@ -117,15 +113,15 @@ async def serving(env: Env, say: Say = lambda _: None) -> AsyncIterator[Serving]
 
 
 def _calm_the_collector() -> None:
-    # What was loaded for the start stays, and ten thousand open links are no garbage: not looking through them again
-    # and again saves about a tenth of the time while agents come back.
+    # What was loaded for the start stays, and ten thousand open links are no garbage: to look through all of them stops
+    # the server for a second. Young things are looked through often and in small portions, which nobody notices.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(5_000, 5, 300)
 
 
 async def _listen(runner: web.AppRunner, env: Env) -> None:
-    site = web.TCPSite(runner, env.host, env.port, backlog=4096)
+    site = Door(runner, env.host, env.port, 4096, _CONNECTIONS)
     try:
         await site.start()
     except OSError as error:

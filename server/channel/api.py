@@ -1,6 +1,5 @@
 """The door agents come in by."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -17,7 +16,7 @@ from server.hosts import service as hosts
 from server.web import admission
 from server.web.handler_code import documented
 from server.web.proxy import origin
-from server.web.routing import AGENT_INBOXES, CALL, WORLD, Routes, agent_only, call
+from server.web.routing import AGENT_INBOXES, CALL, FORM_COOKIE, WORLD, Routes, agent_only, call
 
 log = get_log(__name__)
 
@@ -29,7 +28,7 @@ _KEEPER: Final = web.AppKey("channel_keeper", Keeper)
 def set_up(app: web.Application) -> None:
     """Open the list in which upper rooms register."""
     app[AGENT_INBOXES] = []
-    app[admission.PLACES] = asyncio.Semaphore(admission.AT_ONCE)
+    admission.set_up(app)
 
 
 async def resources(app: web.Application) -> AsyncIterator[None]:
@@ -54,7 +53,6 @@ async def connect(request: web.Request) -> web.StreamResponse:
     secure = source.secure
     ws = new_websocket()
     await ws.prepare(request)
-    admission.leave(request)
     transport = request.transport
     if transport is None:
         return ws
@@ -65,7 +63,8 @@ async def connect(request: web.Request) -> web.StreamResponse:
     log.info("agent_connected", host=agent.name, protocol="wss" if secure else "ws")
     # What the request brought along would otherwise stay in memory as long as the link.
     del agent
-    request.pop(CALL, None)
+    for brought in (CALL, FORM_COOKIE):
+        request.pop(brought, None)
     ws.headers.clear()
     await _converse(request.app[_BOARD], link)
     return ws

@@ -225,6 +225,8 @@ async def _statement(connection: aiopg.Connection, sql: str, params: dict[str, A
     if getattr(connection, "told", False):
         log.debug("statement", sql=" ".join(sql.split()))
     async with connection.cursor() as cursor:
+        # It and its transaction, which we do not use, hold each other: the collector would have to find every cursor.
+        cursor._transaction = None  # type: ignore[assignment]  # noqa: SLF001 (nothing public parts them)
         if isinstance(sql, Prepared):
             sql = await sql.ready(connection, cursor)
         await cursor.execute(sql, params or None)

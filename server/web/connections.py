@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from server.core.log import get_log
+from server.web.admission import Connection
 
 log = get_log(__name__)
 
@@ -52,8 +53,13 @@ async def watch(runner: web.BaseRunner, every_seconds: float = _LOOK_SECONDS, se
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(every_seconds)
-        if runner.server is not None and (ended := seen.look(runner.server.connections, loop.time())):
+        connections_ = [one for one in runner.server.connections if not _waits(one)] if runner.server else []
+        if ended := seen.look(connections_, loop.time()):
             log.warning("connections_ended", count=ended, reason="no request, or the answer was not taken")
+
+
+def _waits(one: RequestHandler) -> bool:
+    return isinstance(one, Connection) and one.waits
 
 
 def _waiting(one: RequestHandler) -> int:

@@ -11,7 +11,7 @@ from aiohttp import web
 from server.core.errors import TooMany, Unavailable
 from server.core.log import get_log
 from server.core.redis import Redis, RedisError, key
-from server.web import admission, edge
+from server.web import edge
 from server.web.edge import Budget
 from server.web.proxy import origin
 from server.web.routing import Handler, LimitGroup, gate_of, world
@@ -41,11 +41,7 @@ async def limits(request: web.Request, handler: Handler) -> web.StreamResponse:
         budgets = (await edge.policy(request)).budgets
         wanted = [(group, budgets[group]) for group in gate.limits if group in budgets]
         await _demand(world(request).redis, client_of(origin(request).address), wanted)
-    await admission.enter(request)
-    try:
-        return await handler(request)
-    finally:
-        admission.leave(request)
+    return await handler(request)
 
 
 def client_of(address: str) -> str:
