@@ -82,12 +82,14 @@ class Natives:
         while True:
             await self._arrivals.wait()
             while self._fresh:
-                link = self._fresh.popleft()
-                if (wait := link.opened_at + rules.HELLO_SECONDS - time.monotonic()) > 0:
-                    await asyncio.sleep(wait + 0.01)
-                if self._lines.link(link.host_id) is link:
-                    self._hurry([link.host_id])
+                await self._await_hello(self._fresh.popleft())
             self._arrivals.clear()
+
+    async def _await_hello(self, link: Link) -> None:
+        if (wait := link.opened_at + rules.HELLO_SECONDS - time.monotonic()) > 0:
+            await asyncio.sleep(wait + 0.01)
+        if self._lines.link(link.host_id) is link:
+            self._hurry([link.host_id])
 
     async def _miss(self) -> None:
         while True:

@@ -166,4 +166,13 @@ class AgentLink:
             if frame.type is WSMsgType.PING:
                 self._put(frame.data, WSMsgType.PONG)
             elif frame.type not in {WSMsgType.PONG, WSMsgType.BINARY}:
+                self._forget_errors()
                 return None
+
+    def _forget_errors(self) -> None:
+        # The socket keeps the error it ended with, that keeps the frames it went through, and those the socket: after
+        # a crowd has left, the collector would have to find all of them.
+        error = self._ws.exception()
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__context__

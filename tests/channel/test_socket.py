@@ -50,7 +50,7 @@ def door(server: TestServer, session: ClientSession, host: Credentials) -> Door:
     return Door(server, session, host)
 
 
-async def _online(call: Call, host: Credentials, *, wanted: bool) -> None:
+async def online(call: Call, host: Credentials, *, wanted: bool) -> None:
     async with call.world.bus.following("agents_connected", "agents_disconnected") as bell, asyncio.timeout(5):
         while bool(await channel.online(call, [HostId(host.host_id)])) is not wanted:
             await bell.ring(within=0.1)
@@ -135,11 +135,11 @@ async def test_a_message_above_the_limit_ends_the_link_and_one_below_does_not(do
 async def test_presence_follows_the_connection(door: Door, call: Call, host: Credentials) -> None:
     assert await channel.online(call, [HostId(host.host_id)]) == {}
     ws = await door.open()
-    await _online(call, host, wanted=True)
+    await online(call, host, wanted=True)
     found = (await channel.online(call, [HostId(host.host_id)]))[HostId(host.host_id)]
     assert not found.secure
     await ws.close()
-    await _online(call, host, wanted=False)
+    await online(call, host, wanted=False)
     # Presence is told first and written then.
     async with asyncio.timeout(5):
         while not await call.db.value(
@@ -167,7 +167,7 @@ async def test_a_link_that_gave_way_to_one_that_is_gone_is_ended_so_that_its_age
     assert frame.type is WSMsgType.CLOSE
     await link.close()
     link = await door.open()
-    await _online(call, host, wanted=True)
+    await online(call, host, wanted=True)
     await link.close()
 
 
@@ -175,7 +175,7 @@ async def test_a_newer_link_takes_over_and_the_older_ones_end_changes_nothing(
     door: Door, call: Call, host: Credentials
 ) -> None:
     older = await door.open()
-    await _online(call, host, wanted=True)
+    await online(call, host, wanted=True)
     newer = await door.open()
     await asyncio.sleep(0.2)
     with pytest.raises(TimeoutError):
@@ -197,7 +197,7 @@ class TestBehindProxy:
     async def test_https_at_the_proxy_counts_as_secure(self, door: Door, call: Call, host: Credentials) -> None:
         door.headers["X-Forwarded-Proto"] = "https"
         ws = await door.open()
-        await _online(call, host, wanted=True)
+        await online(call, host, wanted=True)
         assert (await channel.online(call, [HostId(host.host_id)]))[HostId(host.host_id)].secure
         await ws.close()
 
@@ -205,7 +205,7 @@ class TestBehindProxy:
 async def test_who_is_no_proxy_cannot_say_https(door: Door, call: Call, host: Credentials) -> None:
     door.headers["X-Forwarded-Proto"] = "https"
     ws = await door.open()
-    await _online(call, host, wanted=True)
+    await online(call, host, wanted=True)
     assert not (await channel.online(call, [HostId(host.host_id)]))[HostId(host.host_id)].secure
     await ws.close()
 
@@ -223,7 +223,7 @@ async def test_messages_of_existing_agents_are_taken_politely(door: Door, call: 
         {},
     ):
         await ws.send_json(body)
-    await _online(call, host, wanted=True)
+    await online(call, host, wanted=True)
     assert await channel.tell(call, HostId(host.host_id), {"type": "report_now"})
     answer = await ws.receive(timeout=5)
     assert json.loads(answer.data) == {"type": "report_now"}
@@ -234,7 +234,7 @@ async def test_new_keys_end_the_link_that_was_opened_with_the_old_ones(
     door: Door, call: Call, host: Credentials
 ) -> None:
     ws = await door.open()
-    await _online(call, host, wanted=True)
+    await online(call, host, wanted=True)
     await hosts.regenerate(call, host.uuid)
     answer = await ws.receive(timeout=5)
     assert answer.type is WSMsgType.CLOSE
