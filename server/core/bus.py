@@ -121,6 +121,8 @@ class Bus:
             try:
                 await self._deliver()
             except RedisError as error:
+                if being_cancelled():
+                    return
                 log.warning("bus_disconnected", reason=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
                 await self._again()

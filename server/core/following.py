@@ -43,5 +43,6 @@ async def follow(
                 log.warning("database_away", follower=name, reason=str(error).strip())
             except RedisError as error:
                 log.warning("redis_away", follower=name, reason=str(error).strip())
-            await bell.ring(within=pause)
-            await asyncio.sleep(breath_seconds)
+            if not being_cancelled():
+                await bell.ring(within=pause)
+                await asyncio.sleep(breath_seconds)

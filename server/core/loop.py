@@ -8,6 +8,7 @@ from server.core.log import get_log
 
 log = get_log(__name__)
 _CLOSE_SECONDS: Final = 5.0
+_CLOSE_TRIES: Final = 5
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,13 +34,15 @@ class Keeper:
 
     async def close(self) -> None:
         """Cancel what is left and wait for it; a task that ignores this is named in the log, not waited for."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if not tasks:
-            return
-        _, stuck = await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
-        for task in stuck:
+        left = set(self._tasks)
+        for _ in range(_CLOSE_TRIES):
+            for task in left:
+                # Again: a driver may have turned the first one into an error of its own, after which the task went on.
+                task.cancel()
+            if not left:
+                return
+            _, left = await asyncio.wait(left, timeout=_CLOSE_SECONDS / _CLOSE_TRIES)
+        for task in left:
             log.error("task_stuck", task=task.get_name(), at=repr(task.get_stack(limit=1)))
 
 

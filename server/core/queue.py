@@ -175,6 +175,8 @@ class Worker:
                     await self._room.acquire()
                     self._keeper.start("task", self._take(message))
             except (*RedisError, RuntimeError) as error:
+                if being_cancelled():
+                    return
                 # The consumer group vanishes when Redis is flushed; starting again makes it anew.
                 log.warning("queue_disconnected", reason=str(error))
             await asyncio.sleep(_PAUSE_SECONDS)

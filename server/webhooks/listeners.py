@@ -48,5 +48,7 @@ async def follow(world: World) -> None:
                 try:
                     await world.queue.put("webhooks.deliver")
                 except (*RedisError, ConnectionError) as error:
+                    if being_cancelled():
+                        return
                     log.warning("webhooks: queue away", reason=str(error))
             await asyncio.sleep(_BREATH_SECONDS)
