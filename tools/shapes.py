@@ -21,9 +21,17 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 KEPT: Final = ROOT / "server" / "web" / "answers.json"
 SEEN: Final = ROOT / "build" / "answers"
 #: Objects whose keys are data and not names: the shape of their values counts, whatever the keys are called.
-_KEY_IS_DATA: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d[\d.:-]*|.*[/ ].*", re.IGNORECASE)
+_KEY_IS_DATA: Final = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|patchmon_[0-9a-f]+|\d[\d.:-]*|.*[/ ].*", re.IGNORECASE
+)
+#: The same, where the keys alone do not tell.
+_MAPS: Final = frozenset(
+    {"counters", "counts", "failures_by_severity", "names", "pending_config", "scopes", "severity_breakdown", "tags"}
+)
 #: What these hold is somebody else's: results of modules, variables of a play, labels of containers.
-_FREE: Final = frozenset({"detail", "env_preview", "labels", "result", "variables"})
+_FREE: Final = frozenset(
+    {"detail", "env_preview", "hardware", "ipam", "labels", "metadata", "payload", "result", "variables"}
+)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 #: Objects with fewer names than this may have them in common by chance; of more, this part has to be the same.
@@ -49,7 +57,7 @@ def shape_of(value: object, name: str = "") -> Shape:
 def _object(value: dict[str, object], name: str) -> Shape:
     if name in _FREE:
         return {"type": ["object"], "additionalProperties": True}
-    if value and all(map(_KEY_IS_DATA.fullmatch, value)):
+    if name in _MAPS or (value and all(map(_KEY_IS_DATA.fullmatch, value))):
         return {"type": ["object"], "additionalProperties": merged(map(shape_of, value.values()))}
     return {
         "type": ["object"],
