@@ -1,6 +1,7 @@
 """The card of a dashboard, and what published clients make of the API."""
 
 import os
+import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -212,3 +213,71 @@ async def test_a_playbook_makes_a_token_and_enrols(
     assert await call.db.column("select friendly_name from hosts") == ["from-ansible"]
     script = (tmp_path / "proxmox_auto_enroll.sh").read_text()
     assert "FORCE_INSTALL=${FORCE_INSTALL:-false}" in script
+
+
+#: Every running container in one request, as people do who have no agent to install in them yet.
+BULK = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - shell: |
+        pct list | awk 'NR > 1 && $2 == "running" {print $1, $NF}' | while read -r id name; do
+            machine=$(pct exec "$id" -- sh -c "cat /etc/machine-id" </dev/null)
+            jq -n --arg name "$name" --arg machine "$machine" '{friendly_name: $name, machine_id: $machine}'
+        done | jq -s .
+      register: containers
+      changed_when: false
+    - uri:
+        url: "{{ url }}/api/v1/auto-enrollment/enroll/bulk"
+        method: POST
+        headers:
+          X-Auto-Enrollment-Key: "{{ key }}"
+          X-Auto-Enrollment-Secret: "{{ secret }}"
+        body_format: json
+        body:
+          hosts: "{{ containers.stdout | from_json }}"
+        status_code: 201
+      register: enrolled
+    - uri:
+        url: "{{ url }}/api/v1/hosts/install"
+        headers:
+          X-API-ID: "{{ item.api_id }}"
+          X-API-KEY: "{{ item.api_key }}"
+        return_content: true
+      loop: "{{ enrolled.json.results.success }}"
+      register: scripts
+    - assert:
+        that:
+          - "enrolled.json.message == 'Bulk enrollment completed: 2 succeeded, 0 failed, 0 skipped'"
+          - scripts.results | map(attribute='content') | select('search', '^#!/bin/sh') | length == 2
+"""
+
+
+@pytest.mark.proves("INTG-DIFF-10", "INTG-DIFF-11", "INTG-ENR-13")
+@pytest.mark.timeout(120)
+async def test_a_playbook_enrols_every_container_of_a_node_at_once(
+    client: Browser, call: Call, make: Maker, tmp_path: Path
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    shutil.copy(Path(__file__).with_name("pct"), programs / "pct")
+    listed = ("VMID Status Lock Name", "101 running web", "102 stopped old", "103 running mail")
+    (tmp_path / "list").write_text("".join(f"{row}\n" for row in listed))
+    for container in ("101", "103"):
+        (tmp_path / container / "etc").mkdir(parents=True)
+        (tmp_path / container / "etc" / "machine-id").write_text(f"4c4c{container}\n")
+    (tmp_path / "play.yml").write_text(BULK)
+    token = await make()
+    told = [f"url=http://127.0.0.1:{client.port}", f"key={token.key}", f"secret={token.secret}"]
+    extra = [part for one in told for part in ("-e", one)]
+    python = f"ansible_python_interpreter={sys.executable}"
+    done = await ran(
+        tmp_path,
+        ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", python, *extra, "play.yml"],
+        ANSIBLE_LOCALHOST_WARNING="false",
+        PCT=str(tmp_path),
+        PATH=f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = await call.db.all("select friendly_name, machine_id from hosts order by friendly_name")
+    assert [(row["friendly_name"], row["machine_id"]) for row in rows] == [("mail", "4c4c103"), ("web", "4c4c101")]
