@@ -54,6 +54,7 @@ async def picture(page: Page, name: str) -> None:
     """Keep the page as a person sees it (light, dark, on a phone); nothing on it may shut anybody out."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     wide = page.viewport_size or {"width": 1280, "height": 860}
+    at_end = await page.evaluate("scrollY > 0 && innerHeight + scrollY >= document.documentElement.scrollHeight - 2")
     for look, scheme, width in (
         ("light", "light", wide["width"]),
         ("dark", "dark", wide["width"]),
@@ -61,6 +62,9 @@ async def picture(page: Page, name: str) -> None:
     ):
         await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         await page.set_viewport_size({"width": width, "height": 860})
+        if at_end:
+            # Where the page is longer now, its end is elsewhere, and a bar in front of it would hide half a link.
+            await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         await settled(page, scheme)
         await page.screenshot(path=PICTURES / f"{name}-{look}.png", full_page=True)
         overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
