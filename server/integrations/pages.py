@@ -253,14 +253,15 @@ async def _snippets(request: web.Request, made: Made) -> list[tuple[str, str, st
     """Return what can be copied: id, heading, text."""
     token, secret, url = made.token, made.secret.reveal(), await server_url(request)
     flags = "-sk" if (await settings.effective(call(request))).ignore_ssl_self_signed else "-s"
+    pair = base64.b64encode(f"{token.token_key}:{secret}".encode()).decode()
+    values = {"url": url, "key": token.token_key, "secret": secret, "pair": pair, "flags": flags}
     if token.enrols:
         query = f"type={token.usage}&token_key={token.token_key}&token_secret={secret}"
         shell = "bash" if token.usage == "proxmox-lxc" else "sudo sh"
         where = "Run this on the Proxmox host, as root" if shell == "bash" else "Run this on the machine"
         line = f'curl {flags} "{url}/api/v1/auto-enrollment/script?{query}" | {shell}'
-        return [("command", where, line)]
-    pair = base64.b64encode(f"{token.token_key}:{secret}".encode()).decode()
-    values = {"url": url, "key": token.token_key, "secret": secret, "pair": pair, "flags": flags}
+        playbook = ("playbook", "Ansible: enrol.yml", _text(request, "enrol.yml.j2", values))
+        return [("command", where, line), *([playbook] if token.usage == "direct-host" else [])]
     if token.usage == "gethomepage":
         return [
             ("pair", "The value of the header (Base64)", pair),

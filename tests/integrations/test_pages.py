@@ -2,17 +2,19 @@
 
 import base64
 import re
+from html import unescape
 
 import pytest
 import yaml
 
 from server.core.call import Call
-from tests.conftest import Browser
+from tests.conftest import ROOT, Browser
 from tests.factories.people import HTML, post_form, sign_in_as
 from tests.integrations.conftest import ENROL, Maker, Program
 
 HOME = "/settings/integrations"
 CARDS = f"{HOME}/gethomepage"
+ROLES = ROOT / "collections/ansible_collections/patchmon/fleet/roles"
 
 
 async def page_of(browser: Browser, path: str, status: int = 200) -> str:
@@ -75,6 +77,25 @@ async def test_a_token_for_a_proxmox_host(client: Browser, call: Call) -> None:
     }
     assert (await client.post(ENROL, json={"friendly_name": "a"}, headers=token.headers)).status == 201
     assert token.secret not in await page_of(client, HOME)
+
+
+async def test_a_token_for_any_machine_comes_with_a_playbook(client: Browser, call: Call) -> None:
+    await sign_in_as(client, call, "admin")
+    text, token = await made(client, "direct-host")
+    assert "type=direct-host" in text
+    found = re.search(r'<pre id="playbook".*?<code>(.*?)</code>', text, re.DOTALL)
+    assert found is not None
+    (play,) = yaml.safe_load(unescape(found[1]))
+    (role,) = play["roles"]
+    assert role["vars"] == {
+        "agent_url": f"http://127.0.0.1:{client.port}",
+        "agent_token_key": token.key,
+        "agent_token_secret": token.secret,
+        "agent_verify_ssl": True,
+    }
+    specs = yaml.safe_load((ROLES / "agent/meta/argument_specs.yml").read_text())
+    assert role["role"] == "patchmon.fleet.agent"
+    assert set(role["vars"]) <= set(specs["argument_specs"]["main"]["options"])
 
 
 @pytest.mark.proves("INTG-UI-04", "INTG-UI-06")
