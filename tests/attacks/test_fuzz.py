@@ -13,6 +13,7 @@ from server.core.env import Env
 from server.core.secretbox import Secret
 from tests.factories.people import person, token_of
 
+pytestmark = [pytest.mark.real, pytest.mark.made_up]
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance"
 #: Streams do not end, sockets are no HTTP, and one's own tokens and settings have to live until the run is over.
@@ -39,19 +40,16 @@ async def fuzz(server: TestServer, folder: Path, *options: str) -> None:
     assert process.returncode == 0, said[-20_000:]
 
 
-@pytest.mark.real
 async def test_no_request_of_an_administrator_breaks_the_server(server: TestServer, call: Call, tmp_path: Path) -> None:
     token = await token_of(call, await person(call, "superadmin"))
     await fuzz(server, tmp_path, "-H", f"Authorization: Bearer {token}", "--exclude-path-regex", APART)
 
 
-@pytest.mark.real
 async def test_no_change_of_the_settings_breaks_the_server(server: TestServer, call: Call, tmp_path: Path) -> None:
     token = await token_of(call, await person(call, "superadmin"))
     await fuzz(server, tmp_path, "-H", f"Authorization: Bearer {token}", "--include-path-regex", "/settings")
 
 
-@pytest.mark.real
 async def test_no_request_of_a_stranger_breaks_the_server(server: TestServer, call: Call, tmp_path: Path) -> None:
     await person(call, "superadmin")
     await fuzz(server, tmp_path, "--exclude-path-regex", "/agents/ws")
