@@ -87,6 +87,8 @@ async def site(
         "ansible_host": "127.0.0.1", "ansible_port": port, "ansible_user": "root", "ansible_pipelining": True,
         "ansible_ssh_private_key_file": str(folder / "user"), "ansible_ssh_transfer_method": "piped",
         "ansible_python_interpreter": "/usr/bin/python3",
+        # The folders of a test have longer names than a socket may have.
+        "ansible_ssh_args": "-o ControlMaster=no -o ControlPath=none",
     }  # fmt: skip
     environment = {
         "PATCHMON_URL": f"http://127.0.0.1:{client.port}",
