@@ -1,5 +1,6 @@
 """A small Debian in a folder: what a fresh machine has, made once and kept between test runs."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -39,8 +40,11 @@ def with_dnf5(cache: pytest.Cache) -> Path:
 def _kept(cache: pytest.Cache, name: str, suite: str, packages: str) -> Path:
     folder = cache.mkdir("debian-roots")
     root = folder / name
-    if not root.exists():
-        _make(folder, root, suite, packages)
+    with (folder / f"{name}.lock").open("w") as lock:
+        # Another worker may be making it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            _make(folder, root, suite, packages)
     return root
 
 
